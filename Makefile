@@ -1,0 +1,50 @@
+# `make help` lists the targets. Each one does the set-up it needs: Python 3.11+, Java 17+, Maven and make are all it takes.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KAFKA_LIB := .wharf/kafka/lib
+
+.PHONY: help setup tools demo test check clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+tools:
+	@command -v $(PYTHON) >/dev/null || { echo "wharf: $(PYTHON) is missing: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "wharf: $$($(PYTHON) --version) is too old: install Python 3.11 or newer, or set PYTHON=/path/to/it" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "wharf: Python's venv module is missing: install python3-venv" >&2; exit 1; }
+	@command -v java >/dev/null || { echo "wharf: java is missing: install a Java 17+ runtime (openjdk-17-jre-headless)" >&2; exit 1; }
+	@v=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1); [ "$${v:-0}" -ge 17 ] || { echo "wharf: Java $$v is too old: install Java 17 or newer" >&2; exit 1; }
+	@command -v mvn >/dev/null || { echo "wharf: mvn is missing: install Maven 3.6 or newer" >&2; exit 1; }
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml | tools
+	@echo "Setting up $(VENV) (about two minutes the first time)" >&2
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(KAFKA_LIB)/.ready: ops/embedded/kafka/pom.xml | tools
+	@echo "Fetching Apache Kafka's jars" >&2
+	@rm -rf $(KAFKA_LIB) && mkdir -p $(KAFKA_LIB)
+	@mvn -q -B -f ops/embedded/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(KAFKA_LIB)
+	@touch $@
+
+setup: $(VENV)/.ready $(KAFKA_LIB)/.ready ## Make .venv with the wharf command, fetch Kafka's jars
+
+demo: setup ## Run the main job: 2,000 orders through everything, checked
+	@$(BIN)/wharf demo --orders 2000 --seed 1
+
+test: setup ## Run the tests
+	@$(BIN)/python -m pytest
+
+check: setup ## Lint, types, import rule
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+clean: ## Remove .venv and .wharf
+	@rm -rf $(VENV) .wharf

@@ -1,0 +1,107 @@
+"""What is to be done outside: the records of ``wharf.effects``. ``event_id`` is the receiver's idempotency key.
+
+``target`` names the connection: a depot's WMS (``depot-a``) or a channel's account (``shopify:acme``). Customer messages, labels
+and credits join here, a type each.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .commands import OrderCommand, PoolCommand
+from .record import Record
+from .values import Address, LineQty, PickLine
+
+__all__ = [
+    "ChannelCancel",
+    "ChannelRefetch",
+    "ChannelShipment",
+    "Effect",
+    "PickOrder",
+    "PickOrderCancel",
+    "Sent",
+]
+
+
+class PickOrder(Record, frozen=True):
+    """Tell a depot's WMS/3PL to pick, pack and ship an allocation."""
+
+    order_key: str
+    target: str
+    allocation_id: str
+    order_name: str
+    lines: list[PickLine]
+    ship_to: Address
+    email: str
+    phone: str
+    service: str
+    carrier: str
+    ship_by: int
+    eta: int
+    priority: int
+    group_id: str
+
+
+class PickOrderCancel(Record, frozen=True):
+    """Ask a depot's WMS/3PL to stop units of a pick order; it answers by a report: CANCELLED or CANCEL_REJECTED."""
+
+    order_key: str
+    target: str
+    allocation_id: str
+    lines: list[LineQty]
+    reason: str
+
+
+class ChannelShipment(Record, frozen=True):
+    """Tell the channel what was shipped, with tracking."""
+
+    order_key: str
+    target: str
+    channel_order_id: str
+    allocation_id: str
+    shipment_id: str
+    lines: list[LineQty]
+    carrier: str
+    tracking_number: str
+    tracking_url: str
+    shipped_at: int
+
+
+class ChannelCancel(Record, frozen=True):
+    """Tell the channel that units will not be delivered."""
+
+    order_key: str
+    target: str
+    channel_order_id: str
+    lines: list[LineQty]
+    reason: str
+
+
+class ChannelRefetch(Record, frozen=True):
+    """Fetch a resource anew: the channel sent a signal without the thing itself (``resource``: order, return, fulfilment_order …)."""
+
+    order_key: str
+    target: str
+    resource: str
+    resource_id: str
+
+
+Effect = PickOrder | PickOrderCancel | ChannelShipment | ChannelCancel | ChannelRefetch
+"""What ``wharf.effects`` carries."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What became of one attempt to carry out an effect.
+
+    ``reference``: the receiver's own id. Not ``ok`` and ``permanent``: no attempt can succeed, the effect goes to the DLQ;
+    otherwise it is tried again, not before ``retry_after`` seconds where the receiver asked for that. ``orders`` and
+    ``pools``: facts the answer carried (a re-fetched order, a refusal), to be written to the input topics.
+    """
+
+    ok: bool
+    reference: str = ""
+    error: str = ""
+    permanent: bool = False
+    retry_after: float | None = None
+    orders: list[OrderCommand] = []
+    pools: list[PoolCommand] = []

@@ -1,0 +1,82 @@
+"""What happened: the records of ``wharf.orders.events`` and ``wharf.pools.events``, kept for ever."""
+
+from __future__ import annotations
+
+from .record import Record
+from .values import EventLine, StockMove
+
+__all__ = ["CORE_EVENTS", "OrderEvent", "PoolEvent"]
+
+CORE_EVENTS = (
+    "PLACED",
+    "ALLOCATED",
+    "PICKED",
+    "SHIPPED",
+    "DELIVERED",
+    "RMA_CREATED",
+    "RMA_RECEIVED",
+    "CREDITED",
+)
+
+
+class OrderEvent(Record, frozen=True):
+    """One thing that happened to an order; ``type`` says what.
+
+    Core: ``CORE_EVENTS``. Finer: UPDATED, STALE, DUPLICATE, HELD, RELEASED, PAYMENT_CHANGED, ADDRESS_CHANGED, EDITED,
+    ALLOCATION_REQUESTED, BACKORDERED, UNFILLABLE, SUBMITTED, ACCEPTED, REJECTED, SHORT_PICKED, PACKED, IN_TRANSIT,
+    OUT_FOR_DELIVERY, EXCEPTION, CANCEL_REQUESTED, CANCELLED, CANCEL_REJECTED, REFUNDED, RETURN_REPORTED,
+    CHANNEL_NOTIFIED, EFFECT_FAILED, COMPLETED.
+
+    ``seq`` counts the order's events from 1 without a gap. ``status`` is the order's status after it, ``occurred_at`` when
+    it happened outside (ms), ``lines`` the units it is about, ``complete`` true where nothing of the order is left to do of
+    that kind (the PICKED or SHIPPED that completes the order). ``decision``: JSON (allocation), else ``""``.
+    """
+
+    order_key: str
+    seq: int
+    channel: str
+    account: str
+    order_id: str
+    status: str
+    occurred_at: int
+    placed_at: int
+    country: str
+    lines: list[EventLine]
+    complete: bool
+    allocation_id: str
+    shipment_id: str
+    depot: str
+    service: str
+    carrier: str
+    tracking_number: str
+    ship_by: int | None
+    eta: int | None
+    amount: int
+    cost: int
+    currency: str
+    group_id: str
+    reason: str
+    actor: str
+    intervention: bool
+    rule_version: str
+    decision: str
+
+
+class PoolEvent(Record, frozen=True):
+    """One thing that happened to a pool's stock.
+
+    ``type``: STOCK_COUNTED, STOCK_RECEIVED, STOCK_CORRECTED, RESTOCKED, RESERVED, UNRESERVED, PICKED, SHIPPED, SHORT_PICKED,
+    BACKORDERED, BACKORDER_CANCELLED, REPLENISHED, UNFILLABLE, DUPLICATE. ``moves`` are the stock moves it made: none for the types
+    that move nothing.
+    """
+
+    pool: str
+    seq: int
+    order_key: str
+    allocation_id: str
+    depot: str
+    moves: list[StockMove]
+    rule_version: str
+    reason: str
+    reference: str
+    decision: str

@@ -1,0 +1,48 @@
+"""The ``wharf`` command. Each group of commands is a module of ``ops/commands``; heavy imports stay inside their functions."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+__all__ = ["app", "main"]
+
+MODULES = (
+    "demo",
+    "dlq",
+    "kpi",
+    "orders",
+    "poll",
+    "rules",
+    "servers",
+    "simulate",
+    "sink",
+    "stock",
+    "translate",
+    "webhooks",
+    "worker",
+)
+
+app = typer.Typer(
+    name="wharf",
+    help="Wharfinger: order & return orchestration between sales channels and warehouses.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+for _name in MODULES:
+    importlib.import_module(f"ops.commands.{_name}").register(app)
+
+
+def main() -> None:
+    """Run the command; an error the user can mend is one line on stderr and exit code 2."""
+    from ops.errors import UserError
+
+    try:
+        app()
+    except UserError as e:
+        typer.echo(f"wharf: {e}", err=True)
+        sys.exit(2)

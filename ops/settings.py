@@ -1,0 +1,97 @@
+"""What a process is told from outside: environment variables and ``wharf.yaml``. Secrets come only from the environment or files."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from connectors.bol.config import BolAccount
+from connectors.shopify.config import ShopifyAccount
+from connectors.threepl.config import ThreePl
+
+__all__ = ["ConfigError", "Connections", "Settings", "load_connections"]
+
+
+class ConfigError(ValueError):
+    """A configuration that can't be used; the message names the file, the field and the way out."""
+
+
+class Settings(BaseSettings):
+    """Environment variables, all with the prefix ``WHARF_``."""
+
+    model_config = SettingsConfigDict(env_prefix="WHARF_", extra="ignore")
+
+    home: Path = Field(Path(".wharf"), description="Where the embedded servers keep their data")
+    kafka: str = Field("", description="host:port of real brokers; empty = the embedded one")
+    kafka_config: dict[str, str] = Field(
+        default_factory=dict, description="More librdkafka properties, as JSON (SASL, TLS)"
+    )
+    clickhouse: str = Field("", description="clickhouse-connect DSN of a real server; empty = the embedded one")
+    config: Path = Field(Path("wharf.yaml"), description="Connections to channels and 3PLs")
+    partitions: int = Field(4, description="Partitions of the topics that Wharfinger creates")
+    clock: str = Field("", description="START@ORIGIN_MS*SPEED, for demonstrations only")
+    log_level: str = "INFO"
+
+
+class Channels(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    shopify: dict[str, ShopifyAccount] = {}
+    bol: dict[str, BolAccount] = {}
+
+
+class Connections(BaseModel):
+    """``wharf.yaml``: accounts by channel and name, 3PLs by name (the ``wms`` of a depot)."""
+
+    model_config = ConfigDict(extra="forbid")
+    channels: Channels = Channels()
+    threepl: dict[str, ThreePl] = {}
+
+
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}|\$\{file:([^}]+)\}")
+
+
+def _expand(value: Any, where: str) -> Any:
+    if isinstance(value, dict):
+        return {k: _expand(v, f"{where}.{k}" if where else str(k)) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_expand(v, f"{where}[{i}]") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def put(m: re.Match[str]) -> str:
+        if m[1]:
+            if m[1] not in os.environ:
+                raise ConfigError(f"{where}: the environment variable {m[1]} is not set")
+            return os.environ[m[1]]
+        path = Path(m[2])
+        if not path.is_file():
+            raise ConfigError(f"{where}: the secret file {path} is not there")
+        return path.read_text().strip()
+
+    return _VARIABLE.sub(put, value)
+
+
+def load_connections(path: Path) -> Connections:
+    """Read ``wharf.yaml``; ``${NAME}`` is an environment variable, ``${file:/path}`` a file's text. No file means no connections.
+
+    Raises ConfigError naming the file and the field.
+    """
+    if not path.exists():
+        return Connections()
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        data = YAML(typ="safe").load(path.read_text()) or {}
+        return Connections.model_validate(_expand(data, ""))
+    except YAMLError as e:
+        raise ConfigError(f"{path}: {e}") from e
+    except ValidationError as e:
+        lines = [f"{'.'.join(str(p) for p in err['loc'])}: {err['msg']}" for err in e.errors()]
+        raise ConfigError(f"{path}: " + "; ".join(lines)) from e
+    except ConfigError as e:
+        raise ConfigError(f"{path}: {e}") from e
