@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def test_case_22_a_refund_goes_to_the_original_payments_and_never_above_them() -
 )
 def test_any_sequence_of_refunds_adds_up_to_exactly_what_was_paid(value: LineValue, cuts: list[int]) -> None:
     points = sorted({0, value.qty, *(c % (value.qty + 1) for c in cuts)})
-    refunds = [refund_units(value, a, b - a) for a, b in zip(points, points[1:], strict=False)]
+    refunds = [refund_units(value, a, b - a) for a, b in itertools.pairwise(points)]
     assert sum(r.gross for r in refunds) == value.gross
     assert sum(r.tax for r in refunds) == value.tax
     assert all(r.gross >= 0 and r.tax >= 0 for r in refunds)
