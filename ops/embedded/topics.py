@@ -1,0 +1,119 @@
+"""Make the topics of `schemas/topics.py`, as often as you like."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from ops.errors import UserError
+from schemas.topics import TOPICS, Topic
+
+__all__ = ["create_topics"]
+
+SECONDS = 30.0
+
+
+def create_topics(
+    bootstrap: str,
+    partitions: int,
+    extra_config: Mapping[str, str] | None = None,
+    *,
+    replication: int = 1,
+    topics: Iterable[Topic] = TOPICS,
+) -> list[str]:
+    """Create what is missing and bring the configuration of the rest up to date; returns the names created.
+
+    ``partitions`` is for the topics that don't fix their own count, ``extra_config`` are librdkafka properties (SASL, TLS).
+    Raises UserError where brokers don't answer or refuse, or a topic has another number of partitions: keys would move to
+    other partitions, away from their state.
+    """
+    admin = AdminClient({**(extra_config or {}), "bootstrap.servers": bootstrap, "log_level": 2})
+    try:
+        there = {name: len(t.partitions) for name, t in admin.list_topics(timeout=SECONDS).topics.items()}
+    except KafkaException as e:
+        raise UserError(f"Kafka at {bootstrap} does not answer: {e.args[0].str()}") from e
+    wanted = list(topics)
+    _same_partitions(wanted, there, partitions)
+    made = _create(admin, [t for t in wanted if t.name not in there], partitions, replication)
+    _configure(admin, [t for t in wanted if t.name in there])
+    return made
+
+
+def _count(topic: Topic, partitions: int) -> int:
+    return topic.partitions or partitions
+
+
+def _same_partitions(wanted: list[Topic], there: Mapping[str, int], partitions: int) -> None:
+    for t in wanted:
+        has, wants = there.get(t.name), _count(t, partitions)
+        if has is not None and has != wants:
+            raise UserError(
+                f"topic {t.name} has {has} partitions, not {wants}: set WHARF_PARTITIONS={has}, or use another WHARF_HOME; "
+                "more partitions would part the keys from their state"
+            )
+
+
+def _create(admin: AdminClient, topics: list[Topic], partitions: int, replication: int) -> list[str]:
+    if not topics:
+        return []
+    new = [NewTopic(t.name, _count(t, partitions), replication, config=dict(t.config)) for t in topics]
+    made = [name for name, done in admin.create_topics(new).items() if _made(name, done)]
+    _wait_led(admin, {t.name for t in topics})
+    return made
+
+
+def _wait_led(admin: AdminClient, names: set[str]) -> None:
+    """The controller answers before the brokers know: wait until each partition has a leader."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        there = admin.list_topics(timeout=SECONDS).topics
+        waiting = {n for n in names if n not in there or any(p.leader < 0 for p in there[n].partitions.values())}
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise UserError(f"Kafka created {', '.join(sorted(waiting))} but no broker leads it: see the brokers' logs")
+        time.sleep(0.02)
+
+
+def _made(name: str, done: Future[None]) -> bool:
+    try:
+        done.result(SECONDS)
+    except KafkaException as e:
+        if e.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:  # another process was quicker
+            return False
+        raise UserError(f"topic {name} can't be created: {e.args[0].str()}") from e
+    return True
+
+
+def _configure(admin: AdminClient, topics: list[Topic]) -> None:
+    """Set what differs; settings that an operator added himself stay."""
+    resources = [ConfigResource(ResourceType.TOPIC, t.name) for t in topics if t.config]
+    if not resources:
+        return
+    wants = {t.name: t.config for t in topics}
+    changes = []
+    for resource, got in admin.describe_configs(resources).items():
+        has = got.result(SECONDS)
+        differ = [
+            ConfigEntry(k, v, incremental_operation=AlterConfigOpType.SET)
+            for k, v in wants[resource.name].items()
+            if k not in has or has[k].value != v
+        ]
+        if differ:
+            changes.append(ConfigResource(ResourceType.TOPIC, resource.name, incremental_configs=differ))
+    for resource, done in admin.incremental_alter_configs(changes).items() if changes else ():
+        try:
+            done.result(SECONDS)
+        except KafkaException as e:
+            raise UserError(f"topic {resource.name} can't be configured: {e.args[0].str()}") from e
