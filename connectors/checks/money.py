@@ -1,7 +1,4 @@
-"""Decimal strings to minor units, without a float anywhere.
-
-Exponents are ISO 4217's (2026); a currency that is not listed has two decimals.
-"""
+"""Decimal strings to minor units, without a float anywhere. The currencies' decimals are ``domain.money``'s."""
 
 from __future__ import annotations
 
@@ -9,50 +6,20 @@ import re
 from functools import lru_cache
 
 from connectors.base import TranslationError
+from domain.errors import Rejected
+from domain.money import exponent
 
-__all__ = ["check_currency", "exponent", "minor", "plain"]
+__all__ = ["check_currency", "minor", "plain"]
 
-_DIGITS = {
-    0: {
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    },
-    3: {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"},
-    4: {"CLF", "UYW"},
-}
-_EXPONENTS = {code: digits for digits, codes in _DIGITS.items() for code in codes}
 _DECIMAL = re.compile(r"([+-]?)(\d{1,15})(?:\.(\d{1,20}))?", re.ASCII)
-
-
-def exponent(currency: str) -> int:
-    """Decimals of a currency: 2 for EUR, 0 for JPY, 3 for KWD."""
-    return _EXPONENTS.get(currency, 2)
-
-
-@lru_cache(maxsize=1024)
-def _known(currency: str) -> bool:
-    return len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()
 
 
 def check_currency(text: str, field: str) -> str:
     """An ISO 4217 code. Raises TranslationError."""
-    if not _known(text):
-        raise TranslationError(field, f"{text!r} is not a currency code (three capitals, as EUR)")
+    try:
+        exponent(text)
+    except Rejected as e:
+        raise TranslationError(field, e.message) from e
     return text
 
 
