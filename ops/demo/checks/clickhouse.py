@@ -1,0 +1,42 @@
+"""ClickHouse over plain HTTP, as curl would ask it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+__all__ = ["ClickHouse", "ClickHouseError"]
+
+
+class ClickHouseError(Exception):
+    """The server refused a query or could not be reached; the message holds the query and its words."""
+
+
+class ClickHouse:
+    """Queries against ``url`` (``http://127.0.0.1:8123``), answers as dicts."""
+
+    def __init__(self, url: str, timeout: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        self.timeout = timeout
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query; 64-bit integers come as ints. Raises ClickHouseError."""
+        parameters = urlencode({"default_format": "JSONEachRow", "output_format_json_quote_64bit_integers": "0"})
+        request = Request(f"{self.url}/?{parameters}", data=sql.encode(), method="POST")  # noqa: S310
+        try:
+            with urlopen(request, timeout=self.timeout) as answer:  # noqa: S310
+                text = answer.read().decode()
+        except HTTPError as e:
+            raise ClickHouseError(f"{sql!r}: {e.read().decode(errors='replace')[:500]}") from e
+        except (URLError, TimeoutError) as e:
+            raise ClickHouseError(f"{sql!r}: {self.url}: {e}") from e
+        return [json.loads(line) for line in text.splitlines() if line]
+
+    def value(self, sql: str) -> Any:
+        """The single value of a query of one row and one column."""
+        (row,) = self.rows(sql)
+        (value,) = row.values()
+        return value

@@ -1,0 +1,107 @@
+"""What the checks look at: the raw log, the simulators' own ledgers, ClickHouse. Gathered once, after everything is quiet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .log import Entry
+
+__all__ = ["Channel", "Evidence", "Poison", "Rows", "SentOrder", "ShippedLine", "Told", "Warehouse", "order_of"]
+
+Rows = Callable[[str], list[dict[str, Any]]]
+"""Answers a ClickHouse query."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentOrder:
+    """An order as its channel's ledger knows it. ``lines``: units ordered at first, by line.
+
+    ``seen``: the channel had a 2xx for a delivery of it, or showed it in a poll's answer; without either, no one could know it.
+    """
+
+    key: str
+    lines: Mapping[str, int]
+    seen: bool
+    test: bool = False
+    channel_ships: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Units that a channel was told to be shipped, as its own ledger has it."""
+
+    key: str
+    line_id: str
+    qty: int
+    tracking_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A delivery that a simulator made untranslatable on purpose and that was answered with 2xx."""
+
+    channel: str
+    delivery_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel's ledger. ``sent_twice``: deliveries beyond the first of the same event that got a 2xx."""
+
+    name: str
+    orders: list[SentOrder] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    poison: list[Poison] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    sent_twice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedLine:
+    """Units that left a depot."""
+
+    depot: str
+    reference: str
+    line_id: str
+    sku: str
+    qty: int
+    shipment_id: str
+    tracking_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """The 3PLs' ledgers: ``asked`` is units by (depot, reference, line); the counters are units by (depot, SKU)."""
+
+    asked: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    shipped: list[ShippedLine] = field(default_factory=list)
+    written_off: Counter[tuple[str, str]] = field(default_factory=Counter)
+    shelf: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+
+
+def _no_rows(sql: str) -> list[dict[str, Any]]:
+    raise LookupError(f"no ClickHouse to ask: {sql}")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything a check may look at. The log's entries are in offset order by partition."""
+
+    order_events: list[Entry] = field(default_factory=list)
+    pool_events: list[Entry] = field(default_factory=list)
+    orders_in: list[Entry] = field(default_factory=list)
+    pools_in: list[Entry] = field(default_factory=list)
+    dlq: list[Entry] = field(default_factory=list)
+    channels: list[Channel] = field(default_factory=list)
+    warehouse: Warehouse = field(default_factory=Warehouse)
+    rows: Rows = _no_rows
+
+
+def order_of(reference: str) -> str:
+    """The order key in a pick order's reference, ``pool/channel:account:order/n``; ``""`` where it has another form."""
+    parts = reference.split("/")
+    return parts[1] if len(parts) == 3 else ""

@@ -1,0 +1,65 @@
+"""Nothing is shipped twice and every shipped unit is told to its channel once, by the ledgers of those who did it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from .evidence import Evidence, order_of
+from .finding import Finding, found
+
+__all__ = ["check"]
+
+Line = tuple[str, str]
+"""Order key, line."""
+
+PROMISE = "nothing shipped twice or beyond the order, every shipped unit told to its channel exactly once"
+
+
+def check(evidence: Evidence) -> Finding:
+    """See the module."""
+    shipped, violations = _parcels(evidence)
+    ordered = {(o.key, line): qty for c in evidence.channels for o in c.orders for line, qty in o.lines.items()}
+    for line, qty in shipped.items():
+        if qty > ordered.get(line, 0):
+            violations.append(f"{'/'.join(line)}: {qty} shipped, {ordered.get(line, 0)} ordered")
+    told = _told(evidence, violations)
+    known = {c.name for c in evidence.channels}
+    for line in sorted({*shipped, *told}):
+        if line[0].rpartition(":")[0] in known and shipped[line] != told[line]:
+            violations.append(f"{'/'.join(line)}: {shipped[line]} shipped, {told[line]} told to the channel")
+    figures = {
+        "pick_orders": len({(depot, reference) for depot, reference, _ in evidence.warehouse.asked}),
+        "parcels": len({(s.depot, s.shipment_id) for s in evidence.warehouse.shipped}),
+        "shipped_units": sum(shipped.values()),
+        "told_units": sum(told.values()),
+    }
+    return found("shipments", PROMISE, figures, violations)
+
+
+def _parcels(evidence: Evidence) -> tuple[Counter[Line], list[str]]:
+    """Units shipped by order line; violations within the 3PLs' own ledger."""
+    shipped: Counter[Line] = Counter()
+    by_pick: Counter[tuple[str, str, str]] = Counter()
+    once: Counter[tuple[str, str, str]] = Counter()
+    for s in evidence.warehouse.shipped:
+        shipped[(order_of(s.reference), s.line_id)] += s.qty
+        by_pick[(s.depot, s.reference, s.line_id)] += s.qty
+        once[(s.depot, s.shipment_id, s.line_id)] += 1
+    violations = [f"parcel {'/'.join(p)} left {n} times" for p, n in once.items() if n > 1]
+    for pick, qty in by_pick.items():
+        asked = evidence.warehouse.asked.get(pick, 0)
+        if qty > asked:
+            violations.append(f"{' '.join(pick)}: {qty} shipped, {asked} asked for")
+    return shipped, violations
+
+
+def _told(evidence: Evidence, violations: list[str]) -> Counter[Line]:
+    told: Counter[Line] = Counter()
+    once: Counter[tuple[str, str, str]] = Counter()
+    for channel in evidence.channels:
+        violations += [f"{channel.name}: {text}" for text in channel.violations]
+        for t in channel.told:
+            told[(t.key, t.line_id)] += t.qty
+            once[(t.key, t.line_id, t.tracking_number)] += 1
+    violations += [f"{'/'.join(t)} told {n} times" for t, n in once.items() if n > 1]
+    return told

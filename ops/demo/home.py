@@ -1,0 +1,73 @@
+"""The demo's own directory: fresh data at each run, logs and report kept, never anything of someone else's deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ops.errors import UserError
+
+__all__ = ["Home"]
+
+MARK = ".wharf-demo"
+STATE = "running.json"
+
+
+class Home:
+    """``path`` with ``logs/`` and the servers' data in it. One demo at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.logs = self.path / "logs"
+        self.config = self.path / "wharf.yaml"
+
+    def prepare(self) -> None:
+        """Empty the directory of the last run. Raises UserError where one still runs, or the directory is not a demo's."""
+        running = self.state()
+        if any(_alive(pid, name) for name, pid in running.get("pids", {}).items()):
+            raise UserError(
+                f"a demo still runs in {self.path}: `wharf demo --stop --home {self.path}`, or choose another --home"
+            )
+        if self.path.exists() and any(self.path.iterdir()) and not (self.path / MARK).exists():
+            raise UserError(f"--home {self.path}: not empty, and not the directory of an earlier demo; choose another")
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.logs.mkdir(parents=True)
+        (self.path / MARK).write_text("Made by `wharf demo`, which empties this directory at its next run.\n")
+
+    def note(self, pids: dict[str, int], **more: Any) -> None:
+        """Write down what runs."""
+        (self.path / STATE).write_text(json.dumps({"pids": pids, **more}, indent=1))
+
+    def state(self) -> dict[str, Any]:
+        """What was written down; empty where nothing was."""
+        file = self.path / STATE
+        return dict(json.loads(file.read_text())) if file.is_file() else {}
+
+    def forget(self) -> None:
+        """Nothing runs any more."""
+        (self.path / STATE).unlink(missing_ok=True)
+
+    def drop_data(self) -> None:
+        """Delete the servers' data and keep the logs and the report."""
+        for child in self.path.iterdir():
+            if child.is_dir() and child != self.logs:
+                shutil.rmtree(child, ignore_errors=True)
+
+    def running(self) -> dict[str, int]:
+        """The processes of the last run that are alive, by name."""
+        return {name: pid for name, pid in self.state().get("pids", {}).items() if _alive(pid, name)}
+
+
+def _alive(pid: int, name: str) -> bool:
+    """Whether the process runs and is one of ours: a process id may have gone to another program since."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    command = Path(f"/proc/{pid}/cmdline")
+    if not command.exists():  # no /proc on this system: the id is all there is
+        return not Path("/proc").exists()
+    return b"ops.cli" in command.read_bytes() or name == "demo"

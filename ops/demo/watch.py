@@ -1,0 +1,85 @@
+"""How far the orders are: a thread that reads ``wharf.orders.events`` as they are committed."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, TopicPartition
+
+from .checks.log import decode
+
+__all__ = ["Progress", "Watch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Orders that have been placed, wholly shipped, delivered or cancelled so far, and how many events it took."""
+
+    placed: int = 0
+    shipped: int = 0
+    delivered: int = 0
+    cancelled: int = 0
+    events: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+
+
+class Watch(threading.Thread):
+    """Follows the order events until ``stop``; ``statuses`` holds the present status by order key."""
+
+    def __init__(self, bootstrap: str, topic: str = "wharf.orders.events") -> None:
+        super().__init__(name="watch", daemon=True)
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._stop_asked = threading.Event()
+        self._events = 0
+        self._keys: dict[str, set[str]] = {}
+        self.statuses: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Read until stopped. A broker that is away is waited for."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "group.id": "wharf-demo-watch",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+            }
+        )
+        try:
+            partitions = consumer.list_topics(self._topic, timeout=20).topics[self._topic].partitions
+            consumer.assign([TopicPartition(self._topic, p, 0) for p in partitions])
+            while not self._stop_asked.is_set():
+                for message in consumer.consume(1000, timeout=0.3):
+                    if message.error() is None:
+                        self._saw(message.value() or b"")
+        finally:
+            consumer.close()
+
+    def _saw(self, value: bytes) -> None:
+        name, event = decode(value)
+        if name != "OrderEvent":
+            return
+        self._events += 1
+        kind, key = event["type"], event["order_key"]
+        if kind != "SHIPPED" or event["complete"]:
+            self._keys.setdefault(kind, set()).add(key)
+        self.statuses[key] = event["status"]
+
+    def progress(self) -> Progress:
+        """The figures now."""
+        sizes = {kind: len(keys) for kind, keys in list(self._keys.items())}
+        return Progress(
+            sizes.get("PLACED", 0),
+            sizes.get("SHIPPED", 0),
+            sizes.get("DELIVERED", 0),
+            sizes.get("CANCELLED", 0),
+            self._events,
+            Counter(list(self.statuses.values())),
+        )
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop_asked.set()
+        self.join(10)
