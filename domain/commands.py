@@ -60,11 +60,16 @@ class OrderUpserted(ChannelFact, frozen=True):
 
 
 class OrderCancelled(ChannelFact, frozen=True):
-    """The channel (or its customer) wants units cancelled; no lines means all. May come before the order itself."""
+    """The channel, its customer or the merchant wants units cancelled; no lines means all. May come before the order itself.
+
+    ``confirm``: the channel waits for our word (Bol's cancellation request) or doesn't know yet (the merchant cancels): a
+    ChannelCancel follows for the units that end cancelled.
+    """
 
     version: int
     reason: str
     lines: list[LineQty]
+    confirm: bool = False
 
 
 class OrderEdited(ChannelFact, frozen=True):

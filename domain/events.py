@@ -29,7 +29,8 @@ class OrderEvent(Record, frozen=True):
 
     ``seq`` counts the order's events from 1 without a gap. ``status`` is the order's status after it, ``occurred_at`` when
     it happened outside (ms), ``lines`` the units it is about, ``complete`` true where nothing of the order is left to do of
-    that kind (the PICKED or SHIPPED that completes the order). ``decision``: JSON (allocation), else ``""``.
+    that kind (the PICKED or SHIPPED that completes the order). ``amount`` is in ``currency``, ``cost`` in ``cost_currency``.
+    ``decision``: JSON (allocation), else ``""``.
     """
 
     order_key: str
@@ -60,6 +61,7 @@ class OrderEvent(Record, frozen=True):
     intervention: bool
     rule_version: str
     decision: str
+    cost_currency: str = ""
 
 
 class PoolEvent(Record, frozen=True):
