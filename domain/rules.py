@@ -1,14 +1,22 @@
 """A rule set: what business people decide, as data. Read from YAML or JSON at the edge (``ops/rules``), whole or not at all.
 
 Every field has a default that a small merchant can live with, so a rule file says only what differs. Weekdays are ISO names
-(``mon`` … ``sun``); clock times are local ``HH:MM``; dates ``YYYY-MM-DD``; costs are minor units of ``currency``.
+(``mon`` … ``sun``); clock times are local ``HH:MM``; dates ``YYYY-MM-DD``; costs are minor units of ``currency``. The limits of
+each field stand in its type, so the JSON Schema that editors use and the check of a file are the same thing.
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 __all__ = [
+    "ACTIONS",
+    "HOLDS",
+    "PREFERENCES",
+    "WEEK",
     "CheckRule",
     "Cutoff",
     "DatedHours",
@@ -21,6 +29,35 @@ __all__ = [
 ]
 
 WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+PREFERENCES = [
+    "fewest_parcels",
+    "earliest_ship",
+    "meets_promise",
+    "earliest_eta",
+    "cost",
+    "same_country",
+    "stock_balance",
+    "sequence",
+]
+HOLDS = ["AWAITING_PAYMENT", "FRAUD_RISK", "INCORRECT_ADDRESS", "AWAITING_RETURN_ITEMS", "MANUAL"]
+ACTIONS = ["hold", "ignore", "refuse"]
+_PAYMENT = ["pending", "authorized", "paid", "partially_paid", "partially_refunded", "refunded", "voided", "failed"]
+
+
+def _enum(values: list[str]) -> Meta:
+    return Meta(extra_json_schema={"enum": values})
+
+
+Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Local time, HH:MM")]
+ClockOrNone = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$", description="Local time, HH:MM")]
+Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", extra_json_schema={"format": "date"})]
+Weekday = Annotated[str, _enum(WEEK)]
+Country = Annotated[str, Meta(pattern=r"^([A-Z]{2}|\*)$", description="ISO 3166-1 alpha-2, or * for every country")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9*][A-Za-z0-9_.-]*$")]
+Pool = Annotated[str, Meta(pattern=r"^[a-z0-9-]+$")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,89 +65,105 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cutoff(_Rule, frozen=True):
-    """The last moment for shipping the same day: an order at exactly ``time`` is late. ``service`` ``*`` means every one."""
+    """The last moment for shipping the same day: an order at exactly ``time`` is late. ``service`` ``*`` means every one.
 
-    time: str = "16:00"
-    service: str = "*"
-    weekdays: list[str] = msgspec.field(default_factory=lambda: list(WEEK))
+    The first row that names the service wins over the first with ``*``. ``handover``: the carrier's collection for these
+    orders, where it is not the depot's own.
+    """
+
+    time: Clock = "16:00"
+    service: Name = "*"
+    weekdays: list[Weekday] = msgspec.field(default_factory=lambda: list(WEEK))
+    handover: ClockOrNone = ""
 
 
 class DatedHours(_Rule, frozen=True):
     """An exception for one date: closed, open on a day off, or another cut-off."""
 
-    date: str
+    date: Date
     closed: bool = False
-    cutoff: str = ""
+    cutoff: ClockOrNone = ""
     reason: str = ""
 
 
 class Rate(_Rule, frozen=True):
-    """What a parcel costs from this depot, and its working days to the door. ``*`` matches every country or service."""
+    """What a parcel costs from this depot, and its working days to the door. ``*`` matches every country or service.
 
-    cost: int
-    transit_days: int = 1
-    country: str = "*"
-    service: str = "*"
+    The most exact row wins (country, then service), then the cheapest. ``delivers``: weekdays on which this carrier works
+    (default: the depot's working days); the depot's holidays are days off for it too.
+    """
+
+    cost: Count
+    transit_days: Count = 1
+    country: Country = "*"
+    service: Name = "*"
     carrier: str = ""
+    delivers: list[Weekday] = []
 
 
 class Depot(_Rule, frozen=True):
     """A place that picks and ships; ``wms`` names the 3PL connection (default: the depot's id).
 
     ``sequence`` is the order of preference among equals (A = 1). ``handover`` is when the carrier collects: the ship-by.
-    ``capacity_per_day`` 0 means no limit. ``safety_stock`` units of every SKU are never promised.
+    ``capacity_per_day``: parcels per ship day (0 means no limit); what is above it ships the next working day.
+    ``safety_stock`` units of every SKU are never promised. With ``rates``, only what one of them matches is shipped.
     """
 
-    id: str
-    country: str
+    id: Name
+    country: Country
     timezone: str = "Europe/Amsterdam"
     sequence: int = 1
     wms: str = ""
-    services: list[str] = msgspec.field(default_factory=lambda: ["*"])
-    ships_to: list[str] = msgspec.field(default_factory=lambda: ["*"])
-    working_days: list[str] = msgspec.field(default_factory=lambda: WEEK[:5])
-    holidays: list[str] = []
+    services: list[Name] = msgspec.field(default_factory=lambda: ["*"])
+    ships_to: list[Country] = msgspec.field(default_factory=lambda: ["*"])
+    working_days: list[Weekday] = msgspec.field(default_factory=lambda: WEEK[:5])
+    holidays: list[Date] = []
     exceptions: list[DatedHours] = []
     cutoffs: list[Cutoff] = msgspec.field(default_factory=lambda: [Cutoff()])
-    handover: str = "18:00"
+    handover: Clock = "18:00"
     rates: list[Rate] = []
-    capacity_per_day: int = 0
-    safety_stock: int = 0
+    capacity_per_day: Count = 0
+    safety_stock: Count = 0
 
 
 class SplitPolicy(_Rule, frozen=True):
-    """May an order's units leave from several depots? Only from ``min_value`` (order total) on, in ``max_parcels`` at most."""
+    """May an order's units leave in several parcels, now or later? From ``min_value`` (order total, minor units) on, to
+    ``max_parcels`` depots at once. Not allowed, below the value, or ``max_parcels`` 1: all of it from one depot, or none yet.
+    """
 
     allowed: bool = True
-    min_value: int = 0
-    max_parcels: int = 3
+    min_value: Count = 0
+    max_parcels: Positive = 3
 
 
 class Routing(_Rule, frozen=True):
     """How a depot is chosen: filters first (country, service, stock), then ``preferences`` in turn; the first non-tie wins.
 
-    Preferences: ``fewest_parcels``, ``earliest_ship`` (the cut-off rule A, then B, then the next working day), ``cost``,
-    ``same_country``, ``stock_balance`` (most available left), ``sequence``.
+    Preferences: ``fewest_parcels``, ``earliest_ship`` (by ship day: the cut-off rule A, then B, then the next working day),
+    ``meets_promise`` (delivery not later than the channel promised), ``earliest_eta``, ``cost``, ``same_country``,
+    ``stock_balance`` (most available left), ``sequence``. ``unfillable_after_days`` 0: a backorder waits for ever.
     """
 
-    preferences: list[str] = msgspec.field(
+    preferences: list[Annotated[str, _enum(PREFERENCES)]] = msgspec.field(
         default_factory=lambda: ["fewest_parcels", "earliest_ship", "same_country", "cost", "sequence"]
     )
     split: SplitPolicy = SplitPolicy()
     backorder: bool = True
-    unfillable_after_days: int = 30
+    unfillable_after_days: Count = 30
 
 
 class PriorityClass(_Rule, frozen=True):
     """A class of demand; the first class of the list that matches wins, its place in the list is its rank.
 
-    Matches where any of ``tags_any`` is on the order and the service is in ``services`` (an empty list matches all).
+    Matches where any of ``tags_any`` is on the order, the service is in ``services``, the channel in ``channels`` (an empty
+    list matches all), and the promised delivery is at most ``due_within_hours`` away when the units are asked for (0: any).
     """
 
     name: str
     tags_any: list[str] = []
-    services: list[str] = []
+    services: list[Name] = []
     channels: list[str] = []
+    due_within_hours: Count = 0
 
 
 class CheckRule(_Rule, frozen=True):
@@ -120,16 +173,16 @@ class CheckRule(_Rule, frozen=True):
     """
 
     problem: str
-    action: str = "hold"
-    hold: str = "INCORRECT_ADDRESS"
+    action: Annotated[str, _enum(ACTIONS)] = "hold"
+    hold: Annotated[str, _enum(HOLDS)] = "INCORRECT_ADDRESS"
 
 
 class RuleSet(_Rule, frozen=True):
     """The rules in force, by ``version``. ``currency`` is that of all costs in it."""
 
     version: str = "none"
-    currency: str = "EUR"
-    default_pool: str = "main"
+    currency: Currency = "EUR"
+    default_pool: Pool = "main"
     depots: list[Depot] = []
     routing: Routing = Routing()
     priorities: list[PriorityClass] = msgspec.field(
@@ -147,7 +200,7 @@ class RuleSet(_Rule, frozen=True):
             CheckRule("money", hold="MANUAL"),
         ]
     )
-    paid_states: list[str] = msgspec.field(
+    paid_states: list[Annotated[str, _enum(_PAYMENT)]] = msgspec.field(
         default_factory=lambda: ["authorized", "paid", "partially_refunded", "partially_paid"]
     )
     ship_test_orders: bool = False

@@ -1,0 +1,46 @@
+"""Who comes first: classes of demand, and the order in which backorders are served."""
+
+from __future__ import annotations
+
+from .rules import PriorityClass
+
+__all__ = ["MAX_RANK", "after_class", "queue_key", "rank", "split_queue_key"]
+
+MAX_RANK = 99
+"""Ranks are two digits in queue keys; classes beyond are served with the last."""
+
+_HOUR = 3_600_000
+
+
+def rank(
+    classes: list[PriorityClass], *, tags: list[str], service: str, channel: str, latest_delivery: int | None, now: int
+) -> tuple[int, str]:
+    """The rank (0 first) and name of the first class that matches; ``other``, after all of them, where none does."""
+    for i, c in enumerate(classes):
+        if c.tags_any and not any(t in c.tags_any for t in tags):
+            continue
+        if (c.services and service not in c.services) or (c.channels and channel not in c.channels):
+            continue
+        if not c.due_within_hours or _due(latest_delivery, now, c.due_within_hours):
+            return min(i, MAX_RANK), c.name
+    return min(len(classes), MAX_RANK), "other"
+
+
+def _due(latest_delivery: int | None, now: int, hours: int) -> bool:
+    return latest_delivery is not None and latest_delivery - now <= hours * _HOUR
+
+
+def queue_key(rank: int, placed_at: int, order_key: str, request_no: int) -> str:
+    """Sorts as backorders are served: by class, then age (``placed_at``), then a fixed tie-break."""
+    return f"{rank:02d}/{max(placed_at, 0):013d}/{order_key}/{request_no}"
+
+
+def after_class(rank: int) -> str:
+    """Sorts after every backorder of this class and before those of the next: where a new order of the class would stand."""
+    return f"{rank:02d}/~"
+
+
+def split_queue_key(key: str) -> tuple[int, str, int]:
+    """Rank, order key and request number of a queue key (an order key has no ``/``)."""
+    r, _, order_key, no = key.split("/")
+    return int(r), order_key, int(no)
