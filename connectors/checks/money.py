@@ -11,13 +11,14 @@ from domain.money import exponent
 
 __all__ = ["check_currency", "minor", "plain"]
 
-_DECIMAL = re.compile(r"([+-]?)(\d{1,15})(?:\.(\d{1,20}))?", re.ASCII)
+_digits = lru_cache(maxsize=256)(exponent)
+_DECIMAL = re.compile(r"([+-]?)(\d{1,12})(?:\.(\d{1,20}))?", re.ASCII)
 
 
 def check_currency(text: str, field: str) -> str:
     """An ISO 4217 code. Raises TranslationError."""
     try:
-        exponent(text)
+        _digits(text)
     except Rejected as e:
         raise TranslationError(field, e.message) from e
     return text
@@ -42,7 +43,7 @@ def minor(text: str | None, currency: str, field: str) -> int:
     """
     if text is None:
         return 0
-    value = _minor(text, exponent(currency))
+    value = _minor(text, _digits(currency))
     if value is None:
         raise TranslationError(
             field, f"{text!r} is not an amount of {currency} with at most {exponent(currency)} decimals"

@@ -1,0 +1,201 @@
+"""Refunds, transactions, fulfilments, returns and edits to canonical facts. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from connectors.base import TranslationError
+from connectors.checks.customer import content_hash
+from connectors.checks.money import check_currency, minor
+from domain.commands import FulfilmentReported, OrderEdited, PaymentChanged, RefundReported, ReturnReported
+from domain.values import LineQty, RefundLine, ReturnLine
+
+from . import payload as p
+from .fact import Context
+from .order import line_id
+from .read import decode, gid_tail, millis, order_key, quantity
+
+__all__ = ["edit", "fulfilment", "payment", "refund", "reported", "return_", "return_status"]
+
+_RETURN_LINES: msgspec.json.Decoder[list[p.ReturnLineItem]] = msgspec.json.Decoder(list[p.ReturnLineItem])
+_RETURN_STATUS = {
+    "requested": "requested",
+    "open": "approved",
+    "declined": "declined",
+    "canceled": "cancelled",
+    "cancelled": "cancelled",
+    "closed": "closed",
+}
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else format(number, "f")
+
+
+def _refund_currency(body: p.Refund, default: str) -> str:
+    """Of the transactions, else of the lines' shop money, else the order's: a refund itself names none."""
+    named = [t.currency for t in body.transactions or () if t.currency]
+    for line in body.refund_line_items or ():
+        for money in (line.subtotal_set, line.total_tax_set):
+            if money and money.shop_money and money.shop_money.currency_code:
+                named.append(money.shop_money.currency_code)
+    return check_currency(named[0], "transactions[0].currency") if named else default
+
+
+def _in(money: p.MoneySet | None, number: Decimal | None, currency: str, field: str) -> int:
+    """The amount in ``currency``: from the set, where it has it, else the bare number."""
+    for side in (money.shop_money, money.presentment_money) if money else ():
+        if side and side.currency_code == currency:
+            return minor(side.amount, currency, field)
+    return minor(_text(number), currency, field)
+
+
+def refund(body: p.Refund, context: Context, key: str = "", currency: str = "") -> RefundReported:
+    """``amount`` is what was really paid back (successful refund transactions); the lines may add up to more or less.
+
+    ``key`` and ``currency``: of the order whose body holds the refund (its own ``order_id`` may be another's in old bodies).
+    """
+    if not key and body.order_id is None:
+        raise TranslationError("order_id", "no order")
+    key = key or order_key(context.account, str(body.order_id), "order_id")
+    refund_id = gid_tail(body.admin_graphql_api_id, "Refund") or str(body.id)
+    currency = _refund_currency(body, currency)
+    if not currency and (body.refund_line_items or body.transactions):
+        raise TranslationError("transactions[0].currency", "neither a transaction nor a line names the currency")
+    lines = [_refund_line(x, i, currency) for i, x in enumerate(body.refund_line_items or ())]
+    amount = sum(
+        minor(t.amount, currency, f"transactions[{i}].amount")
+        for i, t in enumerate(body.transactions or ())
+        if t.kind in (None, "refund") and t.status in (None, "success")
+    )
+    content = (refund_id, amount, currency, lines)
+    return RefundReported(
+        **context.head("RefundReported", key, f"refund/{refund_id}", *content),
+        refund_id=refund_id,
+        amount=amount,
+        currency=currency,
+        lines=lines,
+    )
+
+
+def _refund_line(x: p.RefundLineItem, i: int, currency: str) -> RefundLine:
+    field, item = f"refund_line_items[{i}]", x.line_item or p.RefundedItem()
+    return RefundLine(
+        line_id=line_id(x.line_item_id, item.admin_graphql_api_id),
+        sku=item.sku or "",
+        qty=quantity(x.quantity, f"{field}.quantity"),
+        amount=_in(x.subtotal_set, x.subtotal, currency, f"{field}.subtotal"),
+        tax=_in(x.total_tax_set, x.total_tax, currency, f"{field}.total_tax"),
+        restock=x.restock_type or "",
+    )
+
+
+def payment(body: p.Transaction, context: Context) -> PaymentChanged:
+    """A payment transaction, in its own currency."""
+    if body.order_id is None:
+        raise TranslationError("order_id", "no order")
+    if not body.kind or not body.status:
+        raise TranslationError("kind" if not body.kind else "status", "missing")
+    currency = check_currency(body.currency or "", "currency")
+    number = gid_tail(body.admin_graphql_api_id, "OrderTransaction") or str(body.id)
+    amount = minor(body.amount, currency, "amount")
+    key = order_key(context.account, str(body.order_id), "order_id")
+    content = (number, body.kind, body.status, amount, currency)
+    return PaymentChanged(
+        **context.head("PaymentChanged", key, f"transaction/{number}@{body.status}", *content),
+        transaction_id=number,
+        kind=body.kind,
+        status=body.status,
+        amount=amount,
+        currency=currency,
+    )
+
+
+def fulfilment(body: p.Fulfillment, context: Context) -> FulfilmentReported:
+    """A fulfilment as it now stands; ``status`` is Shopify's own word (success, cancelled, pending …)."""
+    if body.order_id is None:
+        raise TranslationError("order_id", "no order")
+    number = gid_tail(body.admin_graphql_api_id, "Fulfillment") or str(body.id)
+    version = millis(body.updated_at or body.created_at, "updated_at")
+    items = enumerate(body.line_items or ())
+    lines = [
+        LineQty(line_id(x.id, x.admin_graphql_api_id), x.sku or "", quantity(x.quantity, f"line_items[{i}].quantity"))
+        for i, x in items
+    ]
+    key = order_key(context.account, str(body.order_id), "order_id")
+    said = (number, (body.status or "").lower(), lines)
+    tracking = (body.tracking_company or "", body.tracking_number or "", body.tracking_url or "")
+    return FulfilmentReported(
+        **context.head("FulfilmentReported", key, f"fulfilment/{number}@{version}", *said, *tracking),
+        fulfilment_id=number,
+        status=said[1],
+        lines=lines,
+        carrier=tracking[0],
+        tracking_number=tracking[1],
+        tracking_url=tracking[2],
+    )
+
+
+def edit(body: p.OrderEdit, context: Context) -> OrderEdited:
+    """The differences of an edit; Shopify names lines by number alone here, without SKU."""
+    version = millis(body.committed_at or body.created_at, "order_edit.committed_at")
+    key = order_key(context.account, str(body.order_id), "order_edit.order_id")
+    sides: list[list[LineQty]] = []
+    for side in ("additions", "removals"):
+        deltas: list[p.Delta] = getattr(body.line_items, side) or []
+        field = f"order_edit.line_items.{side}"
+        sides.append([LineQty(str(d.id), "", quantity(d.delta, f"{field}[{i}].delta")) for i, d in enumerate(deltas)])
+    return OrderEdited(
+        **context.head("OrderEdited", key, f"edit/{body.id}", version, *sides),
+        version=version,
+        additions=sides[0],
+        removals=sides[1],
+    )
+
+
+def return_status(status: str | None) -> str:
+    """Our word for a Shopify return's status. Raises TranslationError."""
+    known = _RETURN_STATUS.get((status or "").lower())
+    if known is None:
+        raise TranslationError("status", f"{status!r} is none of {', '.join(_RETURN_STATUS)}")
+    return known
+
+
+def _return_line(x: p.ReturnLineItem, i: int) -> ReturnLine:
+    item = (x.fulfillment_line_item and x.fulfillment_line_item.line_item) or p.Resource()
+    return ReturnLine(
+        line_id=gid_tail(item.admin_graphql_api_id, "LineItem") or str(item.id or ""),
+        sku="",
+        qty=quantity(x.quantity, f"return_line_items[{i}].quantity"),
+        reason=x.return_reason or "",
+        comment=x.customer_note or x.return_reason_note or "",
+    )
+
+
+def return_(body: p.Return, context: Context) -> ReturnReported | None:
+    """A return, or None where the body does not name the order (``returns/update``, ``returns/process``): fetch it."""
+    order = body.order or p.Resource()
+    order_id = gid_tail(order.admin_graphql_api_id, "Order") or str(order.id or "")
+    number = gid_tail(body.admin_graphql_api_id, "Return") or str(body.id or "")
+    if not number:
+        raise TranslationError("id", "neither id nor admin_graphql_api_id names the return")
+    if not order_id:
+        return None
+    listed = bytes(body.return_line_items)[:1] == b"["
+    items = decode(_RETURN_LINES, body.return_line_items) if listed else []
+    lines = [_return_line(x, i) for i, x in enumerate(items)]
+    return reported(context, order_id, number, return_status(body.status), lines, rma=body.name or "")
+
+
+def reported(
+    context: Context, order_id: str, number: str, status: str, lines: list[ReturnLine], *, rma: str = ""
+) -> ReturnReported:
+    """The fact; a return has no version, so its content is part of the fact's name."""
+    key = order_key(context.account, order_id, "order.id")
+    digest = content_hash(number, rma, status, lines)
+    head = context.head("ReturnReported", key, f"return/{number}@{status}/{digest[:8]}", number, rma, status, lines)
+    return ReturnReported(
+        **head, return_id=number, rma_id=rma, status=status, lines=lines, carrier="", tracking_number=""
+    )
