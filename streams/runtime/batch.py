@@ -1,0 +1,162 @@
+"""What an agent is given: the records of its topic in one cycle, and everything it may do with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+
+from .dead_letter import FOLD, VALUE_CONVERTER, dead_letter
+from .message import Headers, Message, Output
+from .table import Staged, Table
+
+__all__ = ["Batch", "BatchLimits", "Record"]
+
+
+class BatchLimits:
+    """What a batch has to know of its worker: where dead letters go, who sends them, how large a record may be."""
+
+    __slots__ = ("dlq", "max_bytes", "worker")
+
+    def __init__(self, dlq: str = "wharf.dlq", worker: str = "", max_bytes: int = 1_000_000) -> None:
+        self.dlq = dlq
+        self.worker = worker
+        self.max_bytes = max_bytes
+
+
+class Record:
+    """One record being worked on: its writes and outputs count when the ``with`` block ends well, all or none of them.
+
+    An exception in the block dead-letters the record and is swallowed: the batch goes on. Records of one batch may be open at
+    the same time (an agent that works them concurrently); where two of them write one key, the one closed last wins.
+    """
+
+    __slots__ = ("_batch", "_outputs", "_staged", "message", "stage")
+
+    def __init__(self, batch: Batch, message: Message) -> None:
+        self._batch = batch
+        self._outputs: list[Output] = []
+        self._staged: Staged | None = None
+        self.message = message
+        self.stage = VALUE_CONVERTER
+        """Named in a dead letter; ``decoded()`` moves it on."""
+
+    def decoded(self) -> None:
+        """The value was read; what fails from here on is the fold."""
+        self.stage = FOLD
+
+    @property
+    def table(self) -> Staged:
+        """The partition's table as this record sees it. Raises RuntimeError for an agent without a table."""
+        if self._staged is None:
+            self._staged = Staged(self._batch.table(self.message.partition))
+        return self._staged
+
+    def send(self, topic: str, key: bytes, value: bytes, headers: Headers, partition: int = -1) -> None:
+        """Produce in this cycle's transaction. Raises ValueError for a record larger than Kafka takes."""
+        self._outputs.append(self._batch.output(topic, key, value, headers, partition))
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        if error is None:
+            self._batch.accept(self.message, self._staged, self._outputs)
+            return False
+        # Out of memory says nothing of the record; a cancelled agent (not an Exception) is being stopped.
+        if isinstance(error, MemoryError) or not isinstance(error, Exception):
+            return False
+        self._batch.dead_letter(self.message, error, self.stage)
+        return True
+
+
+class Batch:
+    """The records of one topic in one cycle, oldest first within each partition.
+
+    Iterating skips what lies behind a deferred record. Whatever is sent or written here becomes visible with the cycle's
+    transaction, or never. An exception that leaves the agent drops the whole cycle; it is tried again from the committed offsets.
+    """
+
+    def __init__(
+        self, topic: str, messages: list[Message], tables: Mapping[int, Table] | None, limits: BatchLimits | None = None
+    ) -> None:
+        self.topic = topic
+        self.messages = messages
+        self.outputs: list[Output] = []
+        self.deferred: dict[int, tuple[int, int]] = {}
+        """Partition to the first deferred offset and when it is due (ms of the runtime's clock)."""
+        self.dead = 0
+        self.finished: asyncio.Future[None] | None = None
+        self._tables = tables
+        self._limits = limits or BatchLimits()
+        self._handled: dict[int, int] = {}
+
+    def __iter__(self) -> Iterator[Message]:
+        for message in self.messages:
+            if message.partition not in self.deferred:
+                yield message
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def record(self, message: Message) -> Record:
+        """Work on one record: ``with batch.record(message) as record:``."""
+        return Record(self, message)
+
+    def table(self, partition: int) -> Table:
+        """A partition's table, written without regard to single records. Raises RuntimeError for an agent without a table."""
+        if self._tables is None:
+            raise RuntimeError(f"the agent of {self.topic} has no table")
+        return self._tables[partition]
+
+    def send(self, topic: str, key: bytes, value: bytes, headers: Headers, partition: int = -1) -> None:
+        """Produce in this cycle's transaction. Raises ValueError for a record larger than Kafka takes."""
+        self.outputs.append(self.output(topic, key, value, headers, partition))
+
+    def dead_letter(self, message: Message, error: BaseException, stage: str = FOLD) -> None:
+        """Send the record to the DLQ with its cause, in this cycle's transaction."""
+        limits = self._limits
+        self._done(message)
+        self.dead += 1
+        self.outputs.append(
+            dead_letter(limits.dlq, message, error, stage, worker=limits.worker, max_bytes=limits.max_bytes)
+        )
+
+    def defer(self, message: Message, until_ms: int) -> None:
+        """Not now: the partition stands still until ``until_ms`` and then begins with this record again.
+
+        Raises ValueError where a later record of the partition was already worked on: it would be worked on twice.
+        """
+        if self._handled.get(message.partition, -1) >= message.offset:
+            raise ValueError(
+                f"{self.topic}/{message.partition}: a record from offset {message.offset} on is already done"
+            )
+        offset, due = self.deferred.get(message.partition, (message.offset, until_ms))
+        self.deferred[message.partition] = (message.offset, until_ms) if message.offset <= offset else (offset, due)
+
+    def output(self, topic: str, key: bytes, value: bytes, headers: Headers, partition: int) -> Output:
+        """Check what is to be produced."""
+        if len(key) + len(value) > self._limits.max_bytes:
+            raise ValueError(f"{len(value)} bytes for {topic} are more than the {self._limits.max_bytes} Kafka takes")
+        return Output(topic, key, value, headers, partition)
+
+    def accept(self, message: Message, staged: Staged | None, outputs: list[Output]) -> None:
+        """A record was folded whole (called by ``Record``)."""
+        self._done(message)
+        if staged is not None and staged.writes:
+            self.table(message.partition).merge(staged.writes)
+        self.outputs.extend(outputs)
+
+    def next_offsets(self) -> dict[int, int]:
+        """Per partition the input offset that the cycle leaves it at."""
+        offsets = {m.partition: m.offset + 1 for m in self.messages}
+        return offsets | {partition: offset for partition, (offset, _) in self.deferred.items()}
+
+    def _done(self, message: Message) -> None:
+        deferred = self.deferred.get(message.partition)
+        if deferred is not None and message.offset >= deferred[0]:
+            raise RuntimeError(
+                f"{self.topic}/{message.partition}: offset {message.offset} lies behind a deferred record"
+            )
+        if self._handled.get(message.partition, -1) < message.offset:
+            self._handled[message.partition] = message.offset

@@ -1,0 +1,109 @@
+"""What a worker process is told, and the librdkafka properties that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["RuntimeConfig", "consumer_properties", "producer_properties", "restore_properties"]
+
+TRANSACTION_TIMEOUT_MS = 10_000
+"""An open transaction holds up every read_committed reader; this bounds how long a dead worker can."""
+
+
+def _no_tick(topic: str, partition: int, now: int) -> bytes:
+    raise ValueError(f"ticks are asked for on {topic}, but RuntimeConfig.tick is not set")
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """One worker process.
+
+    ``group`` and ``slot`` name it: the same slot started again takes its predecessor's partitions back and fences it.
+    ``now`` gives UTC ms (it may run faster than the machine's clock). ``ticks``: topic to interval in ms of ``now``; the
+    owner of a partition appends ``tick(topic, partition, now)`` with an empty key. ``kafka``: more librdkafka properties.
+    """
+
+    bootstrap: str
+    group: str
+    now: Callable[[], int]
+    slot: int = 0
+    kafka: Mapping[str, str] = field(default_factory=dict)
+    dlq: str = "wharf.dlq"
+    ticks: Mapping[str, int] = field(default_factory=dict)
+    tick: Callable[[str, int, int], bytes] = _no_tick
+    batch_size: int = 2000
+    poll_seconds: float = 0.1
+    max_record_bytes: int = 1_000_000
+    assignor: str = "cooperative-sticky"
+    session_timeout_ms: int = 6_000
+    max_poll_interval_ms: int = 300_000
+    agent_timeout_seconds: float = 240.0
+    stop_grace_seconds: float = 10.0
+    max_failures: int = 5
+    backoff_seconds: float = 0.2
+    metrics_port: int | None = None
+
+    @property
+    def member(self) -> str:
+        """The stable name of this process: ``group.instance.id`` and ``transactional.id``."""
+        return f"{self.group}-{self.slot}"
+
+    @property
+    def incremental(self) -> bool:
+        """Whether rebalances move single partitions (cooperative) or all of them (eager)."""
+        return self.assignor.startswith("cooperative")
+
+
+def consumer_properties(config: RuntimeConfig) -> dict[str, Any]:
+    """Static membership: a restart within the session time-out takes its partitions back without a rebalance."""
+    return {
+        "bootstrap.servers": config.bootstrap,
+        "group.id": config.group,
+        "group.instance.id": config.member,
+        "client.id": config.member,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "partition.assignment.strategy": config.assignor,
+        "session.timeout.ms": config.session_timeout_ms,
+        "heartbeat.interval.ms": max(config.session_timeout_ms // 4, 500),
+        "max.poll.interval.ms": config.max_poll_interval_ms,
+        "queued.min.messages": 20_000,
+        "queued.max.messages.kbytes": 32_768,
+        "fetch.wait.max.ms": 100,
+        **config.kafka,
+    }
+
+
+def producer_properties(config: RuntimeConfig) -> dict[str, Any]:
+    """``murmur2_random`` puts a key where Java's producers put it; lz4 is cheap and every consumer reads it."""
+    return {
+        "bootstrap.servers": config.bootstrap,
+        "client.id": config.member,
+        "transactional.id": config.member,
+        "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": 5,
+        "queue.buffering.max.messages": 500_000,
+        "message.max.bytes": 4_000_000,
+        **config.kafka,
+    }
+
+
+def restore_properties(config: RuntimeConfig) -> dict[str, Any]:
+    """A reader without a group for one changelog partition; it must see the end of it."""
+    return {
+        "bootstrap.servers": config.bootstrap,
+        "client.id": f"{config.member}-restore",
+        "group.id": f"{config.group}-restore",
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "queued.min.messages": 50_000,
+        **config.kafka,
+    }

@@ -1,0 +1,259 @@
+"""The loop of a worker: one cycle, one transaction.
+
+poll → fold (the agents) → wait for the last transaction → seal → commit in a thread, while the next batch is polled and folded
+
+The next fold reads the table under the writes that are being committed. That is safe because there is no way on from a failed
+commit: the process ends, and nothing it folded since was seen by anyone. Partitions are given up only from inside a poll, when
+nothing is being folded, and only after the running commit has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from .batch import Batch, BatchLimits
+from .channel import AgentSpec, BatchChannel
+from .config import RuntimeConfig
+from .errors import AgentFailed, AgentStuck
+from .health import Health
+from .intake import Intake, Polled
+from .message import Message, Output
+from .outlet import Outlet, Sealed
+from .partitions import Partitions
+from .table import Table
+from .ticks import Ticker
+
+__all__ = ["Committing", "Cycle"]
+
+log = structlog.get_logger(__name__)
+
+_HEALTH_SECONDS = 5.0
+
+
+class Committing:
+    """A transaction under way, and what to do once it is through."""
+
+    __slots__ = ("began", "future", "outputs", "records", "tables")
+
+    def __init__(self, future: Future[None], tables: list[Table], records: dict[str, int], outputs: int) -> None:
+        self.future = future
+        self.tables = tables
+        self.records = records
+        self.outputs = outputs
+        self.began = time.monotonic()
+
+
+class Cycle:
+    """Polls, has the agents fold, commits. Consumer and producer have a thread each."""
+
+    def __init__(
+        self,
+        config: RuntimeConfig,
+        agents: Mapping[str, tuple[AgentSpec, BatchChannel]],
+        health: Health,
+        *,
+        outlet: Outlet,
+        stopping: asyncio.Event,
+    ) -> None:
+        self.config = config
+        self.agents = agents
+        self.health = health
+        self._outlet = outlet
+        self._stopping = stopping
+        self._reading = ThreadPoolExecutor(1, "wharf-intake")
+        self._writing = ThreadPoolExecutor(1, "wharf-outlet")
+        self._intake = Intake(config, list(agents), self._await_commit)
+        tables = {topic: spec.table for topic, (spec, _) in agents.items()}
+        self._partitions = Partitions(config, tables, self._intake.committed, health)
+        self._ticker = Ticker(config.ticks, config.tick)
+        self._limits = BatchLimits(config.dlq, config.member, config.max_record_bytes)
+        self._committing: Committing | None = None
+        self._failures = 0
+        self._health_due = 0.0
+        self._frozen = False
+
+    async def turn(self) -> None:
+        """One cycle."""
+        wait = 0.01 if self._committing or not self._partitions.all_restored() else self.config.poll_seconds
+        polled = await self._read(self._intake.poll, self.config.batch_size, wait)
+        await self._rebalance(polled)
+        if self._committing is not None and self._committing.future.done():
+            await self.settle()
+        batches = self._batches(polled)
+        ticks = self._ticks()
+        if (batches or ticks) and await self._fold(batches):
+            await self.settle()
+            await self._commit(batches, ticks, polled.metadata)
+        await self._look_after()
+
+    async def _rebalance(self, polled: Polled) -> None:
+        if polled.revoked:
+            log.info("partitions revoked", partitions=polled.revoked)
+            await self.settle()
+            self._partitions.give(polled.revoked)
+            for tp in polled.revoked:
+                self._ticker.forget(tp)
+        if polled.assigned:
+            log.info("partitions assigned", partitions=polled.assigned)
+            self._partitions.take(polled.assigned)
+        for partition, start in self._partitions.restored():
+            await self._read(self._intake.start, partition.tp, start)
+        for partition in self._partitions.due(self.config.now()):
+            partition.due = None
+            await self._read(self._intake.start, partition.tp, partition.next)
+
+    def _batches(self, polled: Polled) -> list[Batch]:
+        """The records by topic. What belongs to a partition that stands still will be read again: start() seeks."""
+        by_topic: dict[str, list[Message]] = {}
+        for m in polled.messages:
+            partition = self._partitions.get((m.topic(), m.partition()))
+            if partition is None or not partition.running or m.offset() < partition.next:
+                continue
+            partition.next = m.offset() + 1
+            by_topic.setdefault(partition.tp[0], []).append(Message.of(m))
+        return [Batch(t, messages, self._partitions.tables(t), self._limits) for t, messages in by_topic.items()]
+
+    def _ticks(self) -> list[Output]:
+        return self._ticker.due((p.tp for p in self._partitions.running()), self.config.now())
+
+    async def _fold(self, batches: list[Batch]) -> bool:
+        """Have the agents work. False: an agent raised, everything of this cycle is dropped and will be read again."""
+        seconds = self.config.agent_timeout_seconds
+        # All are waited for, also when one raised: none may write into a table whose cycle was dropped.
+        work = asyncio.gather(*(self.agents[b.topic][1].work(b, seconds) for b in batches), return_exceptions=True)
+        await self._while_running(work)
+        if not work.done():
+            work.cancel()
+            log.warning("stopped in the middle of a cycle, which is dropped", topics=[b.topic for b in batches])
+            return False
+        errors = [r for r in work.result() if isinstance(r, BaseException)]
+        if not errors:
+            return True
+        await self._failed(next((e for e in errors if isinstance(e, AgentStuck)), errors[0]))
+        await self._undo(batches)
+        return False
+
+    async def _while_running(self, work: asyncio.Future[Any]) -> None:
+        """Wait for the agents; once the worker is to stop, only for the grace time."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        first: set[asyncio.Future[Any]] = {work, stopping}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not work.done():
+            await asyncio.wait({work}, timeout=self.config.stop_grace_seconds)
+
+    async def _failed(self, error: BaseException) -> None:
+        if isinstance(error, AgentStuck) or not isinstance(error, Exception):
+            raise error
+        self._failures += 1
+        self.health.failures.inc()
+        log.error("an agent raised: the cycle is dropped", times=self._failures, exc_info=error)
+        if self._failures >= self.config.max_failures:
+            raise AgentFailed(f"an agent raised {self._failures} times in a row, the last time {error!r}") from error
+
+    async def _undo(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            firsts = {m.partition: m.offset for m in reversed(batch.messages)}
+            for number, offset in firsts.items():
+                partition = self._partitions.get((batch.topic, number))
+                if partition is None:
+                    continue
+                partition.next = offset
+                if partition.table is not None:
+                    partition.table.drop()
+                await self._read(self._intake.seek, partition.tp, offset)
+        if self._failures:
+            pause = self.config.backoff_seconds * 2 ** (self._failures - 1)
+            await asyncio.wait({asyncio.ensure_future(self._stopping.wait())}, timeout=min(pause, 10.0))
+
+    async def _commit(self, batches: list[Batch], ticks: list[Output], metadata: Any) -> None:
+        """Seal the cycle and begin its transaction."""
+        sealed = Sealed(metadata=metadata)
+        tables: list[Table] = []
+        records: dict[str, int] = {}
+        for batch in batches:
+            sealed.outputs += batch.outputs
+            records[batch.topic] = len(batch)
+            if batch.dead:
+                self.health.dead.labels(batch.topic).inc(batch.dead)
+            if self._ticker.ticks(batch.topic):
+                self._ticker.saw(batch.messages)
+            for number, offset in batch.next_offsets().items():
+                await self._move(batch, number, offset, sealed, tables)
+        if ticks:
+            sealed.outputs += ticks
+            self._ticker.wrote(ticks, self.config.now())
+        if sealed:
+            future = self._writing.submit(self._outlet.commit, sealed)
+            self._committing = Committing(future, tables, records, len(sealed.outputs))
+
+    async def _move(self, batch: Batch, number: int, offset: int, sealed: Sealed, tables: list[Table]) -> None:
+        """Add one partition's progress to the transaction; stand still where a record was deferred."""
+        partition = self._partitions.get((batch.topic, number))
+        if partition is None:
+            raise RuntimeError(f"{batch.topic}/{number} was folded but is not owned")
+        deferred = batch.deferred.get(number)
+        if deferred is not None:
+            partition.next, partition.due = deferred
+            await self._read(self._intake.pause, partition.tp, offset)
+        first = next(m.offset for m in batch.messages if m.partition == number)
+        if offset == first and not (partition.table and partition.table.dirty):
+            return
+        sealed.move(batch.topic, number, offset)
+        spec = self.agents[batch.topic][0]
+        if spec.table is not None and partition.table is not None:
+            sealed.changelog += [(spec.table, number, k, v) for k, v in partition.table.seal(offset)]
+            tables.append(partition.table)
+
+    async def settle(self) -> None:
+        """Wait for the running transaction; only now are its writes the table's. Raises TransactionFailed."""
+        committing = self._committing
+        if committing is None:
+            return
+        await asyncio.wrap_future(committing.future)
+        self._committing = None
+        for table in committing.tables:
+            table.apply()
+        self._failures = 0
+        self.health.committed(committing.records, committing.outputs, time.monotonic() - committing.began)
+
+    def _await_commit(self) -> None:
+        """Called in the intake's thread before partitions are given up; how the commit ended is for ``settle`` to say."""
+        committing = self._committing
+        if committing is not None:
+            committing.future.exception()
+
+    async def _look_after(self) -> None:
+        """Now and then: the gauges; once all is restored: keep the collector away from what lives for ever."""
+        if not self._frozen and self._partitions.running() and self._partitions.all_restored():
+            self._frozen = True
+            gc.collect()
+            gc.freeze()
+        if time.monotonic() < self._health_due:
+            return
+        self._health_due = time.monotonic() + _HEALTH_SECONDS
+        for p in self._partitions.running():
+            end = await self._read(self._intake.end, p.tp)
+            self.health.stands(p.tp, max(end - p.next, 0), None if p.table is None else len(p.table))
+
+    async def _read(self, call: Any, *args: Any) -> Any:
+        """A call of the consumer, in its thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, call, *args)
+
+    async def close(self) -> None:
+        """Wait for the running transaction and leave. Raises TransactionFailed."""
+        await self.settle()
+        await self._read(self._intake.close)
+
+    def shut_down(self) -> None:
+        """Let go of the threads."""
+        self._partitions.close()
+        self._reading.shutdown(wait=False)
+        self._writing.shutdown(wait=False)

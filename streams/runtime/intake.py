@@ -1,0 +1,125 @@
+"""The consumer: one for all agents of the process, read_committed, static member of its group. Every call runs in one thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from .config import RuntimeConfig, consumer_properties
+from .errors import Fenced, KafkaFailed
+from .message import TP
+
+__all__ = ["Intake", "Polled"]
+
+_FENCED = (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED)
+_MENDABLE = (
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError._AUTO_OFFSET_RESET,
+)
+
+
+class Polled:
+    """What one poll gave: records, partitions gained and lost since the last, and the group metadata that goes with the records."""
+
+    __slots__ = ("assigned", "messages", "metadata", "revoked")
+
+    def __init__(self, messages: list[Any], assigned: list[TP], revoked: list[TP], metadata: Any) -> None:
+        self.messages = messages
+        self.assigned = assigned
+        self.revoked = revoked
+        self.metadata = metadata
+
+
+class Intake:
+    """Reads the input topics.
+
+    New partitions are paused at once and stay so until ``start``: their tables have to be restored first. Before partitions are
+    given up, ``before_revoke`` is called: it waits for the transaction that is being committed, whose offsets belong to them.
+    """
+
+    def __init__(self, config: RuntimeConfig, topics: list[str], before_revoke: Callable[[], None]) -> None:
+        self._incremental = config.incremental
+        self._before_revoke = before_revoke
+        self._assigned: list[TP] = []
+        self._revoked: list[TP] = []
+        self._consumer = Consumer(consumer_properties(config), logger=logging.getLogger("wharf.kafka"))
+        self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
+
+    def poll(self, size: int, wait: float) -> Polled:
+        """Up to ``size`` records; returns as soon as there is one, after ``wait`` seconds at the latest.
+
+        ``consume(n, t)`` waits for n records or the whole time, so the first is asked for alone and the rest is what is
+        there already. Raises Fenced or KafkaFailed.
+        """
+        messages = self._consumer.consume(1, wait)
+        if messages:
+            messages += self._consumer.consume(size - 1, 0)
+        records = [m for m in messages if m.error() is None or _raise(m.error())]
+        assigned, self._assigned = self._assigned, []
+        revoked, self._revoked = self._revoked, []
+        return Polled(records, assigned, revoked, self._consumer.consumer_group_metadata())
+
+    def start(self, tp: TP, offset: int) -> None:
+        """Begin (again) to read a partition at ``offset``."""
+        self._consumer.seek(TopicPartition(*tp, offset))
+        self._consumer.resume([TopicPartition(*tp)])
+
+    def pause(self, tp: TP, offset: int) -> None:
+        """Stand still before ``offset``."""
+        self._consumer.pause([TopicPartition(*tp)])
+        self._consumer.seek(TopicPartition(*tp, offset))
+
+    def seek(self, tp: TP, offset: int) -> None:
+        """Read from ``offset`` again."""
+        self._consumer.seek(TopicPartition(*tp, offset))
+
+    def committed(self, tp: TP, timeout: float = 30.0) -> int | None:
+        """The group's committed offset, once no open transaction can change it (read_committed asks for stable ones)."""
+        [found] = self._consumer.committed([TopicPartition(*tp)], timeout)
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return int(found.offset) if found.offset >= 0 else None
+
+    def end(self, tp: TP) -> int:
+        """The end of the partition as last seen while fetching; -1 where not known yet."""
+        return int(self._consumer.get_watermark_offsets(TopicPartition(*tp), cached=True)[1])
+
+    def close(self) -> None:
+        """Stop reading. A static member's partitions stay its own for the session time-out."""
+        self._consumer.close()
+
+    def _on_assign(self, consumer: Any, partitions: list[Any]) -> None:
+        plain = [TopicPartition(p.topic, p.partition) for p in partitions]
+        if self._incremental:
+            consumer.incremental_assign(plain)
+        else:
+            consumer.assign(plain)
+        if plain:
+            consumer.pause(plain)
+        self._assigned += [(p.topic, p.partition) for p in partitions]
+
+    def _on_revoke(self, consumer: Any, partitions: list[Any]) -> None:
+        self._before_revoke()
+        gone = [(p.topic, p.partition) for p in partitions]
+        self._revoked += gone
+        self._assigned = [tp for tp in self._assigned if tp not in gone]
+        if self._incremental:
+            consumer.incremental_unassign(partitions)
+        else:
+            consumer.unassign()
+
+
+def _raise(error: Any) -> bool:
+    """False for an error that librdkafka mends by itself; raises for any other."""
+    if error.code() in _FENCED or error.fatal():
+        raise Fenced(f"the consumer was fenced: another worker runs in the same slot of this group ({error.str()})")
+    if error.code() in _MENDABLE or error.retriable():
+        logging.getLogger("wharf.kafka").warning("consumer: %s", error.str())
+        return False
+    raise KafkaFailed(f"the consumer can't go on: {error.str()}")

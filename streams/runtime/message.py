@@ -1,0 +1,43 @@
+"""A record as it comes in and as it goes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["TP", "Headers", "Message", "Output"]
+
+TP = tuple[str, int]
+"""A topic and one of its partitions."""
+
+Headers = list[tuple[str, bytes]]
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """A consumed record. ``timestamp``: UTC ms as Kafka has it. A key or value that is null reads as ``b""``."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: Headers
+    timestamp: int
+
+    @classmethod
+    def of(cls, m: Any) -> Message:
+        """From confluent-kafka's message, whose accessors are calls."""
+        return cls(
+            m.topic(), m.partition(), m.offset(), m.key() or b"", m.value() or b"", m.headers() or [], m.timestamp()[1]
+        )
+
+
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """A record to be produced. ``partition`` -1: by the key (murmur2, as Java's clients do)."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Headers
+    partition: int = -1

@@ -1,0 +1,148 @@
+"""The input partitions this process owns, each restoring or running, with its table and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from threading import Event
+
+import structlog
+from confluent_kafka import KafkaException
+
+from .config import RuntimeConfig
+from .errors import KafkaFailed
+from .head import BEGINNING
+from .health import Health
+from .message import TP
+from .restore import Restored, restore_table
+from .table import Table
+
+__all__ = ["Partition", "Partitions"]
+
+log = structlog.get_logger(__name__)
+
+
+class Partition:
+    """One owned partition. ``next``: the input offset it expects; ``due``: set while it stands still for a deferred record."""
+
+    __slots__ = ("cancelled", "due", "next", "restoring", "table", "tp")
+
+    def __init__(self, tp: TP) -> None:
+        self.tp = tp
+        self.cancelled = Event()
+        self.restoring: Future[Restored] | None = None
+        self.table: Table | None = None
+        self.next = 0
+        self.due: int | None = None
+
+    @property
+    def running(self) -> bool:
+        """Restored, and not waiting for a deferred record."""
+        return self.restoring is None and self.due is None
+
+
+class Partitions:
+    """Follows the group's assignment: restores what comes, drops what goes.
+
+    A table that goes is kept aside for a moment: an eager rebalance takes everything away and mostly gives it back, and where
+    the group's committed offset still is the one the table stands at, nobody folded anything in between.
+    """
+
+    def __init__(
+        self,
+        config: RuntimeConfig,
+        tables: Mapping[str, str | None],
+        committed: Callable[[TP], int | None],
+        health: Health,
+    ) -> None:
+        self._config = config
+        self._tables = tables
+        self._committed = committed
+        self._health = health
+        self._threads = ThreadPoolExecutor(2, "wharf-restore")
+        self._owned: dict[TP, Partition] = {}
+        self._aside: dict[TP, Table] = {}
+
+    def get(self, tp: TP) -> Partition | None:
+        """The partition, if it is owned."""
+        return self._owned.get(tp)
+
+    def running(self) -> list[Partition]:
+        """Those that may be worked on."""
+        return [p for p in self._owned.values() if p.running]
+
+    def tables(self, topic: str) -> dict[int, Table] | None:
+        """The running tables of an input topic, by partition; None where its agent has none."""
+        if self._tables[topic] is None:
+            return None
+        return {p.tp[1]: p.table for p in self._owned.values() if p.tp[0] == topic and p.table is not None}
+
+    def all_restored(self) -> bool:
+        """Whether nothing is being restored."""
+        return all(p.restoring is None for p in self._owned.values())
+
+    def take(self, tps: Iterable[TP]) -> None:
+        """Partitions were assigned: restore their tables, in threads."""
+        for tp in tps:
+            self._drop(tp)
+            partition = self._owned[tp] = Partition(tp)
+            partition.restoring = self._threads.submit(self._restore, partition, self._aside.pop(tp, None))
+
+    def give(self, tps: Iterable[TP]) -> None:
+        """Partitions were revoked."""
+        for tp in tps:
+            partition = self._drop(tp)
+            if partition is not None and partition.table is not None and partition.restoring is None:
+                self._aside[tp] = partition.table
+
+    def restored(self) -> list[tuple[Partition, int]]:
+        """Those whose restore ended since the last call, with the input offset to start at. Raises StateLost."""
+        ready = []
+        for partition in self._owned.values():
+            future = partition.restoring
+            if future is not None and future.done():
+                partition.table, start = future.result()
+                partition.restoring = None
+                partition.next = max(start, 0)
+                ready.append((partition, start))
+        if ready and self.all_restored():
+            self._aside.clear()
+        return ready
+
+    def due(self, now: int) -> list[Partition]:
+        """Those whose deferred record is due."""
+        return [p for p in self._owned.values() if p.due is not None and p.due <= now]
+
+    def close(self) -> None:
+        """Stop restoring."""
+        for partition in self._owned.values():
+            partition.cancelled.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _drop(self, tp: TP) -> Partition | None:
+        partition = self._owned.pop(tp, None)
+        if partition is not None:
+            partition.cancelled.set()
+            self._health.gone(tp)
+        return partition
+
+    def _restore(self, partition: Partition, aside: Table | None) -> Restored:
+        tp = partition.tp
+        try:
+            return self._bring_back(partition, self._committed(tp), aside)
+        except KafkaException as e:
+            raise KafkaFailed(f"could not restore {tp[0]}/{tp[1]}: {e.args[0].str()}") from e
+
+    def _bring_back(self, partition: Partition, committed: int | None, aside: Table | None) -> Restored:
+        tp = partition.tp
+        changelog = self._tables[tp[0]]
+        if changelog is None:
+            return Restored(None, BEGINNING if committed is None else committed)
+        if aside is not None and committed == aside.head.offset:
+            return Restored(aside, committed)
+        progress = partial(self._progress, tp)
+        return restore_table(self._config, (changelog, tp[1]), committed, partition.cancelled, progress)
+
+    def _progress(self, tp: TP, share: float) -> None:
+        self._health.restore.labels(tp[0], tp[1]).set(share)

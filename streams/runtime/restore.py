@@ -1,0 +1,121 @@
+"""A table's way back: read its changelog, compare it with what the group committed, say where to go on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from .config import RuntimeConfig, restore_properties
+from .head import HEAD, Head, fingerprint, start_offset
+from .message import TP
+from .table import Table
+
+__all__ = ["Cancelled", "Progress", "Restored", "read_changelog", "restore_table"]
+
+log = structlog.get_logger(__name__)
+
+Progress = Callable[[float], None]
+"""Told how much of the changelog was read, 0 to 1."""
+
+_CHUNK = 5_000
+_REPORT_SECONDS = 2.0
+
+
+class Cancelled(Exception):
+    """The partition was taken away while it was being restored."""
+
+
+class Restored(NamedTuple):
+    """A partition ready to run: its table (None for an agent without one) and the input offset to begin at."""
+
+    table: Table | None
+    start: int
+
+
+def restore_table(
+    config: RuntimeConfig, changelog: TP, committed: int | None, cancelled: Event, progress: Progress
+) -> Restored:
+    """Rebuild a partition of a table. Raises StateLost, Cancelled or KafkaException. Blocks; runs in a thread of its own."""
+    name = f"{changelog[0]}/{changelog[1]}"
+    content = read_changelog(config, changelog, cancelled, progress)
+    packed = content.pop(HEAD, None)
+    head = msgspec.msgpack.decode(packed, type=Head) if packed else None
+    total = sum(fingerprint(k, v) for k, v in content.items()) % (1 << 64)
+    start = start_offset(name, head, len(content), total, committed)
+    table = Table(name, content, head or Head(0), config.max_record_bytes)
+    return Restored(table, start)
+
+
+def read_changelog(config: RuntimeConfig, tp: TP, cancelled: Event, progress: Progress) -> dict[bytes, bytes]:
+    """The last value of each key.
+
+    It reads to the end of the log as it is now, open transactions included, and read_committed makes it wait until those are
+    decided. Stopping at the last stable offset is not enough: the coordinator marks the partitions of a committed transaction one after
+    the other, so the group's offsets can be final while the changelog still waits for its marker.
+    """
+    target = _end(config, tp)
+    content: dict[bytes, bytes] = {}
+    if target == 0:
+        return content
+    reader = Consumer(restore_properties(config), logger=logging.getLogger("wharf.kafka"))
+    try:
+        reader.assign([TopicPartition(*tp, 0)])
+        _read(reader, tp, target, content, cancelled=cancelled, progress=progress)
+    finally:
+        reader.close()
+    return content
+
+
+def _read(
+    reader: Any, tp: TP, target: int, content: dict[bytes, bytes], *, cancelled: Event, progress: Progress
+) -> None:
+    began = reported = time.monotonic()
+    records = 0
+    while not cancelled.is_set():
+        for m in reader.consume(_CHUNK, 0.1):
+            if m.error() is not None:
+                if _at_end(m, target):
+                    progress(1.0)
+                    log.info("table restored", table=tp[0], partition=tp[1], records=records, keys=len(content),
+                             seconds=round(time.monotonic() - began, 2))  # fmt: skip
+                    return
+                continue
+            records += 1
+            value = m.value()
+            if value is None:
+                content.pop(m.key(), None)
+            else:
+                content[m.key()] = value
+        if records and time.monotonic() - reported > _REPORT_SECONDS:
+            reported = time.monotonic()
+            done = m.offset() / target
+            progress(done)
+            log.info("restoring table", table=tp[0], partition=tp[1], percent=round(100 * done))
+    raise Cancelled
+
+
+def _at_end(message: Any, target: int) -> bool:
+    """Whether the reader came to the end it set out for; at an earlier end an open transaction still has to be decided."""
+    error = message.error()
+    if error.code() == KafkaError._PARTITION_EOF:
+        return bool(message.offset() >= target)
+    if error.fatal() or not (
+        error.retriable() or error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
+    ):
+        raise KafkaException(error)
+    return False
+
+
+def _end(config: RuntimeConfig, tp: TP) -> int:
+    admin = AdminClient({"bootstrap.servers": config.bootstrap, **config.kafka})
+    spec = {TopicPartition(*tp): OffsetSpec.latest()}
+    [future] = admin.list_offsets(spec, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=30).values()
+    return int(future.result().offset)
