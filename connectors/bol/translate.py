@@ -1,0 +1,245 @@
+"""Bol's answers and push messages to canonical facts: orders, shipments, returns, process statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from connectors.base import Translation, TranslationError
+from connectors.checks.customer import content_hash
+from domain.commands import FulfilmentReported, OrderCommand, ReturnReported, ShipmentTracked
+from domain.effects import ChannelRefetch
+from domain.errors import Rejected
+from domain.keys import split_allocation_id
+from domain.values import LineQty, ReturnLine
+
+from . import payload
+from .orders import Origin, millis, order_facts, sku_of
+
+__all__ = ["TOPICS", "shipment_reference", "split_reference", "translate"]
+
+_SCANS = {
+    "AT_TRANSPORTER": "IN_TRANSIT",
+    "IN_TRANSIT": "IN_TRANSIT",
+    "AT_PICK_UP_POINT": "OUT_FOR_DELIVERY",
+    "DELIVERED_AT_NEIGHBOURS": "DELIVERED",
+    "DELIVERED_AT_CUSTOMER": "DELIVERED",
+    "PICKED_UP_AT_PICK_UP_POINT": "DELIVERED",
+    "RETURNED_TO_SENDER": "RETURN_TO_SENDER",
+}
+_PUSHED = {"ORDER": "order", "SHIPMENT": "shipment", "PROCESS_STATUS": "process-status"}
+
+
+def translate(topic: str, body: bytes, account: str, now: int, trace: str) -> Translation:
+    """Translate an answer of Bol's: a list or one thing, v10 or older names. ``topic``: one of ``TOPICS``.
+
+    What a row does not hold (list rows have no address, no quantity) comes back in ``refetch``. Pure. Raises TranslationError.
+    """
+    if topic not in TOPICS:
+        raise TranslationError("topic", f"{topic!r} is not one of {', '.join(TOPICS)}")
+    value, origin = payload.read_body(body), Origin(account, now, trace)
+    if "event" in value:
+        return _push(payload.parse(payload.Push, value), origin)
+    rows, one, handle = TOPICS[topic]
+    if rows in value:
+        items = value[rows]
+        if not isinstance(items, list):
+            raise TranslationError(rows, "a list is needed")
+        parts = [handle(x, f"{rows}.{i}", origin) for i, x in enumerate(items)]
+    elif any(name in value for name in one):
+        parts = [handle(value, "", origin)]
+    else:
+        raise TranslationError("$", f"a body of {topic} has {rows} or {' or '.join(one)}; this one has {_keys(value)}")
+    return Translation(
+        orders=[x for p in parts for x in p.orders],
+        pools=[],
+        refetch=[x for p in parts for x in p.refetch],
+    )
+
+
+def _keys(value: dict[str, Any]) -> str:
+    return ", ".join(sorted(value)[:8]) or "nothing"
+
+
+def _refetch(resource: str, resource_id: str, key: str, origin: Origin, seen: str = "") -> ChannelRefetch:
+    return ChannelRefetch(
+        event_id=origin.event_id(key, f"refetch/{resource}/{resource_id}", seen or str(origin.now)),
+        type="ChannelRefetch",
+        time=origin.now,
+        source=origin.source,
+        trace=origin.trace,
+        order_key=key,
+        target=f"bol:{origin.account}",
+        resource=resource,
+        resource_id=resource_id,
+    )
+
+
+def _order(value: Any, at: str, origin: Origin) -> Translation:
+    if isinstance(value, dict) and "shipmentDetails" in value:
+        return Translation(orders=list(order_facts(payload.parse(payload.Order, value, at), origin)))
+    row = payload.parse(payload.ReducedOrder, value, at)
+    key = origin.key(row.orderId, f"{at}.orderId".strip("."))
+    return Translation(refetch=[_refetch("order", row.orderId, key, origin, content_hash(str(value)))])
+
+
+def shipment_reference(allocation_id: str, shipment_id: str, event_id: str) -> str:
+    """What we call a shipment at Bol (at most 90 characters): it names allocation and shipment, so a repeat is recognised."""
+    name = f"{allocation_id}#{shipment_id}"
+    return name if len(name) <= 90 else event_id
+
+
+def split_reference(text: str) -> tuple[str, str]:
+    """Allocation and shipment of a reference of ours; two empty texts for any other."""
+    allocation, _, shipment = text.partition("#")
+    try:
+        split_allocation_id(allocation)
+    except Rejected:
+        return "", ""
+    return allocation, shipment
+
+
+def _shipment(value: Any, at: str, origin: Origin) -> Translation:
+    s = payload.parse(payload.Shipment, value, at)
+    key = origin.key(s.order.orderId, f"{at}.order.orderId".strip("."))
+    if any(x.quantity is None for x in s.shipmentItems):
+        return Translation(refetch=[_refetch("shipment", s.shipmentId, key, origin, content_hash(str(value)))])
+    lines = [
+        LineQty(
+            x.orderItemId, sku_of(x.offer, x.product, x.ean, f"{at}.shipmentItems.{i}.product.ean"), x.quantity or 0
+        )
+        for i, x in enumerate(s.shipmentItems)
+    ]
+    digest = content_hash(lines, s.transport.transporterCode, s.transport.trackAndTrace)
+    fact = f"fulfilment/{s.shipmentId}@{digest}"
+    reported = FulfilmentReported(
+        event_id=origin.event_id(key, fact, digest),
+        type="FulfilmentReported",
+        time=origin.now,
+        source=origin.source,
+        trace=origin.trace,
+        order_key=key,
+        idempotency_key=fact,
+        delivery_id="",
+        content_hash=digest,
+        fulfilment_id=s.shipmentId,
+        status="success",
+        lines=lines,
+        carrier=s.transport.transporterCode,
+        tracking_number=s.transport.trackAndTrace,
+        tracking_url="",
+    )
+    return Translation(orders=[reported, *_scans(s, at, key, origin)])
+
+
+def _scans(s: payload.Shipment, at: str, key: str, origin: Origin) -> list[OrderCommand]:
+    """The carrier's scans that Bol knows of, for shipments that we told it of."""
+    allocation, shipment = split_reference(s.shipmentReference)
+    facts: list[OrderCommand] = []
+    for i, event in enumerate(s.transport.transportEvents):
+        status = _SCANS.get(event.eventCode)
+        if status is None or not allocation:
+            continue
+        when = millis(event.eventDateTime, f"{at}.transport.transportEvents.{i}.eventDateTime".strip("."))
+        fact = f"scan/{s.shipmentId}/{event.eventCode}@{when}"
+        facts.append(
+            ShipmentTracked(
+                event_id=origin.event_id(key, fact, ""),
+                type="ShipmentTracked",
+                time=origin.now,
+                source=origin.source,
+                trace=origin.trace,
+                order_key=key,
+                idempotency_key=fact,
+                allocation_id=allocation,
+                shipment_id=shipment,
+                status=status,
+                carrier=s.transport.transporterCode,
+                tracking_number=s.transport.trackAndTrace,
+                detail=event.eventCode,
+                occurred_at=when,
+            )
+        )
+    return facts
+
+
+def _return(value: Any, at: str, origin: Origin) -> Translation:
+    r = payload.parse(payload.Return, value, at)
+    return Translation(orders=[_rma(x, r, f"{at}.returnItems.{i}", origin) for i, x in enumerate(r.returnItems)])
+
+
+def _status(item: payload.ReturnItem) -> str:
+    """Bol approves a return itself when the customer announces it; the retailer can only handle it."""
+    results = {x.processingResult for x in item.processingResults}
+    if results and results <= {"CANCELLED"}:
+        return "cancelled"
+    if item.handled:
+        return "handled"
+    return "received" if results else "approved"
+
+
+def _rma(item: payload.ReturnItem, r: payload.Return, at: str, origin: Origin) -> ReturnReported:
+    """One RMA as a fact of its own order. Bol names the article by EAN only: ``sku`` is the EAN (the order line's ``variant_id``)."""
+    key = origin.key(item.orderId, f"{at}.orderId".strip("."))
+    reason, comment = item.returnReason.mainReason, item.returnReason.customerComments
+    lines = [
+        ReturnLine("", item.ean, x.quantity, reason, comment, x.handlingResult or x.processingResult)
+        for x in item.processingResults
+        if x.quantity
+    ]
+    rest = item.expectedQuantity - sum(x.qty for x in lines)
+    if rest > 0:
+        lines.append(ReturnLine("", item.ean, rest, reason, comment))
+    status = _status(item)
+    digest = content_hash(r.returnId, item.rmaId, status, lines)
+    fact = f"return/{item.rmaId}@{digest}"
+    return ReturnReported(
+        event_id=origin.event_id(key, fact, digest),
+        type="ReturnReported",
+        time=origin.now,
+        source=origin.source,
+        trace=origin.trace,
+        order_key=key,
+        idempotency_key=fact,
+        delivery_id="",
+        content_hash=digest,
+        return_id=r.returnId,
+        rma_id=item.rmaId,
+        status=status,
+        lines=lines,
+        carrier=item.transporterName,
+        tracking_number=item.trackAndTrace,
+    )
+
+
+def _process(value: Any, at: str, origin: Origin) -> Translation:
+    """A status of a request of ours: no fact of an order (its sender waits for it); one that is PENDING is worth another look."""
+    p = payload.parse(payload.ProcessStatus, value, at)
+    if p.status not in {"PENDING", "SUCCESS", "FAILURE", "TIMEOUT"}:
+        raise TranslationError(f"{at}.status".strip("."), f"{p.status!r} is not PENDING, SUCCESS, FAILURE or TIMEOUT")
+    if p.status != "PENDING":
+        return Translation()
+    key = origin.key(f"process-status-{p.processStatusId}", "processStatusId")
+    return Translation(refetch=[_refetch("process-status", p.processStatusId, key, origin)])
+
+
+def _push(push: payload.Push, origin: Origin) -> Translation:
+    """A push message says only that something changed (and has no event id): the thing itself is fetched."""
+    resource = _PUSHED.get(push.event.resource)
+    if resource is None:
+        raise TranslationError("event.resource", f"{push.event.resource!r} is not one of {', '.join(_PUSHED)}")
+    name = push.event.resourceId if resource == "order" else f"{resource}-{push.event.resourceId}"
+    return Translation(
+        refetch=[_refetch(resource, push.event.resourceId, origin.key(name, "event.resourceId"), origin)]
+    )
+
+
+Handler = Callable[[Any, str, Origin], Translation]
+
+TOPICS: dict[str, tuple[str, tuple[str, ...], Handler]] = {
+    "orders": ("orders", ("orderId",), _order),
+    "shipments": ("shipments", ("shipmentId",), _shipment),
+    "returns": ("returns", ("returnId",), _return),
+    "process-status": ("processStatuses", ("processStatusId", "id"), _process),
+}
+"""Topic → the list's field, the fields that show one thing by id, what translates a row. Push messages come under any of them."""

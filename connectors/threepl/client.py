@@ -1,0 +1,41 @@
+"""HTTP to one 3PL: bearer token, time limits, references percent-encoded in paths."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from .config import ThreePl
+
+__all__ = ["ThreePlClient"]
+
+
+class ThreePlClient:
+    """One connection; belongs to one event loop. Methods raise httpx errors only for what never got an answer."""
+
+    def __init__(self, config: ThreePl) -> None:
+        headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
+        self._base = config.api_url.rstrip("/")
+        self._http = httpx.AsyncClient(timeout=config.timeout_seconds, headers=headers, follow_redirects=False)
+
+    async def post(self, path: str, body: Any, idempotency_key: str) -> httpx.Response:
+        """One POST with its idempotency key."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+        return await self._http.post(self._base + path, content=msgspec.json.encode(body), headers=headers)
+
+    async def get(self, path: str, params: dict[str, str | int]) -> httpx.Response:
+        """One GET. Raises httpx.HTTPStatusError too, for anything but 2xx."""
+        answer = await self._http.get(self._base + path, params=params)
+        return answer.raise_for_status()
+
+    @staticmethod
+    def cancellations(reference: str) -> str:
+        """The path of a pick order's cancellations; the reference holds ``/`` and ``:``."""
+        return f"/pick-orders/{quote(reference, safe='')}/cancellations"
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._http.aclose()

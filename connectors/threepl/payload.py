@@ -1,0 +1,127 @@
+"""The bodies of the Wharfinger WMS API (docs/threepl.md): what a 3PL reports, what it is asked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from connectors.base import TranslationError
+from domain.effects import PickOrder, PickOrderCancel
+
+__all__ = ["Line", "Page", "Report", "Row", "Scan", "Shipment", "cancellation_body", "iso", "pick_order_body", "read"]
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of a pick order; figures are cumulative since its start."""
+
+    line_id: Text
+    sku: Text
+    picked: Count = 0
+    shipped: Count = 0
+    short: Count = 0
+    cancelled: Count = 0
+    reason: str = ""
+
+
+class Shipment(msgspec.Struct, frozen=True):
+    """A parcel; ``cost`` in minor units of ``currency``."""
+
+    id: Text
+    carrier: str = ""
+    tracking_number: str = ""
+    tracking_url: str = ""
+    cost: Count = 0
+    currency: str = "EUR"
+
+
+class Report(msgspec.Struct, frozen=True):
+    """``pick_order.updated``: how a pick order stands; ``status`` as in ``domain.commands.AllocationProgressed``."""
+
+    reference: Text
+    status: Text
+    occurred_at: datetime
+    lines: list[Line] = []
+    shipment: Shipment | None = None
+    reason: str | None = ""
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """``shipment.tracked``: a carrier's scan; ``status`` as in ``domain.commands.ShipmentTracked``."""
+
+    reference: Text
+    shipment_id: Text
+    status: Text
+    occurred_at: datetime
+    carrier: str = ""
+    tracking_number: str = ""
+    detail: str = ""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of status polling: the last report, those before it, and the scans. ``RECEIVED`` rows have no report yet."""
+
+    reference: Text
+    status: Text
+    updated_at: datetime
+    occurred_at: datetime | None = None
+    lines: list[Line] = []
+    shipment: Shipment | None = None
+    reason: str | None = ""
+    history: list[Report] = []
+    scans: list[Scan] = []
+
+
+class Page(msgspec.Struct, frozen=True):
+    """An answer of status polling; rows in the order of ``updated_at``, each kept as its own bytes."""
+
+    pick_orders: list[msgspec.Raw]
+    next_page: int | None = None
+
+
+T = TypeVar("T")
+
+
+def read(model: type[T], body: bytes | msgspec.Raw) -> T:
+    """Decode a body. Raises TranslationError with the path of what is wrong."""
+    try:
+        return msgspec.json.decode(body, type=model)
+    except msgspec.ValidationError as e:
+        message, _, path = str(e).partition(" - at `")
+        raise TranslationError(path.rstrip("`") or "$", message) from e
+    except (msgspec.DecodeError, RecursionError) as e:
+        raise TranslationError("$", f"the body is not JSON: {e}") from e
+
+
+def iso(ms: int) -> str:
+    """UTC ms as ISO 8601 with milliseconds."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def pick_order_body(effect: PickOrder) -> dict[str, Any]:
+    """The body of ``POST /pick-orders``: byte for byte the same on every attempt, for the idempotency key says so."""
+    return {
+        "reference": effect.allocation_id,
+        "order_name": effect.order_name,
+        "lines": [{"line_id": x.line_id, "sku": x.sku, "qty": x.qty, "title": x.title} for x in effect.lines],
+        "ship_to": msgspec.to_builtins(effect.ship_to),
+        "email": effect.email,
+        "phone": effect.phone,
+        "service": effect.service,
+        "carrier": effect.carrier,
+        "ship_by": iso(effect.ship_by),
+        "priority": effect.priority,
+        "group_id": effect.group_id,
+    }
+
+
+def cancellation_body(effect: PickOrderCancel) -> dict[str, Any]:
+    """The body of ``POST /pick-orders/{reference}/cancellations``."""
+    return {
+        "lines": [{"line_id": x.line_id, "sku": x.sku, "qty": x.qty} for x in effect.lines],
+        "reason": effect.reason,
+    }

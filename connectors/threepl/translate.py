@@ -1,0 +1,140 @@
+"""A 3PL's webhooks and status rows to canonical facts; a fact has the same key however it came."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from connectors.base import Translation, TranslationError
+from connectors.checks.customer import content_hash
+from domain.commands import ShipmentTracked, WmsReported
+from domain.errors import Rejected
+from domain.keys import split_allocation_id
+from domain.record import uuid5
+from domain.values import WmsLine
+
+from .payload import Line, Report, Row, Scan, Shipment, read
+
+__all__ = ["REPORTS", "SCANS", "TOPICS", "refused", "row_facts", "translate", "translate_row"]
+
+REPORTS = frozenset(
+    {"ACCEPTED", "PICKING", "PICKED", "PACKED", "SHIPPED", "SHORT_PICKED", "REJECTED", "CANCELLED", "CANCEL_REJECTED"}
+)
+SCANS = frozenset({"IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED", "EXCEPTION", "LOST", "RETURN_TO_SENDER"})
+TOPICS = ("pick_order.updated", "shipment.tracked")
+
+
+def translate(topic: str, body: bytes, name: str, now: int, trace: str) -> Translation:
+    """Translate one webhook of the 3PL ``name``; ``pick_order.polled`` is a row of status polling. Pure.
+
+    Raises TranslationError.
+    """
+    if topic == "pick_order.updated":
+        return Translation(pools=[_reported(read(Report, body), f"threepl:{name}/webhook", now, trace)])
+    if topic == "shipment.tracked":
+        return Translation(orders=[_tracked(read(Scan, body), f"threepl:{name}/webhook", now, trace)])
+    if topic == "pick_order.polled":
+        return translate_row(read(Row, body), name, now, trace)
+    raise TranslationError("topic", f"{topic!r} is not one of {', '.join(TOPICS)}")
+
+
+def row_facts(row: Row) -> tuple[list[Report], list[Scan]]:
+    """All reports of a row, oldest first, and its scans; a row that is only RECEIVED has none."""
+    reports = list(row.history)
+    if row.occurred_at is not None and row.status != "RECEIVED":
+        reports.append(Report(row.reference, row.status, row.occurred_at, row.lines, row.shipment, row.reason))
+    return reports, row.scans
+
+
+def translate_row(row: Row, name: str, now: int, trace: str, *, known: tuple[int, int] = (0, 0)) -> Translation:
+    """The facts of a status row, without the first ``known`` reports and scans, which an earlier look has told.
+
+    A 3PL that keeps no history shows one report only, its last: that one is always told.
+    """
+    source = f"threepl:{name}/poll"
+    reports, scans = row_facts(row)
+    fresh = reports[known[0] :] if row.history else reports
+    return Translation(
+        pools=[_reported(x, source, now, trace) for x in fresh],
+        orders=[_tracked(x, source, now, trace) for x in scans[known[1] :]],
+    )
+
+
+def refused(allocation_id: str, reason: str, source: str, now: int, trace: str) -> WmsReported:
+    """The report of a pick order that the 3PL would not even take in; the same on every attempt."""
+    report = Report(allocation_id, "REJECTED", datetime.fromtimestamp(0).astimezone(), reason=reason)
+    return _reported(report, source, now, trace, occurred_at=now, fact="wms/REJECTED@refused")
+
+
+def _ms(at: datetime) -> int:
+    if at.tzinfo is None:
+        raise TranslationError("occurred_at", f"{at.isoformat()} has no offset from UTC: end it with Z or +01:00")
+    return round(at.timestamp() * 1000)
+
+
+def _parts(reference: str) -> tuple[str, str]:
+    try:
+        pool, key, _ = split_allocation_id(reference)
+    except Rejected as e:
+        raise TranslationError("reference", e.message) from e
+    return pool, key
+
+
+def _line(x: Line) -> WmsLine:
+    return WmsLine(x.line_id, x.sku, x.picked, x.shipped, x.short, x.cancelled, x.reason)
+
+
+def _reported(
+    r: Report, source: str, now: int, trace: str, *, occurred_at: int | None = None, fact: str = ""
+) -> WmsReported:
+    if r.status not in REPORTS:
+        raise TranslationError("status", f"{r.status!r} is not one of {', '.join(sorted(REPORTS))}")
+    pool, key = _parts(r.reference)
+    at = _ms(r.occurred_at) if occurred_at is None else occurred_at
+    s = r.shipment or Shipment(id="-")
+    lines = [_line(x) for x in r.lines]
+    fact = fact or f"wms/{r.status}@{at}/{content_hash(lines, r.shipment)}"
+    return WmsReported(
+        event_id=uuid5(r.reference, 0, fact),
+        type="WmsReported",
+        time=now,
+        source=source,
+        trace=trace,
+        pool=pool,
+        order_key=key,
+        idempotency_key=fact,
+        allocation_id=r.reference,
+        status=r.status,
+        lines=lines,
+        shipment_id=r.shipment.id if r.shipment else "",
+        carrier=s.carrier,
+        tracking_number=s.tracking_number,
+        tracking_url=s.tracking_url,
+        cost=s.cost,
+        cost_currency=s.currency,
+        reason=r.reason or "",
+        occurred_at=at,
+    )
+
+
+def _tracked(s: Scan, source: str, now: int, trace: str) -> ShipmentTracked:
+    if s.status not in SCANS:
+        raise TranslationError("status", f"{s.status!r} is not one of {', '.join(sorted(SCANS))}")
+    _, key = _parts(s.reference)
+    at = _ms(s.occurred_at)
+    fact = f"scan/{s.reference}/{s.shipment_id}/{s.status}@{at}"
+    return ShipmentTracked(
+        event_id=uuid5(s.reference, 0, fact),
+        type="ShipmentTracked",
+        time=now,
+        source=source,
+        trace=trace,
+        order_key=key,
+        idempotency_key=fact,
+        allocation_id=s.reference,
+        shipment_id=s.shipment_id,
+        status=s.status,
+        carrier=s.carrier,
+        tracking_number=s.tracking_number,
+        detail=s.detail,
+        occurred_at=at,
+    )
