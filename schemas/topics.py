@@ -45,16 +45,19 @@ def _kept(days: int | None) -> dict[str, str]:
     return {"retention.ms": str(-1 if days is None else days * DAY_MS)}
 
 
+_LARGE = {"max.message.bytes": str(4 * 1024 * 1024)}
+"""Raw deliveries are up to 2 MB, more than Kafka's default of 1 MB a record."""
+
 _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": "3600000"}
 
-RAW = Topic("wharf.raw", "channel:account:delivery", raw.RawDelivery, _kept(90))
+RAW = Topic("wharf.raw", "channel:account:delivery", raw.RawDelivery, {**_kept(90), **_LARGE})
 ORDERS_IN = Topic("wharf.orders.in", "order key", commands.OrderCommand, _kept(90))
 POOLS_IN = Topic("wharf.pools.in", "pool", commands.PoolCommand, _kept(90))
 ORDERS_EVENTS = Topic("wharf.orders.events", "order key", events.OrderEvent, _kept(None))
 POOLS_EVENTS = Topic("wharf.pools.events", "pool", events.PoolEvent, _kept(None))
 EFFECTS = Topic("wharf.effects", "order key", effects.Effect, _kept(90))
 EFFECTS_RETRY = Topic("wharf.effects.retry", "order key", effects.Effect, _kept(90))
-DLQ = Topic("wharf.dlq", "as its source", bytes, _kept(90))
+DLQ = Topic("wharf.dlq", "as its source", bytes, {**_kept(90), **_LARGE})
 RULES = Topic("wharf.rules", "name", commands.RulesPublished, _COMPACTED, partitions=1)
 CONTROL = Topic("wharf.control", "name", bytes, _COMPACTED, partitions=1)
 CURSORS = Topic("wharf.cursors", "connector:account:feed", bytes, _COMPACTED, partitions=1)
