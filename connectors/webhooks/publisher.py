@@ -1,0 +1,167 @@
+"""Kafka's producer for asyncio: ``publish`` returns once the brokers have every record, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+__all__ = ["Backlog", "KafkaPublisher", "NotPublished", "Outgoing", "Publisher", "TooLarge"]
+
+_LOG = structlog.get_logger()
+_POLL_SECONDS = 0.1
+
+
+class Outgoing(NamedTuple):
+    """A record to write: topic name, key, value, headers."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class NotPublished(Exception):
+    """Not, or not in time, acknowledged. Some records may still arrive: a repeat must be harmless."""
+
+
+class Backlog(NotPublished):
+    """Kafka takes records more slowly than they come; try again later."""
+
+
+class TooLarge(NotPublished):
+    """A record is larger than its topic takes: no repeat will help."""
+
+
+class Publisher(Protocol):
+    """Where deliveries go."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Return once all are acknowledged. Raises NotPublished."""
+        ...
+
+    @property
+    def healthy(self) -> bool:
+        """False once nothing can be published any more."""
+        ...
+
+
+class _Batch:
+    """The records of one ``publish`` that still wait for their acknowledgement. Touched by the poll thread only, once produced."""
+
+    __slots__ = ("error", "future", "left")
+
+    def __init__(self, left: int, future: asyncio.Future[None]) -> None:
+        self.left = left
+        self.future = future
+        self.error: KafkaError | None = None
+
+
+class KafkaPublisher:
+    """An idempotent producer (acks=all) whose delivery reports one thread collects.
+
+    The queue is bounded in bytes and in time: a full queue is ``Backlog`` at once, a late acknowledgement ``NotPublished`` after
+    ``deadline`` seconds. After a fatal producer error it stays unhealthy: start the process again.
+    """
+
+    def __init__(self, config: Mapping[str, Any], *, deadline: float = 4.0) -> None:
+        """``config``: librdkafka properties with ``bootstrap.servers``."""
+        self._deadline = deadline
+        self._fatal = ""
+        self._done: list[_Batch] = []
+        self._stop = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._producer = Producer(
+            {
+                "linger.ms": 2,
+                "compression.type": "lz4",
+                "message.max.bytes": 4 * 1024 * 1024,
+                "queue.buffering.max.kbytes": 128 * 1024,
+                "delivery.timeout.ms": 10_000,
+                "log_level": 3,
+                **config,
+                "enable.idempotence": True,
+                "acks": "all",
+                "partitioner": "murmur2_random",
+                "error_cb": self._on_error,
+            }
+        )
+
+    @property
+    def healthy(self) -> bool:
+        """False after a fatal producer error."""
+        return not self._fatal
+
+    def start(self) -> None:
+        """Begin collecting delivery reports, for the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._poll, name="kafka-publisher", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Wait for what is under way (10 s at most), then end."""
+        await asyncio.to_thread(self._producer.flush, 10.0)
+        self._stop.set()
+        if self._thread:
+            await asyncio.to_thread(self._thread.join, 5.0)
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Return once all records are acknowledged by all in-sync replicas. Raises NotPublished."""
+        if self._loop is None or self._fatal:
+            raise NotPublished(self._fatal or "the publisher has not been started")
+        if not records:
+            return
+        batch = _Batch(len(records), self._loop.create_future())
+        self._produce(records, batch)
+        try:
+            async with asyncio.timeout(self._deadline):
+                await batch.future
+        except TimeoutError as e:
+            raise NotPublished(f"Kafka did not acknowledge within {self._deadline:g} s") from e
+        if batch.error is not None:
+            kind = TooLarge if batch.error.code() == KafkaError.MSG_SIZE_TOO_LARGE else NotPublished
+            raise kind(batch.error.str())
+
+    def _produce(self, records: Sequence[Outgoing], batch: _Batch) -> None:
+        def report(error: KafkaError | None, _: Any) -> None:
+            batch.error = batch.error or error
+            batch.left -= 1
+            if batch.left == 0:
+                self._done.append(batch)
+
+        for r in records:
+            try:
+                self._producer.produce(r.topic, key=r.key, value=r.value, headers=r.headers, on_delivery=report)
+            except BufferError as e:
+                raise Backlog("the queue to Kafka is full") from e
+            except KafkaException as e:
+                error: KafkaError = e.args[0]
+                kind = TooLarge if error.code() == KafkaError.MSG_SIZE_TOO_LARGE else NotPublished
+                raise kind(error.str()) from e
+
+    def _poll(self) -> None:
+        """One wake-up of the event loop for all batches that a poll completed."""
+        while not self._stop.is_set():
+            self._producer.poll(_POLL_SECONDS)
+            if self._done:
+                done, self._done = self._done, []
+                try:
+                    self._loop.call_soon_threadsafe(_settle, done)  # type: ignore[union-attr]  # start() set it
+                except RuntimeError:
+                    return  # the loop is closed: nobody waits any more
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal = error.str()
+        _LOG.warning("kafka", code=error.name(), reason=error.str(), fatal=error.fatal())
+
+
+def _settle(batches: list[_Batch]) -> None:
+    for batch in batches:
+        if not batch.future.done():
+            batch.future.set_result(None)
