@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from domain.record import Record
 
@@ -19,18 +20,15 @@ Headers = list[tuple[str, bytes]]
 _HEX = frozenset("0123456789abcdef")
 _NO_TRACE = "0" * 32
 
-_second = -1
-_second_text = ""
+
+@lru_cache(maxsize=256)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
 
 
 def rfc3339(ms: int) -> str:
     """``2026-11-23T14:06:28.123Z``. ``ms``: UTC milliseconds since 1970. Raises OverflowError or ValueError beyond the year 9999."""
-    global _second, _second_text
-    second, milli = divmod(ms, 1000)
-    if second != _second:  # records come many a second: the long half of the text is kept
-        _second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        _second = second
-    return f"{_second_text}.{milli:03d}Z"
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"  # many records a second: the long half of the text is kept
 
 
 def headers(record: Record) -> Headers:
