@@ -1,0 +1,52 @@
+"""The order job on Wharfinger's runtime, exactly-once. Arguments: bootstrap input output table group slot."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import msgspec
+
+from bench.order_job.codec import read_event, write_output
+from bench.order_job.fold import OrderRow, StockRow, apply
+from streams.runtime import Batch, Runtime, RuntimeConfig
+
+encode = msgspec.msgpack.encode
+order_row = msgspec.msgpack.Decoder(OrderRow).decode
+stock_row = msgspec.msgpack.Decoder(StockRow).decode
+
+
+def build(bootstrap: str, source: str, target: str, table: str, group: str, slot: int) -> Runtime:
+    """One agent: its table holds orders and SKUs."""
+    runtime = Runtime(RuntimeConfig(bootstrap=bootstrap, group=group, slot=slot, now=lambda: 0))
+
+    @runtime.agent(source, table=table)
+    async def fold(batch: Batch) -> None:
+        for message in batch:
+            with batch.record(message) as record:
+                event = read_event(message.value or b"")
+                record.decoded()
+                rows = record.table
+                key, sku = message.key or b"", b"\x01" + event.sku.encode()
+                held, units = rows.get(key), rows.get(sku)
+                order = order_row(held) if held else OrderRow(seen=[])
+                shelf = stock_row(units) if units else StockRow()
+                output = apply(event, order, shelf)
+                if output is not None:
+                    rows.put(key, encode(order))
+                    rows.put(sku, encode(shelf))
+                    record.send(target, key, write_output(output), [])
+
+    return runtime
+
+
+async def main() -> None:
+    bootstrap, source, target, table, group, slot = sys.argv[1:7]
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await build(bootstrap, source, target, table, group, int(slot)).run(stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
