@@ -51,6 +51,7 @@ class Compiled:
         self.rules = rules
         self.depots = {d.id: d for d in rules.depots}
         self.calendars = {d.id: Calendar(d) for d in rules.depots}
+        self.safety = {d.id: d.safety_stock for d in rules.depots}
 
 
 _last: list[Compiled] = []

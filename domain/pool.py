@@ -1,0 +1,73 @@
+"""A stock pool: stock per SKU and depot, reservations, backorders. One fold over ``wharf.pools.in``.
+
+``handle`` is pure: the view holds the pool's records, the command's ``time`` is now, and what happened comes out as events for
+``wharf.pools.events`` and commands for ``wharf.orders.in``. The work per command does not grow with open orders or SKUs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from .commands import (
+    AllocationReleased,
+    AllocationRequested,
+    BackorderCancelled,
+    OrderCommand,
+    PoolCommand,
+    RulesPublished,
+    StockReported,
+    Tick,
+    WmsReported,
+)
+from .events import PoolEvent
+from .pool_reports import report_stock
+from .pool_requests import cancel_backorder, release, request
+from .pool_serve import serve_freed
+from .pool_session import Session
+from .pool_state import Meta
+from .pool_timers import tick
+from .pool_view import MemoryPool, PoolView
+from .pool_wms import report_wms
+from .rules import RuleSet
+
+__all__ = ["MemoryPool", "PoolResult", "PoolView", "handle"]
+
+
+class PoolResult(msgspec.Struct, frozen=True):
+    """What a command led to: events of the pool, and commands to orders, both in order."""
+
+    events: list[PoolEvent]
+    order_commands: list[OrderCommand]
+
+
+HANDLERS: dict[type, Callable[[Session, Any], None]] = {
+    AllocationRequested: request,
+    AllocationReleased: release,
+    BackorderCancelled: cancel_backorder,
+    StockReported: report_stock,
+    WmsReported: report_wms,
+}
+
+
+def handle(view: PoolView, command: PoolCommand, rules: RuleSet) -> PoolResult:
+    """Apply a command to the pool of ``view``.
+
+    ``rules`` are the checked rules in force. A Tick is for every pool; RulesPublished does nothing here (the caller passes the
+    new rules from then on, and the next Tick rebuilds what depends on them). Raises Rejected, with nothing written, for a
+    command that can't be applied.
+    """
+    if isinstance(command, Tick | RulesPublished):
+        meta = view.load(Meta, "")
+        if meta is None or isinstance(command, RulesPublished):
+            return PoolResult([], [])
+        s = Session(view, meta.pool, command.time, command.trace, rules)
+        tick(s)
+    else:
+        s = Session(view, command.pool, command.time, command.trace, rules)
+        HANDLERS[type(command)](s, command)
+        serve_freed(s)
+    s.work.flush()
+    return PoolResult(s.events, s.sent)

@@ -1,0 +1,146 @@
+"""What orders ask of a pool: units, units back, a backorder dropped."""
+
+from __future__ import annotations
+
+from .commands import AllocationReleased, AllocationRequested, BackorderCancelled
+from .errors import Rejected
+from .pool_freed import free_units
+from .pool_queue import DAY_MS, finish, leave, rejoin, requeue, timer, units_by_sku
+from .pool_serve import answer_new, serve_waiting
+from .pool_session import Session
+from .pool_state import PoolAllocation, PoolOrder, PoolRequest, WaitingLine
+from .priority import rank
+from .values import LineQty
+
+__all__ = ["KEEP_CLOSED_DAYS", "cancel_backorder", "close_if_done", "exclude", "release", "request"]
+
+KEEP_CLOSED_DAYS = 120
+"""How long an order's record is kept after its last unit left: longer than the topics are, so any repeat is still known."""
+
+
+def request(s: Session, c: AllocationRequested) -> None:
+    """Allocate; a request number that was answered before changes nothing."""
+    _check(c)
+    order = s.order(c.order_key)
+    if order is None:
+        # Numbers go on after a forgotten record: a WMS must never see an allocation id for the second time.
+        order = PoolOrder(c.order_key, next=max(c.request_no - 1, 0) * 100 + 1)
+    if c.request_no in order.done or any(r.no == c.request_no for r in order.requests):
+        s.event("DUPLICATE", order_key=c.order_key, reason="request", reference=str(c.request_no))
+        return
+    order.forget = 0
+    answer_new(s, order, _request(s, c))
+    close_if_done(s, order)
+    s.save_order(order)
+
+
+def _check(c: AllocationRequested) -> None:
+    if not c.order_key or "/" in c.order_key:
+        raise Rejected("order.key", "order_key", f"{c.order_key!r} is no order key")
+    if not c.lines:
+        raise Rejected("request.lines", "lines", "a request has at least one line")
+    for i, line in enumerate(c.lines):
+        if line.qty <= 0 or not line.sku:
+            raise Rejected("request.line", f"lines[{i}]", "a line has a sku and a qty above 0")
+    if len({x.line_id for x in c.lines}) < len(c.lines):
+        raise Rejected("request.line", "lines", "a line_id is there twice: sum its units")
+
+
+def _request(s: Session, c: AllocationRequested) -> PoolRequest:
+    place, name = rank(
+        s.rules.priorities,
+        tags=c.tags,
+        service=c.service_level,
+        channel=c.channel,
+        latest_delivery=c.latest_delivery,
+        now=s.now,
+    )
+    return PoolRequest(
+        c.request_no,
+        place,
+        name,
+        c.placed_at,
+        [WaitingLine(x.line_id, x.sku, x.qty, x.bundle_id) for x in c.lines],
+        c.channel,
+        c.country,
+        c.service_level,
+        c.tags,
+        c.value,
+        c.currency,
+        c.latest_delivery,
+        c.excluded_depots,
+        c.replaces_id,
+        c.trace,
+    )
+
+
+def release(s: Session, c: AllocationReleased) -> None:
+    """Give back units of an allocation that no WMS was told of; no lines means all that are left."""
+    order, allocation = find(s, c.order_key, c.allocation_id)
+    wanted = _wanted(c.lines)
+    taken: dict[str, int] = {}
+    for line in allocation.lines:
+        n = min(line.live, wanted.get(line.line_id, 0)) if c.lines else line.live
+        line.released += n
+        taken[line.sku] = taken.get(line.sku, 0) + n
+    free_units(s, order, allocation, taken, type="UNRESERVED", reason=c.reason or "released")
+    close_if_done(s, order)
+    s.save_order(order)
+
+
+def find(s: Session, order_key: str, allocation_id: str) -> tuple[PoolOrder, PoolAllocation]:
+    """An allocation of ours. Raises Rejected where the pool does not know it (never made, or forgotten)."""
+    order = s.order(order_key)
+    for allocation in order.allocations if order else ():
+        if order and allocation.id == allocation_id:
+            return order, allocation
+    raise Rejected("allocation.unknown", "allocation_id", f"pool {s.pool} has no allocation {allocation_id!r}")
+
+
+def _wanted(lines: list[LineQty]) -> dict[str, int]:
+    wanted: dict[str, int] = {}
+    for i, line in enumerate(lines):
+        if line.qty < 0:
+            raise Rejected("line.qty", f"lines[{i}].qty", "units can't be negative")
+        wanted[line.line_id] = wanted.get(line.line_id, 0) + line.qty
+    return wanted
+
+
+def cancel_backorder(s: Session, c: BackorderCancelled) -> None:
+    """Units that wait are no longer wanted; no lines means all. What was allocated meanwhile the order releases itself."""
+    order = s.order(c.order_key)
+    request = next((r for r in order.requests if r.no == c.request_no), None) if order else None
+    if order is None or request is None:
+        s.event("DUPLICATE", order_key=c.order_key, reason="nothing_waits", reference=str(c.request_no))
+        return
+    wanted, depots = _wanted(c.lines), request.queue or ""
+    s.freed.update(dict.fromkeys(units_by_sku(request)))
+    leave(s, order, request)
+    for line in request.lines:
+        line.qty -= min(line.qty, wanted.get(line.line_id, 0)) if c.lines else line.qty
+    request.lines = [x for x in request.lines if x.qty]
+    s.event("BACKORDER_CANCELLED", order_key=order.key, reference=str(request.no))
+    if request.lines:
+        rejoin(s, order, request, depots)
+        serve_waiting(s, order, request)  # a smaller demand may fit where the whole did not
+    else:
+        finish(s, order, request)
+    close_if_done(s, order)
+    s.save_order(order)
+
+
+def exclude(s: Session, order: PoolOrder, depot: str) -> None:
+    """The depot failed this order: it is not offered to it again, and what waits of it looks elsewhere."""
+    if depot in order.excluded:
+        return
+    order.excluded.append(depot)
+    for waiting in order.requests:
+        requeue(s, order, waiting)
+
+
+def close_if_done(s: Session, order: PoolOrder) -> None:
+    """An order of which nothing waits and nothing is reserved is forgotten after a while."""
+    if order.requests or any(line.live for a in order.allocations for line in a.lines):
+        return
+    order.forget = s.now + KEEP_CLOSED_DAYS * DAY_MS
+    s.index("timers").set(timer(order.forget, "order", order.key))

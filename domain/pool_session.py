@@ -1,0 +1,176 @@
+"""One command being worked on: the pool's records, the rules in force, and what comes out of it.
+
+Ids of what comes out are made of the pool, a counter and the type, so a replay makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .allocation import Compiled, compiled
+from .commands import AllocationDecided, AllocationProgressed, OrderCommand
+from .events import PoolEvent
+from .pool_index import OrderedIndex
+from .pool_state import Capacity, Meta, PoolOrder, SkuStock
+from .pool_view import PoolView, Work
+from .record import uuid5
+from .rules import RuleSet
+from .values import AllocationPlan, LineQty, StockMove, WmsLine
+
+__all__ = ["FREED_BUDGET", "Session"]
+
+FREED_BUDGET = 200
+"""Backorders one command looks at when stock comes free; the rest waits in ``todo`` for the ticks."""
+
+SOURCE = "pools"
+
+
+class Session:
+    """The state of one ``handle`` call."""
+
+    def __init__(self, view: PoolView, pool: str, now: int, trace: str, rules: RuleSet) -> None:
+        self.work = Work(view)
+        self.now = now
+        self.trace = trace
+        self.rules = rules
+        self.events: list[PoolEvent] = []
+        self.sent: list[OrderCommand] = []
+        self.freed: dict[str, None] = {}
+        self._meta = self.work.get_or("", Meta(pool, rules=rules.version))
+
+    @property
+    def pool(self) -> str:
+        """The pool's name."""
+        return self._meta.pool
+
+    @property
+    def meta(self) -> Meta:
+        """The pool's own record; whoever changes it calls ``save_meta``."""
+        return self._meta
+
+    @property
+    def compiled(self) -> Compiled:
+        """The rules with their calendars."""
+        return compiled(self.rules)
+
+    @property
+    def rebuilding(self) -> bool:
+        """The rules changed and not every queue has been rebuilt: who may use which depot is not certain."""
+        return self._meta.rules != self.rules.version or self._meta.sweep is not None
+
+    def save_meta(self) -> None:
+        """Keep the pool's own record."""
+        self.work.put("", self._meta)
+
+    def index(self, name: str) -> OrderedIndex:
+        """An ordered index of the pool."""
+        return OrderedIndex(self.work, name)
+
+    def stock(self, sku: str) -> SkuStock:
+        """A SKU's record; empty where the pool never heard of it."""
+        return self.work.get_or(sku, SkuStock(sku))
+
+    def save_stock(self, stock: SkuStock) -> None:
+        """Keep a SKU's record."""
+        self.work.put(stock.sku, stock)
+
+    def order(self, key: str) -> PoolOrder | None:
+        """What the pool knows of an order."""
+        return self.work.get(PoolOrder, key)
+
+    def save_order(self, order: PoolOrder) -> None:
+        """Keep an order's record."""
+        self.work.put(order.key, order)
+
+    def capacity(self, depot: str) -> Capacity:
+        """A depot's promised parcels by ship day."""
+        return self.work.get_or(depot, Capacity())
+
+    def save_capacity(self, depot: str, capacity: Capacity) -> None:
+        """Keep a depot's promised parcels."""
+        self.work.put(depot, capacity)
+
+    def event(
+        self,
+        type: str,
+        *,
+        order_key: str = "",
+        allocation_id: str = "",
+        depot: str = "",
+        moves: list[StockMove] | None = None,
+        reason: str = "",
+        reference: str = "",
+        decision: str = "",
+        trace: str = "",
+    ) -> None:
+        """Something happened to the pool."""
+        self._meta.seq += 1
+        self.save_meta()
+        self.events.append(
+            PoolEvent(
+                uuid5(self.pool, self._meta.seq, type),
+                type,
+                self.now,
+                SOURCE,
+                trace or self.trace,
+                self.pool,
+                self._meta.seq,
+                order_key,
+                allocation_id,
+                depot,
+                moves or [],
+                self.rules.version,
+                reason,
+                reference,
+                decision,
+            )
+        )
+
+    def _command_id(self, type: str) -> str:
+        self._meta.sent += 1
+        self.save_meta()
+        return uuid5(self.pool, self._meta.sent, type)
+
+    def decided(
+        self,
+        order_key: str,
+        request_no: int,
+        trace: str,
+        *,
+        allocations: list[AllocationPlan] | None = None,
+        backordered: list[LineQty] | None = None,
+        unfillable: list[LineQty] | None = None,
+        reason: str = "",
+        decision: str = "",
+    ) -> None:
+        """Answer a request (or a part of it that had to wait) to its order."""
+        self.sent.append(
+            AllocationDecided(
+                self._command_id("AllocationDecided"),
+                "AllocationDecided",
+                self.now,
+                SOURCE,
+                trace,
+                order_key,
+                self.pool,
+                request_no,
+                self.rules.version,
+                allocations or [],
+                backordered or [],
+                unfillable or [],
+                reason,
+                decision,
+            )
+        )
+
+    def progressed(self, progress: AllocationProgressed, status: str, lines: list[WmsLine], reason: str) -> None:
+        """Tell an order of what a WMS did (``progress`` holds what all parts of one report share)."""
+        self.sent.append(
+            msgspec.structs.replace(
+                progress,
+                event_id=self._command_id("AllocationProgressed"),
+                status=status,
+                lines=lines,
+                reason=reason,
+            )
+        )

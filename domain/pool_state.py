@@ -1,0 +1,198 @@
+"""What a pool remembers: small records under keys of their own, so that a command loads and writes only what it touches.
+
+Fields are stored by position (``array_like``): new ones go to the end, with a default. Nothing here grows with the number of open
+orders or SKUs: what does (backorder queues, timers) is an ordered index of small nodes (``pool_index``).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .values import DemandLine
+
+__all__ = [
+    "KINDS",
+    "NEW",
+    "AllocLine",
+    "Capacity",
+    "Fact",
+    "IndexNode",
+    "Meta",
+    "PoolAllocation",
+    "PoolOrder",
+    "PoolRequest",
+    "SkuQueue",
+    "SkuStock",
+    "StockRow",
+    "WaitingLine",
+]
+
+NEW = "new"
+"""The quality that orders are served from; others (``b_grade``) are counted but never promised."""
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    pass
+
+
+class Meta(_Kept):
+    """The pool itself (id ``""``). ``seq`` counts its events, ``sent`` its commands to orders.
+
+    ``rules``: the version its queues were built by; ``sweep``: how far the rebuild after a change of rules has come (the last
+    request looked at), ``None`` when there is none; ``sweeping``: the version it builds for.
+    """
+
+    pool: str
+    seq: int = 0
+    sent: int = 0
+    rules: str = ""
+    sweep: str | None = None
+    sweeping: str = ""
+
+
+class StockRow(_Kept):
+    """Stock of a SKU at a depot. ``deficit``: reserved units that a count did not find; ``on_hand`` is booked that much too
+    high so that it never falls below ``reserved``, and it goes down as those reservations end.
+    """
+
+    depot: str
+    quality: str
+    on_hand: int = 0
+    reserved: int = 0
+    deficit: int = 0
+
+
+class SkuQueue(_Kept):
+    """Backorders of a SKU that the same depots (ids joined by ``,``) may serve; ``waiting``: units by rank."""
+
+    depots: str
+    waiting: dict[int, int]
+
+    def may_use(self, depot: str) -> bool:
+        """May a backorder of this queue be served from the depot?"""
+        return depot in self.depots.split(",")
+
+
+class SkuStock(_Kept):
+    """A SKU (id): its stock and who waits for it."""
+
+    sku: str
+    rows: list[StockRow] = []
+    queues: list[SkuQueue] = []
+
+
+class WaitingLine(_Kept):
+    """Units of a request's line that wait for stock."""
+
+    line_id: str
+    sku: str
+    qty: int
+    bundle_id: str = ""
+
+
+class PoolRequest(_Kept):
+    """A request of which units wait. ``queue``: the depots (joined) under which it is queued, ``None`` before it is."""
+
+    no: int
+    rank: int
+    class_name: str
+    placed_at: int
+    lines: list[WaitingLine]
+    channel: str
+    country: str
+    service: str
+    tags: list[str]
+    value: int
+    currency: str
+    latest_delivery: int | None
+    excluded: list[str]
+    replaces_id: str
+    trace: str
+    queue: str | None = None
+    expires: int = 0
+
+    def demand(self) -> list[DemandLine]:
+        """What waits, as a demand."""
+        return [DemandLine(x.line_id, x.sku, x.qty, x.bundle_id) for x in self.lines]
+
+
+class AllocLine(_Kept):
+    """A line of an allocation, cumulative. ``picked`` … ``cancelled`` as the WMS told them, ``released`` by the order before a
+    WMS knew; ``late``: units shipped although they had been given up before, so they count twice in the others.
+    """
+
+    line_id: str
+    sku: str
+    qty: int
+    picked: int = 0
+    shipped: int = 0
+    short: int = 0
+    cancelled: int = 0
+    reason: str = ""
+    released: int = 0
+    late: int = 0
+
+    @property
+    def live(self) -> int:
+        """Units still reserved."""
+        return self.qty + self.late - self.released - self.shipped - self.short - self.cancelled
+
+
+class PoolAllocation(_Kept):
+    """One depot's part of an order. ``day``: its ship day (capacity). The rest is the WMS's latest word."""
+
+    id: str
+    depot: str
+    day: str
+    lines: list[AllocLine]
+    trace: str
+    status: str = "ALLOCATED"
+    shipment: list[str] = []
+    seen_at: int = 0
+    cancel_rejected_at: int = -1
+
+
+class PoolOrder(_Kept):
+    """What a pool knows of an order (id: order key). ``next``: number of its next allocation; ``done``: requests answered in
+    full; ``excluded``: depots not offered to it again; ``forget``: when its record may go (0: not closed).
+    """
+
+    key: str
+    next: int = 1
+    done: list[int] = []
+    requests: list[PoolRequest] = []
+    allocations: list[PoolAllocation] = []
+    excluded: list[str] = []
+    forget: int = 0
+
+
+class Capacity(_Kept):
+    """Parcels promised by a depot (id) per ship day (ISO date)."""
+
+    days: dict[str, int] = {}
+
+
+class Fact(_Kept):
+    """A stock report that was applied (id: its idempotency key), and what it said."""
+
+    content: str
+
+
+class IndexNode(_Kept):
+    """A node of an ordered index: a leaf has ``values``, an inner node ``children`` (``keys``: the smallest key below each)."""
+
+    keys: list[str] = []
+    values: list[int] = []
+    children: list[str] = []
+    serial: int = 0
+
+
+KINDS: dict[type[msgspec.Struct], str] = {
+    Meta: "m",
+    SkuStock: "s",
+    PoolOrder: "o",
+    Capacity: "c",
+    Fact: "f",
+    IndexNode: "i",
+}
+"""The kinds a view stores, each with the short name that table keys use; a name is never given to another kind."""

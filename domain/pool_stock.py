@@ -1,0 +1,68 @@
+"""Stock figures and how they move. Laws: 0 ≤ reserved ≤ on_hand in every row, and every change is a move in an event.
+
+``RESERVED``, ``REPLENISHED``, ``UNRESERVED`` and ``SHORT_PICKED`` move reservations only; ``STOCK_*`` and ``RESTOCKED`` stock
+only; ``SHIPPED`` both. So what came in less what was shipped is what is there, from the events alone.
+"""
+
+from __future__ import annotations
+
+from .pool_session import Session
+from .pool_state import NEW, SkuStock, StockRow
+from .values import StockMove
+
+__all__ = ["Ledger", "available", "row_of"]
+
+
+def row_of(stock: SkuStock, depot: str, quality: str = NEW) -> StockRow:
+    """The row of a depot and quality, made where there is none."""
+    for row in stock.rows:
+        if row.depot == depot and row.quality == quality:
+            return row
+    row = StockRow(depot, quality)
+    stock.rows.append(row)
+    return row
+
+
+def available(stock: SkuStock, safety: dict[str, int]) -> dict[str, int]:
+    """Units that may be promised by depot: on hand, less reserved, less safety stock. ``safety`` names the depots in the rules."""
+    found: dict[str, int] = {}
+    for row in stock.rows:
+        if row.quality == NEW and row.depot in safety:
+            n = row.on_hand - row.reserved - safety[row.depot]
+            if n > 0:
+                found[row.depot] = n
+    return found
+
+
+class Ledger:
+    """Changes rows of one depot and collects the moves, one a SKU."""
+
+    def __init__(self, session: Session, depot: str, quality: str = NEW) -> None:
+        self._session = session
+        self._depot = depot
+        self._quality = quality
+        self._moves: dict[str, StockMove] = {}
+
+    def change(self, sku: str, on_hand: int, reserved: int) -> StockRow:
+        """Move stock of a SKU by these differences."""
+        stock = self._session.stock(sku)
+        row = row_of(stock, self._depot, self._quality)
+        row.on_hand += on_hand
+        row.reserved += reserved
+        self._session.save_stock(stock)
+        before = self._moves.get(sku)
+        self._moves[sku] = StockMove(
+            sku,
+            self._depot,
+            self._quality,
+            on_hand + (before.on_hand_delta if before else 0),
+            reserved + (before.reserved_delta if before else 0),
+            row.on_hand,
+            row.reserved,
+        )
+        return row
+
+    def moves(self) -> list[StockMove]:
+        """The moves so far, for an event; the ledger begins anew."""
+        moves, self._moves = list(self._moves.values()), {}
+        return moves
