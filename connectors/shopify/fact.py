@@ -41,12 +41,10 @@ class Context(msgspec.Struct, frozen=True):
     def head(self, kind: str, order_key: str, idempotency_key: str, *content: Any) -> Head:
         """A fact's metadata; ``content`` is what it says, and what its hash is made of.
 
-        Shopify gives the webhooks of one action (create, paid) the same event id, and one body can hold several facts: so the topic
-        and the fact's name are part of our ``delivery_id``. Else the second would look like the first with other content.
+        Shopify may give the webhooks of one action (create, paid) the same event id, so the topic is part of our ``delivery_id``:
+        else the second would look like the first with other content.
         """
-        delivery = f"{self.delivery_id}/{self.topic}#{kind}" if self.delivery_id else ""
-        if delivery and kind != "OrderUpserted":
-            delivery += f":{idempotency_key}"
+        delivery = f"{self.delivery_id}/{self.topic}" if self.delivery_id else ""
         digest = content_hash(*content)
         return Head(
             event_id=uuid5(order_key, 0, f"{kind}|{idempotency_key}|{delivery}|{digest}"),

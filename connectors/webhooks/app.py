@@ -46,10 +46,11 @@ def create_app(
     intake = Intake(receivers, publisher, now, limits=limits, metrics=metrics)
 
     @post("/webhooks/{channel:str}/{account:str}", status_code=200, request_max_body_size=None)
-    async def webhook(channel: str, account: str, request: Request[object, object, State]) -> Response[dict[str, str]]:
+    async def webhook(request: Request[object, object, State]) -> Response[dict[str, str]]:
+        where: dict[str, str] = request.scope["path_params"]
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in request.scope["headers"]}
         try:
-            return _respond(await intake.take(channel, account, headers, _chunks(request)))
+            return _respond(await intake.take(where["channel"], where["account"], headers, _chunks(request)))
         except ConnectionAbortedError:
             return _respond(Answer(400, "aborted", "the sender hung up"))
 
