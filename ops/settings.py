@@ -26,15 +26,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="WHARF_", extra="ignore")
 
-    home: Path = Field(Path(".wharf"), description="Where the embedded servers keep their data")
-    kafka: str = Field("", description="host:port of real brokers; empty = the embedded one")
+    home: Path = Field(default=Path(".wharf"), description="Where the embedded servers keep their data")
+    kafka: str = Field(default="", description="host:port of real brokers; empty = the embedded one")
     kafka_config: dict[str, str] = Field(
         default_factory=dict, description="More librdkafka properties, as JSON (SASL, TLS)"
     )
-    clickhouse: str = Field("", description="clickhouse-connect DSN of a real server; empty = the embedded one")
-    config: Path = Field(Path("wharf.yaml"), description="Connections to channels and 3PLs")
-    partitions: int = Field(4, description="Partitions of the topics that Wharfinger creates")
-    clock: str = Field("", description="START@ORIGIN_MS*SPEED, for demonstrations only")
+    clickhouse: str = Field(default="", description="clickhouse-connect DSN of a real server; empty = the embedded one")
+    config: Path = Field(default=Path("wharf.yaml"), description="Connections to channels and 3PLs")
+    partitions: int = Field(default=4, description="Partitions of the topics that Wharfinger creates")
+    clock: str = Field(default="", description="START@ORIGIN_MS*SPEED, for demonstrations only")
     log_level: str = "INFO"
 
 
