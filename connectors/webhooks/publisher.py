@@ -83,7 +83,7 @@ class KafkaPublisher:
                 "message.max.bytes": 4 * 1024 * 1024,
                 "queue.buffering.max.kbytes": 128 * 1024,
                 "delivery.timeout.ms": 10_000,
-                "log_level": 3,
+                "log_level": 2,
                 **config,
                 "enable.idempotence": True,
                 "acks": "all",

@@ -1,11 +1,129 @@
-"""``wharf webhooks``."""
+"""``wharf webhooks``: the server that channels and 3PLs push to."""
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-__all__ = ["register"]
+from ops.errors import UserError
+
+if TYPE_CHECKING:
+    from connectors.base import Receiver
+    from ops.settings import Connections, Settings
+
+__all__ = ["receivers", "register", "serve"]
+
+
+def receivers(connections: Connections) -> dict[tuple[str, str], Receiver]:
+    """The accounts that can be pushed to, by channel and name. One without a secret can't: anybody could sign for it."""
+    from connectors.shopify.receiver import ShopifyReceiver
+    from connectors.threepl.receiver import ThreePlReceiver
+
+    found: dict[tuple[str, str], Receiver] = {}
+    for name, shop in connections.channels.shopify.items():
+        if any(shop.secrets):
+            found["shopify", name] = ShopifyReceiver(name, shop.secrets, shop.services)
+    for name, wms in connections.threepl.items():
+        if any(wms.secrets):
+            found["threepl", name] = ThreePlReceiver(name, wms)
+    return found
+
+
+def _bootstrap(settings: Settings) -> str:
+    """The brokers: ``WHARF_KAFKA``, else the embedded one that ``wharf up`` runs."""
+    port = settings.home / "kafka" / "port"
+    if settings.kafka:
+        return settings.kafka
+    if port.is_file():
+        return f"127.0.0.1:{port.read_text().strip()}"
+    raise UserError(f"Kafka is not running under {settings.home}: start `wharf up`, or set WHARF_KAFKA=host:port")
+
+
+def _logging(level: str) -> None:
+    import logging
+    import sys
+
+    import structlog
+
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def serve(
+    found: Mapping[tuple[str, str], Receiver], settings: Settings, host: str, port: int, ready: Path | None
+) -> None:
+    """Serve until SIGTERM or SIGINT; what is under way is answered first. Raises UserError where it can't go on."""
+    import structlog
+
+    from connectors.webhooks.app import create_app
+    from connectors.webhooks.publisher import KafkaPublisher
+    from connectors.webhooks.server import AppServer
+    from ops import clock
+
+    publisher = KafkaPublisher({"bootstrap.servers": _bootstrap(settings), **settings.kafka_config})
+    app = create_app(found, publisher, clock.from_setting(settings.clock))
+    server = AppServer(app, host, port)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await server.start()
+    except RuntimeError as e:
+        raise UserError(f"--port {port}: {e}") from e
+    log = structlog.get_logger()
+    log.info("listening", url=server.url, accounts=[f"{server.url}/webhooks/{c}/{a}" for c, a in found])
+    typer.echo(server.url)
+    if ready:
+        ready.write_text(server.url + "\n")  # noqa: ASYNC240 — once, before the first request
+    while publisher.healthy and not stop.is_set():  # noqa: ASYNC110 — health is a flag, set from librdkafka's thread
+        await asyncio.sleep(0.1)
+    await server.stop()
+    log.info("stopped")
+    if not publisher.healthy:
+        raise UserError("the Kafka producer failed for good: see the log above, then start `wharf webhooks` again")
+
+
+def webhooks(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; put a TLS proxy in front of anything public")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8080,
+    ready_file: Annotated[Path | None, typer.Option(help="Written with the URL once requests are taken")] = None,
+) -> None:
+    """Take the webhooks of every account in wharf.yaml that has a secret, and store them in Kafka.
+
+    A delivery is confirmed once Kafka has acknowledged it; `/healthz` and `/metrics` are served beside.
+    """
+    from ops.settings import ConfigError, Settings, load_connections
+
+    settings = Settings()
+    try:
+        connections = load_connections(settings.config)
+    except ConfigError as e:
+        raise UserError(str(e)) from e
+    found = receivers(connections)
+    if not found:
+        raise UserError(f"{settings.config}: no account with `secrets`: add one under channels.shopify or threepl")
+    _logging(settings.log_level)
+    import uvloop
+
+    uvloop.run(serve(found, settings, host, port, ready_file))
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
+    app.command("webhooks")(webhooks)
