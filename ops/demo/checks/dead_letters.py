@@ -1,0 +1,39 @@
+"""The DLQ holds exactly what could not be processed: each deliberate poison is there, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from .evidence import Evidence
+from .finding import Finding, found
+from .log import Entry
+
+__all__ = ["cause", "check"]
+
+PROMISE = "the DLQ holds every deliberately broken delivery, and nothing that should have been processed"
+
+
+def check(evidence: Evidence) -> Finding:
+    """See the module."""
+    expected = {(p.channel, p.delivery_id) for channel in evidence.channels for p in channel.poison}
+    there: Counter[tuple[str, str]] = Counter()
+    violations = []
+    for entry in evidence.dlq:
+        place = (_channel(entry), entry.headers.get("wharf.delivery_id", ""))
+        there[place] += 1
+        if place not in expected:
+            violations.append(f"{entry.key} ({entry.partition}/{entry.offset}): {cause(entry)}")
+    missing = [f"{channel}: broken delivery {delivery} is not in the DLQ" for channel, delivery in expected - {*there}]
+    causes = Counter(cause(entry).partition(": ")[0] for entry in evidence.dlq)
+    figures = {"letters": len(evidence.dlq), "expected": len(expected), **dict(causes.most_common())}
+    return found("dead_letters", PROMISE, figures, missing + violations)
+
+
+def _channel(entry: Entry) -> str:
+    return f"{entry.headers.get('wharf.channel', '')}:{entry.headers.get('wharf.account', '')}"
+
+
+def cause(entry: Entry) -> str:
+    """Code and message of a dead letter."""
+    code = entry.headers.get("wharf.error.code", "unknown")
+    return f"{code}: {entry.headers.get('__connect.errors.exception.message', '')}"
