@@ -1,0 +1,82 @@
+"""The order aggregate: one command in, a new state and what follows from it out. Pure: the same log gives the same bytes.
+
+is it new? (order_identity) → fold it (the table below) → bring the units in line with the facts (order_settle)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import commands as c
+from .errors import Rejected
+from .order_allocation import allocation_decided, tick
+from .order_effects import effect_outcome
+from .order_facts import cancelled, fulfilment_reported, refund_reported, return_reported
+from .order_holds import hold_changed, payment_changed
+from .order_identity import admit
+from .order_progress import allocation_progressed
+from .order_settle import settle
+from .order_shipments import shipment_tracked
+from .order_snapshot import edited, upserted
+from .order_state import OrderState, clone
+from .order_summary import summary
+from .order_turn import OrderResult, Turn
+from .rules import RuleSet
+
+__all__ = ["FOLD", "OrderResult", "OrderState", "handle", "summary"]
+
+FOLD: dict[type, Callable[[Turn, Any], None]] = {
+    c.OrderUpserted: upserted,
+    c.OrderCancelled: cancelled,
+    c.OrderEdited: edited,
+    c.PaymentChanged: payment_changed,
+    c.RefundReported: refund_reported,
+    c.FulfilmentReported: fulfilment_reported,
+    c.ReturnReported: return_reported,
+    c.HoldChanged: hold_changed,
+    c.EffectOutcome: effect_outcome,
+    c.AllocationDecided: allocation_decided,
+    c.AllocationProgressed: allocation_progressed,
+    c.ShipmentTracked: shipment_tracked,
+}
+"""Every command that names its order, and what folds it in."""
+
+
+def handle(state: OrderState | None, command: c.OrderCommand, rules: RuleSet) -> OrderResult:
+    """Fold a command into an order. ``state`` is left as it was; ``rules`` are those in force, ``RuleSet()`` before any.
+
+    A channel may speak of an order before it shows it: that is kept. Raises Rejected for what must go to the DLQ: a
+    delivery with two contents, an order or allocation that isn't known, a value that makes no sense.
+    """
+    if isinstance(command, c.Tick | c.RulesPublished):
+        return _timed(state, command, rules)
+    if state is None:
+        if not isinstance(command, c.ChannelFact):
+            raise Rejected("order.unknown", "order_key", f"{command.order_key} is not known here")
+        state = OrderState(_checked(command.order_key))
+    elif state.key != command.order_key:
+        raise Rejected("order.key", "order_key", f"a record of {command.order_key} for the state of {state.key}")
+    turn = Turn(clone(state), command, rules)
+    if not isinstance(command, c.ChannelFact) or admit(turn, command):
+        FOLD[type(command)](turn, command)
+        settle(turn)
+    return turn.result()
+
+
+def _checked(key: str) -> str:
+    if key.count(":") < 2 or not all(key.split(":", 2)):
+        raise Rejected("order.key", "order_key", f"{key!r} is not channel:account:order_id")
+    return key
+
+
+def _timed(state: OrderState | None, command: c.Tick | c.RulesPublished, rules: RuleSet) -> OrderResult:
+    """Rules change nothing by themselves: an order is judged by them at its next command. A tick may have units given up."""
+    if state is None:
+        raise Rejected("order.unknown", "order_key", f"{command.type} without an order")
+    if isinstance(command, c.RulesPublished) or not 0 < state.due <= command.time:
+        return OrderResult(state, [], [], [])
+    turn = Turn(clone(state), command, rules)
+    tick(turn, command.time)
+    settle(turn)
+    return turn.result()

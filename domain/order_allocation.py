@@ -1,0 +1,143 @@
+"""What a pool answers: units allocated, backordered, or not to be had. Units nobody wants any more go straight back."""
+
+from __future__ import annotations
+
+from .commands import AllocationDecided
+from .errors import Rejected
+from .order_identity import same_again
+from .order_pullback import give_back, uncover
+from .order_requests import target_of
+from .order_state import Allocation, AllocLine, Line, Request, RequestLine
+from .order_turn import Turn, event_line
+from .values import AllocationPlan, EventLine
+
+__all__ = ["allocation_decided", "tick"]
+
+DAY_MS = 86_400_000
+_NOTHING = RequestLine("", "", 0, 0)
+
+
+def allocation_decided(turn: Turn, c: AllocationDecided) -> None:
+    """Fold a decision. Told again, it changes nothing: known allocations are skipped, answered units are not answered twice."""
+    if turn.state.header is None:
+        raise Rejected("order.unknown", "order_key", f"{c.order_key} was never placed, yet pool {c.pool} decided on it")
+    request = next((r for r in turn.state.requests if r.no == c.request_no), None)
+    lines = {x.line_id: x for x in turn.state.lines}
+    before = len(turn.events), len(turn.state.allocations)
+    pending = sum(x.pending for x in request.lines) if request else 0
+    for plan in c.allocations:
+        if turn.allocation(plan.allocation_id) is None:
+            _allocate(turn, c, plan, request, lines)
+    _backorder(turn, c, request, lines)
+    _unfillable(turn, c, request, lines)
+    after = len(turn.events), len(turn.state.allocations)
+    if before == after and pending == (sum(x.pending for x in request.lines) if request else 0):
+        same_again(turn, f"decision on request {c.request_no}")
+
+
+def _part(request: Request | None, line_id: str) -> RequestLine:
+    return next((x for x in request.lines if x.line_id == line_id), _NOTHING) if request else _NOTHING
+
+
+def _answer(r: RequestLine, line: Line | None, qty: int) -> tuple[int, int]:
+    """Take ``qty`` units as answered: how many of them the order still wants, from those pending and from those backordered."""
+    answered = min(qty, r.pending)
+    wanted = min(answered, r.wanted)
+    r.pending -= answered
+    r.wanted -= wanted
+    back = min(qty - answered, r.backordered)
+    r.backordered -= back
+    if line is not None:
+        line.requested -= wanted
+        line.backordered -= back
+    return wanted, back
+
+
+def _allocate(
+    turn: Turn, c: AllocationDecided, plan: AllocationPlan, request: Request | None, lines: dict[str, Line]
+) -> None:
+    a = _allocation(c, plan, turn)
+    turn.state.allocations.append(a)
+    units: list[EventLine] = []
+    for x in a.lines:
+        line = lines.get(x.line_id)
+        wanted = sum(_answer(_part(request, x.line_id), line, x.qty))
+        if line is not None:
+            line.allocated += wanted
+        give_back(turn, a, x, None, x.qty - wanted, why="not_wanted")
+        if line is not None and turn.state.holds:
+            give_back(turn, a, x, line, wanted, why="held")
+        elif line is not None and wanted:
+            units.append(event_line(line, wanted))
+    if units:
+        complete = all(x.open + x.requested + x.backordered == 0 for x in turn.state.lines if x.requires_shipping)
+        turn.event("ALLOCATED", units, allocation=a, complete=complete, reason=c.reason, decision=c.decision)
+
+
+def _allocation(c: AllocationDecided, plan: AllocationPlan, turn: Turn) -> Allocation:
+    return Allocation(
+        id=plan.allocation_id,
+        request_no=c.request_no,
+        pool=c.pool,
+        depot=plan.depot,
+        target=target_of(plan.depot, turn.rules),
+        lines=[AllocLine(x.line_id, x.sku, x.qty) for x in plan.lines],
+        service=plan.service,
+        carrier=plan.carrier,
+        ship_by=plan.ship_by,
+        eta=plan.eta,
+        cost=plan.cost,
+        cost_currency=plan.cost_currency,
+        group_id=plan.group_id,
+        wave=plan.wave,
+        replaces_id=plan.replaces_id,
+        rule_version=c.rule_version,
+    )
+
+
+def _backorder(turn: Turn, c: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:
+    """Units that wait for stock. A pool may tell again what waits already: only what it had not answered counts."""
+    units = []
+    for x in c.backordered:
+        r, line = _part(request, x.line_id), lines.get(x.line_id)
+        answered = min(x.qty, r.pending)
+        wanted, _ = _answer(r, line, answered)
+        if line is not None and wanted:
+            r.backordered += wanted
+            line.backordered += wanted
+            units.append(event_line(line, wanted))
+        if answered > wanted:
+            uncover(turn, c.request_no, r, answered - wanted)
+    if units:
+        turn.event("BACKORDERED", units, reason=c.reason, decision=c.decision)
+
+
+def _unfillable(turn: Turn, c: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:
+    """No depot can. Units that waited in vain are given up; fresh ones wait for a person, or for the day they are given up too."""
+    units = []
+    for x in c.unfillable:
+        line = lines.get(x.line_id)
+        if line is None:
+            continue
+        fresh, waited = _answer(_part(request, x.line_id), line, x.qty)
+        line.open += fresh + waited
+        line.unfillable += fresh
+        if waited:
+            line.dropped = max(line.dropped, line.cancelled + waited)
+        if fresh + waited:
+            units.append(event_line(line, fresh + waited))
+    if units:
+        days = turn.rules.routing.unfillable_after_days
+        if not turn.state.due and days and any(x.unfillable for x in lines.values()):
+            turn.state.due = turn.command.time + days * DAY_MS
+        turn.event("UNFILLABLE", units, reason=c.reason, decision=c.decision)
+
+
+def tick(turn: Turn, now: int) -> None:
+    """Give up what no depot could deliver for as many days as the rules say."""
+    s = turn.state
+    if s.due and now >= s.due:
+        s.due = 0
+        for x in s.lines:
+            if x.unfillable:
+                x.dropped = max(x.dropped, x.cancelled + x.unfillable)

@@ -1,0 +1,69 @@
+"""What became of what was to be done outside: delivered, or given up after all retries; and what was tried again by hand."""
+
+from __future__ import annotations
+
+from .commands import EffectOutcome
+from .errors import Rejected
+from .order_identity import once, same_again
+from .order_state import Allocation
+from .order_turn import Turn, event_line
+
+__all__ = ["effect_outcome"]
+
+_BEFORE_WORK = frozenset({"ALLOCATED", "SUBMITTED", "FAILED"})
+
+
+def effect_outcome(turn: Turn, c: EffectOutcome) -> None:
+    """Fold an outcome; ``kind`` is the effect's type. Raises Rejected for a pick order of an unknown allocation."""
+    if not once(turn, f"outcome/{c.effect_id}/{c.ok}/{c.attempts}"):
+        return
+    s = turn.state
+    redriven = c.ok and c.effect_id in s.failed
+    if c.ok:
+        s.failed = {k: v for k, v in s.failed.items() if k != c.effect_id}
+    else:
+        s.failed = {**s.failed, c.effect_id: c.kind}
+    if c.kind == "PickOrder":
+        _pick_order(turn, c, redriven)
+    elif not c.ok:
+        _failed(turn, c)
+    elif c.kind == "ChannelShipment":
+        _shipment(turn, c, redriven)
+    elif c.kind == "ChannelCancel":
+        turn.event("CHANNEL_NOTIFIED", reason=f"cancelled {c.reference}".rstrip(), intervention=redriven)
+
+
+def _pick_order(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
+    a = turn.allocation(c.allocation_id)
+    if a is None:
+        raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
+    if not c.ok:
+        if a.status in _BEFORE_WORK and any(x.live for x in a.lines):
+            a.status = "FAILED"
+            for x in a.lines:
+                x.asked = 0
+        _failed(turn, c, a)
+        return
+    if a.reference and a.reference == c.reference:
+        same_again(turn, f"pick order {a.id} is {c.reference} already")
+        return
+    a.reference = c.reference
+    if a.status in _BEFORE_WORK:
+        a.status, a.sent = "SUBMITTED", True
+    lines = [event_line(line, x.live) for x in a.lines if x.live and (line := turn.line(x.line_id)) is not None]
+    turn.event("SUBMITTED", lines, allocation=a, reason=c.reference, intervention=redriven)
+
+
+def _failed(turn: Turn, c: EffectOutcome, a: Allocation | None = None) -> None:
+    a = a or turn.allocation(c.allocation_id)
+    if c.kind == "PickOrderCancel" and a is not None and not a.at_wms:
+        return  # it was only to make sure: the pick order itself never arrived
+    turn.event("EFFECT_FAILED", allocation=a, reason=f"{c.kind} to {c.target}: {c.error}", intervention=True)
+
+
+def _shipment(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
+    x = next((x for x in turn.state.shipments if x.effect_id == c.effect_id), None)
+    if x is not None:
+        x.notified, x.reference = True, c.reference
+    a = turn.allocation(c.allocation_id)
+    turn.event("CHANNEL_NOTIFIED", allocation=a, shipment=x, reason=c.reference, intervention=redriven)

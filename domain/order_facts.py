@@ -1,0 +1,84 @@
+"""What channels tell of an order beside its snapshots: cancellations, refunds, fulfilments, returns.
+
+They are kept as they were told, also before the order itself is known; ``order_wants`` derives from them what should become of the
+units, and ``order_settle`` does it.
+"""
+
+from __future__ import annotations
+
+from .commands import FulfilmentReported, OrderCancelled, RefundReported, ReturnReported
+from .order_identity import too_old
+from .order_told import Cancel, Fulfilment, RefundFact, ReturnFact
+from .order_turn import Turn, event_line
+from .order_wants import facts, is_foreign, wants
+from .values import EventLine, LineQty, RefundLine, ReturnLine
+
+__all__ = ["cancelled", "fulfilment_reported", "refund_reported", "return_reported"]
+
+
+def cancelled(turn: Turn, c: OrderCancelled) -> None:
+    """Keep the wish; before the order is known it is a tombstone, and the order lands CANCELLED. What left already can't be had back."""
+    s = turn.state
+    s.cancels = {**s.cancels, c.idempotency_key: Cancel(c.reason, _units(c.lines), c.confirm)}
+    if s.header is None:
+        lines = [EventLine(x.line_id, x.sku, x.qty) for x in c.lines]
+        turn.event("CANCEL_REQUESTED", lines, reason=c.reason, at=c.version or None)
+        return
+    late, f = [], facts(s)
+    for x in s.lines:
+        asked = x.ordered if f.every else f.cancelled.get(x.line_id, 0)
+        beyond = min(asked, x.wanted) - wants(x, f).cancelled
+        if beyond > 0 and (not c.lines or any(u.line_id == x.line_id for u in c.lines)):
+            late.append(event_line(x, beyond))
+    if late:
+        turn.event("CANCEL_REJECTED", late, reason="shipped already", at=c.version or None)
+
+
+def _units(lines: list[LineQty]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for x in lines:
+        total[x.line_id] = total.get(x.line_id, 0) + x.qty
+    return total
+
+
+def refund_reported(turn: Turn, c: RefundReported) -> None:
+    """Keep what the channel paid back; refunded units it calls cancelled are cancelled."""
+    s = turn.state
+    s.refunds = {**s.refunds, c.refund_id: RefundFact(c.amount, c.currency, c.lines)}
+    turn.event("REFUNDED", _amounts(c.lines), amount=c.amount, reason=c.refund_id)
+
+
+def _amounts(lines: list[RefundLine]) -> list[EventLine]:
+    return [EventLine(x.line_id, x.sku, x.qty, x.amount) for x in lines]
+
+
+def fulfilment_reported(turn: Turn, c: FulfilmentReported) -> None:
+    """Keep a fulfilment. The echo of a parcel of ours changes nothing; of any other the units are shipped, and not by us."""
+    s, stamp = turn.state, c.idempotency_key.rpartition("@")[2]
+    new = Fulfilment(
+        int(stamp) if stamp.isascii() and stamp.isdigit() else 0,
+        c.status,
+        _units(c.lines),
+        c.carrier,
+        c.tracking_number,
+    )
+    known = s.fulfilments.get(c.fulfilment_id)
+    if known is not None and new.stamp < known.stamp:
+        too_old(turn, f"fulfilment {c.fulfilment_id} of {new.stamp}, in force is {known.stamp}")
+        return
+    s.fulfilments = {**s.fulfilments, c.fulfilment_id: new}
+    if is_foreign(s, c.fulfilment_id, new) or new.status != "success":
+        lines = [EventLine(x.line_id, x.sku, x.qty) for x in c.lines]
+        turn.event("UPDATED", lines, reason=f"fulfilment {c.fulfilment_id} {c.status} {c.tracking_number}".rstrip())
+
+
+def return_reported(turn: Turn, c: ReturnReported) -> None:
+    """Keep a return of the channel; what follows from it is decided with the returns themselves."""
+    s = turn.state
+    fact = ReturnFact(c.rma_id, c.status, c.lines, c.carrier, c.tracking_number)
+    s.returns = {**s.returns, c.return_id: fact}
+    turn.event("RETURN_REPORTED", _returned(c.lines), reason=f"{c.return_id} {c.status}")
+
+
+def _returned(lines: list[ReturnLine]) -> list[EventLine]:
+    return [EventLine(x.line_id, x.sku, x.qty) for x in lines]

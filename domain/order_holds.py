@@ -1,0 +1,149 @@
+"""Holds: a set, and all must clear before anything is asked of a pool or a warehouse.
+
+Three sources: the checks (``found``, judged anew with every snapshot and payment, so they clear themselves), commands (``placed``),
+and ourselves where a pick order could not be delivered (a soft MANUAL hold, gone once none is failed). A found hold that
+someone releases is waived for as long as its reason stays the same.
+"""
+
+from __future__ import annotations
+
+from .checks import judge
+from .commands import HoldChanged, PaymentChanged
+from .errors import Rejected
+from .order_identity import same_again, too_old
+from .order_state import OrderState
+from .order_told import Hold, PaymentFact
+from .order_turn import Turn
+from .rules import HOLDS
+from .status import is_live
+
+__all__ = ["check", "hold_changed", "payment_changed", "release_all", "update"]
+
+_RANK = {"pending": 0, "failure": 1, "success": 2}
+
+
+def check(turn: Turn) -> None:
+    """Judge the order by the rules in force: what holds it now, or why it is refused."""
+    s, h = turn.state, turn.state.header
+    if h is None or h.fulfilled_by == "channel":
+        s.found = {}
+        return
+    transactions = [(p.kind, p.status, p.amount) for p in s.payments.values()]
+    verdict = judge(
+        h.problems,
+        risk=h.risk,
+        payment_state=h.payment_state,
+        total=h.total,
+        transactions=transactions,
+        rules=turn.rules,
+    )
+    s.found = verdict.holds
+    s.refused = s.refused or verdict.refusal
+
+
+def payment_changed(turn: Turn, c: PaymentChanged) -> None:
+    """Fold a payment transaction. A transaction goes from pending to failure or success, never back."""
+    s = turn.state
+    fact, known = PaymentFact(c.kind, c.status, c.amount), s.payments.get(c.transaction_id)
+    if known is not None and _RANK.get(fact.status, 0) < _RANK.get(known.status, 0):
+        too_old(turn, f"transaction {c.transaction_id} is {known.status} already")
+        return
+    s.payments = {**s.payments, c.transaction_id: fact}
+    turn.event("PAYMENT_CHANGED", amount=c.amount, reason=f"{c.kind} {c.status}")
+    check(turn)
+
+
+def hold_changed(turn: Turn, c: HoldChanged) -> None:
+    """Place or release a hold by hand or by the channel. Releasing MANUAL also tries again what failed or found no depot."""
+    if c.hold not in HOLDS:
+        raise Rejected("hold.unknown", "hold", f"{c.hold!r} is none of {', '.join(HOLDS)}")
+    if c.action == "place":
+        _place(turn, c)
+    elif c.action == "release":
+        _release(turn, c)
+    else:
+        raise Rejected("hold.action", "action", f"{c.action!r} is neither place nor release")
+
+
+def _place(turn: Turn, c: HoldChanged) -> None:
+    s = turn.state
+    if c.hold in s.placed:
+        same_again(turn, f"{c.hold} is placed already")
+        return
+    s.placed = {**s.placed, c.hold: Hold(c.reason, c.actor or c.source, c.time)}
+
+
+def _release(turn: Turn, c: HoldChanged) -> None:
+    s = turn.state
+    again = c.hold == "MANUAL" and _try_again(s)
+    if not (again or c.hold in s.placed or c.hold in s.holds):
+        too_old(turn, f"{c.hold} is not in force")
+        return
+    s.placed = {k: v for k, v in s.placed.items() if k != c.hold}
+    if c.hold in s.found:
+        s.waived = {**s.waived, c.hold: s.found[c.hold]}
+    if c.hold not in s.holds:
+        why = "tried again" if again else c.reason
+        turn.event("RELEASED", reason=_said(c.hold, why), actor=c.actor or c.source, intervention=True)
+
+
+def _try_again(s: OrderState) -> bool:
+    """Undelivered pick orders go out again (same allocation id, so a WMS that did take the first knows it); unfillable units may
+    go to any depot again."""
+    done = False
+    for a in s.allocations:
+        if a.status == "FAILED":
+            a.status, a.sent, done = "ALLOCATED", False, True
+    for x in s.lines:
+        if x.unfillable:
+            x.unfillable, x.excluded, done = 0, [], True
+    s.due = 0
+    return done
+
+
+def update(turn: Turn) -> None:
+    """Bring the holds in force in line with their sources; HELD and RELEASED for each that came or went."""
+    s = turn.state
+    if s.header is not None and not is_live(s):
+        release_all(turn)
+        return
+    now = _effective(turn)
+    for name, hold in now.items():
+        if name not in s.holds:
+            s.holds = {**s.holds, name: hold}
+            turn.event("HELD", reason=_said(name, hold.reason), actor=hold.actor, intervention=hold.soft)
+    gone = [name for name in s.holds if name not in now]
+    s.holds = now
+    for name in gone:
+        _released(turn, name)
+
+
+def release_all(turn: Turn) -> None:
+    """Nothing is left to hold."""
+    gone = list(turn.state.holds)
+    turn.state.holds = {}
+    for name in gone:
+        turn.event("RELEASED", reason=_said(name, "nothing left to hold"), actor="orders")
+
+
+def _effective(turn: Turn) -> dict[str, Hold]:
+    s, time = turn.state, turn.command.time
+    holds = {k: Hold(why, "checks", time) for k, why in s.found.items() if s.waived.get(k) != why}
+    holds.update(s.placed)
+    if "MANUAL" not in holds and any(a.status == "FAILED" for a in s.allocations):
+        holds["MANUAL"] = Hold("a pick order could not be delivered", "orders", time, soft=True)
+    # A hold keeps the time it began at; only its reason is told anew.
+    return {k: Hold(v.reason, v.actor, s.holds[k].since, v.soft) if k in s.holds else v for k, v in holds.items()}
+
+
+def _released(turn: Turn, name: str) -> None:
+    c = turn.command
+    by_hand = isinstance(c, HoldChanged)
+    actor = (c.actor or c.source) if isinstance(c, HoldChanged) else "checks"
+    reason = _said(name, c.reason if isinstance(c, HoldChanged) else "cleared by itself")
+    # Somebody mended the address at the channel: the order did not go through untouched.
+    turn.event("RELEASED", reason=reason, actor=actor, intervention=by_hand or name == "INCORRECT_ADDRESS")
+
+
+def _said(hold: str, why: str) -> str:
+    return f"{hold}: {why}" if why else hold

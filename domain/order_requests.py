@@ -1,0 +1,136 @@
+"""What goes out when nothing holds an order: units asked of the pool, allocations handed to their warehouses."""
+
+from __future__ import annotations
+
+import hashlib
+
+from .commands import AllocationRequested
+from .effects import PickOrder
+from .order_state import Allocation, Line, Request, RequestLine
+from .order_told import Header
+from .order_turn import Turn, event_line
+from .priority import rank
+from .rules import RuleSet
+from .values import Address, DemandLine, PickLine
+
+__all__ = ["address_hash", "may_ship", "request_units", "submit", "target_of"]
+
+
+def may_ship(h: Header, rules: RuleSet) -> bool:
+    """Is it ours to ship at all: not the channel's own, and no test order where the rules leave those alone."""
+    return h.fulfilled_by != "channel" and (rules.ship_test_orders or not h.test)
+
+
+def request_units(turn: Turn) -> None:
+    """Ask the pool for all open units; those that a depot failed on go in a request of their own, without that depot."""
+    h = turn.state.header
+    if h is None or not may_ship(h, turn.rules):
+        return
+    groups: dict[tuple[str, ...], list[Line]] = {}
+    for x in turn.state.lines:
+        if x.open > x.unfillable and x.requires_shipping:
+            groups.setdefault((x.replaces, *x.excluded), []).append(x)
+    for (replaces, *excluded), lines in groups.items():
+        _request(turn, h, lines, replaces, excluded)
+
+
+def _request(turn: Turn, h: Header, lines: list[Line], replaces: str, excluded: list[str]) -> None:
+    s, rules = turn.state, turn.rules
+    s.asked += 1
+    demand = [DemandLine(x.line_id, x.sku, x.open - x.unfillable, x.bundle_id) for x in lines]
+    command = AllocationRequested(
+        **turn.head("AllocationRequested"),
+        pool=rules.default_pool,
+        order_key=s.key,
+        request_no=s.asked,
+        placed_at=h.created_at,
+        channel=turn.channel,
+        lines=demand,
+        country=h.ship_to.country,
+        postcode=h.ship_to.postcode,
+        service_level=h.service_level,
+        customer_key=h.customer_key,
+        address_hash=address_hash(h.ship_to),
+        tags=h.tags,
+        value=h.total,
+        currency=h.currency,
+        latest_delivery=h.latest_delivery,
+        excluded_depots=excluded,
+        replaces_id=replaces,
+    )
+    for x, d in zip(lines, demand, strict=True):
+        x.open -= d.qty
+        x.requested += d.qty
+    s.requests.append(
+        Request(s.asked, rules.default_pool, [RequestLine(d.line_id, d.sku, d.qty, d.qty) for d in demand])
+    )
+    turn.ask(command)
+    units = [event_line(x, d.qty) for x, d in zip(lines, demand, strict=True)]
+    turn.event("ALLOCATION_REQUESTED", units, reason=_without(excluded))
+
+
+def _without(depots: list[str]) -> str:
+    return f"without {', '.join(depots)}" if depots else ""
+
+
+def address_hash(a: Address) -> str:
+    """The same for addresses that differ only in case, spaces or commas: parcels to one door can be bundled. 16 hex digits."""
+    parts = (a.street1, a.street2, a.postcode, a.city, a.region, a.country)
+    plain = "\x1f".join("".join(c for c in p.casefold() if c.isalnum()) for p in parts)
+    return hashlib.blake2b(plain.encode(), digest_size=8).hexdigest()
+
+
+def target_of(depot: str, rules: RuleSet) -> str:
+    """The WMS connection of a depot: as its rule says, else of the depot's own name."""
+    return next((d.wms or d.id for d in rules.depots if d.id == depot), depot)
+
+
+def submit(turn: Turn) -> None:
+    """Hand every new allocation to its warehouse."""
+    for a in turn.state.allocations:
+        if not a.sent and a.status == "ALLOCATED" and any(x.live for x in a.lines):
+            _pick_order(turn, a)
+
+
+def _pick_order(turn: Turn, a: Allocation) -> None:
+    s, h = turn.state, turn.state.header
+    if h is None:
+        return
+    head = turn.head("PickOrder")
+    a.sent, a.effect_id, a.recall = True, head["event_id"], False
+    titles = {x.line_id: x.title for x in s.lines}
+    turn.do(
+        PickOrder(
+            **head,
+            order_key=s.key,
+            target=a.target,
+            allocation_id=a.id,
+            order_name=h.name,
+            lines=[PickLine(x.line_id, x.sku, x.live, titles.get(x.line_id, "")) for x in a.lines if x.live],
+            ship_to=_plain(h),
+            email=h.email,
+            phone=h.phone,
+            service=a.service,
+            carrier=a.carrier,
+            ship_by=a.ship_by,
+            eta=a.eta,
+            priority=_priority(turn, h),
+            group_id=a.group_id,
+        )
+    )
+
+
+def _priority(turn: Turn, h: Header) -> int:
+    return rank(
+        turn.rules.priorities,
+        tags=h.tags,
+        service=h.service_level,
+        channel=turn.channel,
+        latest_delivery=h.latest_delivery,
+        now=turn.command.time,
+    )[0]
+
+
+def _plain(h: Header) -> Address:
+    a = h.ship_to
+    return Address(a.name, a.company, a.street1, a.street2, a.postcode, a.city, a.region, a.country, a.phone)

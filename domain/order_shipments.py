@@ -1,0 +1,148 @@
+"""Parcels: what left, what the carrier says of it, and telling the channel."""
+
+from __future__ import annotations
+
+from .commands import AllocationProgressed, ShipmentTracked
+from .effects import ChannelShipment
+from .errors import Rejected
+from .order_identity import once, same_again
+from .order_state import Allocation, Line, OrderState, Shipment
+from .order_told import Scan
+from .order_turn import Turn, event_line
+from .status import is_live
+from .values import LineQty
+
+__all__ = ["shipment_tracked", "shipped"]
+
+_PROBLEMS = frozenset({"EXCEPTION", "LOST", "RETURN_TO_SENDER"})
+_RANK = {
+    "SHIPPED": 0,
+    "IN_TRANSIT": 1,
+    "OUT_FOR_DELIVERY": 2,
+    "EXCEPTION": 3,
+    "DELIVERED": 4,
+    "LOST": 5,
+    "RETURN_TO_SENDER": 6,
+}
+
+
+def shipped(turn: Turn, a: Allocation, c: AllocationProgressed, units: list[tuple[Line, int, int]]) -> None:
+    """Units left the depot (line, units, units shipped before): a parcel, its event, the message to the channel, scans that came early."""
+    s = turn.state
+    lines = [LineQty(line.line_id, line.sku, n) for line, n, _ in units]
+    x = _parcel(s, a, c, lines)
+    if x.delivered_at:
+        for line, n, _ in units:  # the carrier was quicker than the WMS's second report on the same parcel
+            line.delivered += n
+    events = [event_line(line, n, before) for line, n, before in units]
+    turn.event("SHIPPED", events, at=c.occurred_at, allocation=a, shipment=x, complete=not is_live(s), reason=c.reason)
+    _tell_channel(turn, x, lines)
+    early = [scan for scan in s.scans if _is_of(scan, x, s)]
+    s.scans = [scan for scan in s.scans if scan not in early]
+    for scan in sorted(early, key=lambda e: (e.occurred_at, _RANK.get(e.status, 0))):
+        _scan(turn, x, scan)
+
+
+def _parcel(s: OrderState, a: Allocation, c: AllocationProgressed, lines: list[LineQty]) -> Shipment:
+    shipment_id = c.shipment_id or f"{a.id}#{sum(x.allocation_id == a.id for x in s.shipments) + 1}"
+    known = next((x for x in s.shipments if x.id == shipment_id and x.allocation_id == a.id), None)
+    if known is not None:
+        known.lines = [*known.lines, *lines]
+        known.notified = False
+        return known
+    x = Shipment(
+        id=shipment_id,
+        allocation_id=a.id,
+        lines=lines,
+        carrier=c.carrier or a.carrier,
+        tracking_number=c.tracking_number,
+        tracking_url=c.tracking_url,
+        shipped_at=c.occurred_at,
+        cost=c.cost,
+        cost_currency=c.cost_currency,
+        scanned_at=c.occurred_at,
+    )
+    s.shipments.append(x)
+    return x
+
+
+def _tell_channel(turn: Turn, x: Shipment, lines: list[LineQty]) -> None:
+    head = turn.head("ChannelShipment")
+    x.effect_id = head["event_id"]
+    turn.do(
+        ChannelShipment(
+            **head,
+            order_key=turn.state.key,
+            target=turn.target,
+            channel_order_id=turn.order_id,
+            allocation_id=x.allocation_id,
+            shipment_id=x.id,
+            lines=lines,
+            carrier=x.carrier,
+            tracking_number=x.tracking_number,
+            tracking_url=x.tracking_url,
+            shipped_at=x.shipped_at,
+        )
+    )
+
+
+def shipment_tracked(turn: Turn, c: ShipmentTracked) -> None:
+    """Fold a carrier's scan; one that comes before its shipment is kept and folded with it. Raises Rejected: not this order's."""
+    if c.status not in _RANK or c.status == "SHIPPED":
+        raise Rejected("shipment.status", "status", f"{c.status!r} is none of {', '.join(sorted(_RANK))}")
+    if c.allocation_id and turn.allocation(c.allocation_id) is None:
+        raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
+    if not once(turn, f"scan/{c.idempotency_key}"):
+        return
+    scan = Scan(c.shipment_id, c.allocation_id, c.tracking_number, c.status, c.detail, c.occurred_at)
+    s = turn.state
+    x = next((x for x in s.shipments if _is_of(scan, x, s)), None)
+    if x is None:
+        s.scans = [*s.scans, scan]
+    else:
+        _scan(turn, x, scan)
+
+
+def _is_of(scan: Scan, x: Shipment, s: OrderState) -> bool:
+    if scan.allocation_id and scan.allocation_id != x.allocation_id:
+        return False
+    if scan.shipment_id:
+        return scan.shipment_id == x.id
+    if scan.tracking_number:
+        return scan.tracking_number == x.tracking_number
+    return bool(scan.allocation_id) and sum(y.allocation_id == x.allocation_id for y in s.shipments) == 1
+
+
+def _scan(turn: Turn, x: Shipment, scan: Scan) -> None:
+    if scan.status == "DELIVERED" and x.delivered_at:
+        same_again(turn, f"{x.id} is delivered already")
+        return
+    if (scan.occurred_at, _RANK[scan.status]) >= (x.scanned_at, _RANK[x.status]):
+        x.status, x.scanned_at = scan.status, scan.occurred_at
+    if scan.status == "DELIVERED":
+        _delivered(turn, x, scan)
+        return
+    problem = scan.status in _PROBLEMS
+    lines = [event_line(line, u.qty) for u in x.lines if (line := turn.line(u.line_id)) is not None]
+    turn.event(
+        "EXCEPTION" if problem else scan.status,
+        lines if problem else (),
+        at=scan.occurred_at,
+        allocation=turn.allocation(x.allocation_id),
+        shipment=x,
+        reason=f"{scan.status}: {scan.detail}" if problem else scan.detail,
+    )
+
+
+def _delivered(turn: Turn, x: Shipment, scan: Scan) -> None:
+    x.delivered_at = scan.occurred_at
+    units = []
+    for u in x.lines:
+        line = turn.line(u.line_id)
+        if line is not None:
+            units.append(event_line(line, u.qty, line.delivered))
+            line.delivered += u.qty
+    physical = [y for y in turn.state.lines if y.requires_shipping]
+    complete = all(y.delivered + y.outside + y.cancelled >= y.ordered for y in physical)
+    a = turn.allocation(x.allocation_id)
+    turn.event("DELIVERED", units, at=scan.occurred_at, allocation=a, shipment=x, complete=complete, reason=scan.detail)

@@ -1,0 +1,116 @@
+"""What an order was told, as kept in its state: the newest snapshot's header, and facts that are never changed, only replaced."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .values import Address, RefundLine, ReturnLine
+
+__all__ = ["Cancel", "Fulfilment", "Header", "Hold", "PaymentFact", "RefundFact", "ReturnFact", "Scan", "StoredAddress"]
+
+
+class StoredAddress(Address, frozen=True, array_like=True):
+    """An address, stored without its field names."""
+
+
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """The order as its newest snapshot shows it, without the lines; names as in ``values.Order``, ``Client`` and ``Delivery``.
+
+    ``content_hash`` breaks the tie between two snapshots of the same ``version``. ``problems``: (code, field, detail).
+    ``payments``: (payment id, gateway, captured), which credits go back to.
+    """
+
+    version: int
+    content_hash: str
+    name: str
+    created_at: int
+    currency: str
+    payment_state: str
+    customer_key: str
+    email: str
+    phone: str
+    language: str
+    ship_to: StoredAddress
+    ship_method: str
+    service_level: str
+    carrier: str
+    latest_delivery: int | None
+    total: int
+    shipping_total: int
+    shipping_tax: int
+    tax_included: bool
+    tags: list[str]
+    payments: list[tuple[str, str, int]]
+    problems: list[tuple[str, str, str]]
+    risk: str
+    test: bool
+    fulfilled_by: str
+    cancelled_at: int | None
+    cancel_reason: str
+
+
+class Scan(msgspec.Struct, frozen=True, array_like=True):
+    """A carrier's scan that came before its shipment."""
+
+    shipment_id: str
+    allocation_id: str
+    tracking_number: str
+    status: str
+    detail: str
+    occurred_at: int
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """Why an order may not move. ``actor``: who placed it (``checks``, ``orders``, a person); ``since``: UTC ms.
+
+    ``soft``: what is with a WMS stays there (our own hold after one pick order failed must not recall the others).
+    """
+
+    reason: str
+    actor: str
+    since: int
+    soft: bool = False
+
+
+class Cancel(msgspec.Struct, frozen=True, array_like=True):
+    """A cancellation as told; no lines means all. ``confirm``: the channel is to be told what came of it."""
+
+    reason: str
+    lines: dict[str, int]
+    confirm: bool = False
+
+
+class PaymentFact(msgspec.Struct, frozen=True, array_like=True):
+    """A payment transaction as told."""
+
+    kind: str
+    status: str
+    amount: int
+
+
+class RefundFact(msgspec.Struct, frozen=True, array_like=True):
+    """Money the channel gave back."""
+
+    amount: int
+    currency: str
+    lines: list[RefundLine]
+
+
+class Fulfilment(msgspec.Struct, frozen=True, array_like=True):
+    """A fulfilment the channel knows of; ``stamp`` orders its reports (the part of the idempotency key behind ``@``)."""
+
+    stamp: int
+    status: str
+    lines: dict[str, int]
+    carrier: str
+    tracking_number: str
+
+
+class ReturnFact(msgspec.Struct, frozen=True, array_like=True):
+    """A return the channel knows of."""
+
+    rma_id: str
+    status: str
+    lines: list[ReturnLine]
+    carrier: str
+    tracking_number: str

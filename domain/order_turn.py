@@ -1,0 +1,171 @@
+"""One command's turn with an order: the state it may change, and what comes of it, numbered so that a replay makes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from .commands import OrderCommand, PoolCommand
+from .effects import Effect
+from .events import OrderEvent
+from .money import running_share
+from .order_state import Allocation, Line, OrderState, Shipment
+from .record import uuid5
+from .rules import RuleSet
+from .status import status
+from .values import EventLine, LineQty
+
+__all__ = ["SOURCE", "OrderResult", "Turn", "event_line"]
+
+SOURCE = "orders"
+
+
+class OrderResult(msgspec.Struct, frozen=True):
+    """What a command came to: the new state, and what is to be written with it in one transaction."""
+
+    state: OrderState
+    events: list[OrderEvent]
+    pool_commands: list[PoolCommand]
+    effects: list[Effect]
+
+
+def event_line(line: Line, n: int, before: int = 0) -> EventLine:
+    """``n`` units of a line at their price less their share of the discount; ``before`` units were spoken of already.
+
+    Cumulative rounding: the parts of a line add up to the line. Tax is left out where the price is without it.
+    """
+    of = line.wanted or line.ordered
+    before = min(before, of)
+    after = min(before + n, of)
+    off = (
+        running_share(line.discount, after, of) - running_share(line.discount, before, of)
+        if of and line.discount
+        else 0
+    )
+    return EventLine(line.line_id, line.sku, n, n * line.unit_price - off)
+
+
+class Turn:
+    """A command, a state it may change, the rules in force, and the outputs so far."""
+
+    __slots__ = (
+        "account",
+        "channel",
+        "command",
+        "effects",
+        "events",
+        "order_id",
+        "pool",
+        "release",
+        "rules",
+        "state",
+        "uncover",
+        "withdraw",
+    )
+
+    def __init__(self, state: OrderState, command: OrderCommand, rules: RuleSet) -> None:
+        self.state, self.command, self.rules = state, command, rules
+        self.channel, self.account, self.order_id = state.key.split(":", 2)
+        self.events: list[OrderEvent] = []
+        self.pool: list[PoolCommand] = []
+        self.effects: list[Effect] = []
+        # What order_pullback gathers, by request number or allocation id: units, and why.
+        self.uncover: dict[int, list[LineQty]] = {}
+        self.release: dict[str, tuple[str, list[LineQty]]] = {}
+        self.withdraw: dict[str, tuple[str, list[LineQty]]] = {}
+
+    @property
+    def target(self) -> str:
+        """The connection of the order's channel account, for effects."""
+        return f"{self.channel}:{self.account}"
+
+    def result(self) -> OrderResult:
+        """All of it."""
+        return OrderResult(self.state, self.events, self.pool, self.effects)
+
+    def new_id(self, kind: str) -> str:
+        """The id of the next effect or pool command."""
+        self.state.made += 1
+        return uuid5(self.state.key, self.state.made, kind)
+
+    def head(self, kind: str) -> dict[str, Any]:
+        """The metadata of the next effect or pool command of this type, as keyword arguments."""
+        c = self.command
+        return {"event_id": self.new_id(kind), "type": kind, "time": c.time, "source": SOURCE, "trace": c.trace}
+
+    def event(
+        self,
+        kind: str,
+        lines: Iterable[EventLine] = (),
+        *,
+        at: int | None = None,
+        complete: bool = False,
+        allocation: Allocation | None = None,
+        shipment: Shipment | None = None,
+        reason: str = "",
+        actor: str = "",
+        intervention: bool = False,
+        decision: str = "",
+        amount: int | None = None,
+    ) -> None:
+        """Record what happened; ``at``: when it did outside, UTC ms (else the command's time)."""
+        s, c, h, a = self.state, self.command, self.state.header, allocation
+        units = list(lines)
+        s.seq += 1
+        s.intervened = s.intervened or intervention
+        self.events.append(
+            OrderEvent(
+                event_id=uuid5(s.key, s.seq, kind),
+                type=kind,
+                time=c.time,
+                source=SOURCE,
+                trace=c.trace,
+                order_key=s.key,
+                seq=s.seq,
+                channel=self.channel,
+                account=self.account,
+                order_id=self.order_id,
+                status=status(s),
+                occurred_at=c.time if at is None else at,
+                placed_at=h.created_at if h else 0,
+                country=h.ship_to.country if h else "",
+                lines=units,
+                complete=complete,
+                allocation_id=a.id if a else "",
+                shipment_id=shipment.id if shipment else "",
+                depot=a.depot if a else "",
+                service=a.service if a else (h.service_level if h else ""),
+                carrier=(shipment.carrier if shipment else "") or (a.carrier if a else ""),
+                tracking_number=shipment.tracking_number if shipment else "",
+                ship_by=a.ship_by if a else None,
+                eta=a.eta if a else None,
+                amount=sum(x.amount for x in units) if amount is None else amount,
+                cost=shipment.cost if shipment else (a.cost if a else 0),
+                currency=h.currency if h else "",
+                group_id=a.group_id if a else "",
+                reason=reason,
+                actor=actor,
+                intervention=intervention,
+                rule_version=a.rule_version if a else self.rules.version,
+                decision=decision,
+                cost_currency=(shipment.cost_currency if shipment else "") or (a.cost_currency if a else ""),
+            )
+        )
+
+    def ask(self, command: PoolCommand) -> None:
+        """Send a command to a pool."""
+        self.pool.append(command)
+
+    def do(self, effect: Effect) -> None:
+        """Have something done outside."""
+        self.effects.append(effect)
+
+    def line(self, line_id: str) -> Line | None:
+        """The order's line of this id."""
+        return next((x for x in self.state.lines if x.line_id == line_id), None)
+
+    def allocation(self, allocation_id: str) -> Allocation | None:
+        """The order's allocation of this id."""
+        return next((x for x in self.state.allocations if x.id == allocation_id), None)
