@@ -1,0 +1,173 @@
+"""ClickHouse's HTTP interface, for reading, on localhost: what clickhouse-connect, Grafana and curl expect.
+
+It runs in a thread of its own with its own event loop; queries run in a small pool next to it. No users: whoever reaches
+localhost may read. The Host header is checked, or a web page could reach it by DNS rebinding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from aiohttp import BodyPartReader, web
+
+from .coding import choose, encode, unpack
+from .engine import Answer, Engine
+from .errors import NOT_IMPLEMENTED, TOO_MANY_QUERIES, ClickHouseError
+from .request import parse
+
+__all__ = ["ReadOnlyServer"]
+
+log = structlog.get_logger(__name__)
+
+MAX_QUERY = 1 << 20
+MAX_WAITING = 64
+_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_TYPES = {
+    "JSON": "application/json; charset=UTF-8",
+    "JSONCompact": "application/json; charset=UTF-8",
+    "JSONStrings": "application/json; charset=UTF-8",
+    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
+    "JSONCompactEachRow": "application/x-ndjson; charset=UTF-8",
+    "CSV": "text/csv; charset=UTF-8; header=absent",
+    "CSVWithNames": "text/csv; charset=UTF-8; header=present",
+    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
+    "TSV": "text/tab-separated-values; charset=UTF-8",
+    "TabSeparatedWithNames": "text/tab-separated-values; charset=UTF-8",
+    "Native": "application/octet-stream",
+    "RowBinary": "application/octet-stream",
+    "RowBinaryWithNamesAndTypes": "application/octet-stream",
+    "Parquet": "application/octet-stream",
+    "Arrow": "application/octet-stream",
+    "ArrowStream": "application/octet-stream",
+    "XML": "application/xml; charset=UTF-8",
+}
+
+
+class ReadOnlyServer:
+    """Serves ``engine`` on 127.0.0.1:``port`` between `start` and `stop`."""
+
+    def __init__(self, engine: Engine, port: int, workers: int = 4) -> None:
+        self._engine = engine
+        self.port = port
+        self._pool = ThreadPoolExecutor(workers, "clickhouse-read")
+        self._waiting = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="clickhouse-http", daemon=True)
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is served."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Listen. Raises OSError where the port is taken."""
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+
+    def stop(self) -> None:
+        """Stop listening and wait for the queries in hand."""
+        if self._runner:
+            asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(30)
+        self._pool.shutdown(cancel_futures=True)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    async def _listen(self) -> None:
+        app = web.Application(client_max_size=MAX_QUERY)
+        app.router.add_get("/ping", self._ping)
+        app.router.add_route("*", "/", self._query)
+        # auto_decompress off: we know lz4 too, and bound what comes out
+        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+
+    async def _ping(self, _: web.Request) -> web.Response:
+        return web.Response(text="Ok.\n")
+
+    async def _query(self, request: web.Request) -> web.Response:
+        query_id = request.query.get("query_id") or str(uuid.uuid4())
+        headers = {
+            "X-ClickHouse-Query-Id": query_id.encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " "),
+            "X-ClickHouse-Server-Display-Name": "wharf",
+            "X-ClickHouse-Timezone": self._engine.timezone,
+        }
+        try:
+            return await self._answer(request, headers)
+        except ClickHouseError as e:
+            headers["X-ClickHouse-Exception-Code"] = str(e.code)
+            return web.Response(status=e.status, text=e.body(self._engine.version), headers=headers)
+
+    async def _answer(self, request: web.Request, headers: dict[str, str]) -> web.Response:
+        if request.url.host not in _HOSTS:
+            return web.Response(status=403, text=f"Host {request.host}: this server answers on localhost only\n")
+        if request.method not in ("GET", "POST", "HEAD"):
+            return web.Response(status=405, text="GET or POST\n", headers={"Allow": "GET, POST, HEAD"})
+        arguments, body = await self._read(request)
+        if not body and "query" not in arguments:
+            return web.Response(text="Ok.\n")
+        query = parse(arguments, request.headers, body, self._engine.bounds)
+        answer = await self._run(
+            lambda: self._engine.read(
+                query.sql,
+                format=query.format,
+                parameters=query.parameters,
+                settings=query.settings,
+                database=query.database,
+            )
+        )
+        headers |= _described(answer)
+        coding = choose(request.headers.get("Accept-Encoding", "")) if query.compress else ""
+        data = answer.body
+        if coding and data:
+            data = await asyncio.to_thread(encode, data, coding)
+            headers["Content-Encoding"] = coding
+        return web.Response(body=data, headers=headers)
+
+    async def _run(self, work: object) -> Answer:
+        if self._waiting >= MAX_WAITING:
+            raise ClickHouseError(TOO_MANY_QUERIES, f"Too many simultaneous queries. Maximum: {MAX_WAITING}")
+        self._waiting += 1
+        try:
+            return await self._loop.run_in_executor(self._pool, work)  # type: ignore[arg-type]
+        finally:
+            self._waiting -= 1
+
+    async def _read(self, request: web.Request) -> tuple[dict[str, str], str]:
+        """URL arguments with form fields, and the body's text."""
+        arguments = dict(request.query.items())
+        if request.content_type == "multipart/form-data":
+            return arguments | await self._form(request), ""
+        raw = await request.read()
+        data = unpack(raw, request.headers.get("Content-Encoding", "").lower(), MAX_QUERY)
+        return arguments, data.decode(errors="replace")
+
+    async def _form(self, request: web.Request) -> dict[str, str]:
+        fields = {}
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or part.filename or not part.name:
+                raise ClickHouseError(
+                    NOT_IMPLEMENTED, "External tables are not offered here: use a WITH clause or parameters"
+                )
+            fields[part.name] = await part.text()
+        return fields
+
+
+def _described(answer: Answer) -> dict[str, str]:
+    summary = {
+        "read_rows": str(answer.rows_read),
+        "read_bytes": str(answer.bytes_read),
+        "written_rows": "0",
+        "written_bytes": "0",
+        "elapsed_ns": str(int(answer.seconds * 1e9)),
+    }
+    return {
+        "Content-Type": _TYPES.get(answer.format, "text/plain; charset=UTF-8"),
+        "X-ClickHouse-Format": answer.format,
+        "X-ClickHouse-Summary": json.dumps(summary),
+    }

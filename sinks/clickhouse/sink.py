@@ -1,0 +1,173 @@
+"""The events topics into ClickHouse: collect, write, commit.
+
+ClickHouse is the truth about what is in it: a partition is read from the progress stored there, whatever the consumer group
+committed; the commits only let Kafka's tools show the lag. A ClickHouse that fails or stalls makes the sink wait, and Kafka
+keeps what comes in the meantime.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from . import progress
+from .batches import Buffer, Key
+from .dead_letters import DeadLetters
+from .progress import StateMismatch
+from .ranges import Rewind, Stored, resume_at
+from .rows import TABLES
+from .writer import Writer
+
+__all__ = ["Limits", "Sink", "StateMismatch"]
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a batch is written, and how long a failed write waits (seconds)."""
+
+    records: int = 20_000
+    linger: float = 0.5
+    back_off: float = 0.25
+    back_off_max: float = 15.0
+
+
+class Sink:
+    """Reads with the group ``group`` (read_committed) and writes through ``client`` until ``stop``.
+
+    ``config``: librdkafka properties with ``bootstrap.servers``. Run it in one thread; ``stop`` may be called from any.
+    """
+
+    def __init__(
+        self, config: Mapping[str, str], client: Any, *, group: str = "wharf-sink", limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self._client = client
+        self._writer = Writer(client, DeadLetters(config, group))
+        self._buffer = Buffer()
+        self._stop = threading.Event()
+        self._due = 0.0
+        self._consumer = Consumer(
+            {
+                "group.id": group,
+                "isolation.level": "read_committed",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",  # never used: every assignment names its offsets
+                "max.poll.interval.ms": 600_000,
+                "session.timeout.ms": 10_000,
+                "queued.max.messages.kbytes": 65_536,
+                **config,
+            },
+            logger=logging.getLogger("wharf.kafka"),
+        )
+
+    def stop(self) -> None:
+        """Let `run` end after the batch in hand."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Read and write until `stop`; what is collected then is written if ClickHouse takes it at once.
+
+        Raises StateMismatch, and KafkaException where Kafka ends for good.
+        """
+        self._consumer.subscribe(sorted(TABLES), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
+        try:
+            while not self._stop.is_set():
+                self._collect()
+                if self._buffer.records >= self.limits.records or (
+                    self._buffer.records and time.monotonic() >= self._due
+                ):
+                    self._flush()
+            self._write_rest()
+        finally:
+            self._consumer.close()
+
+    def _collect(self) -> None:
+        messages = []
+        for m in self._consumer.consume(5_000, 0.05):
+            if (error := m.error()) is None:
+                messages.append(m)
+            elif error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:
+                raise KafkaException(error)
+            else:
+                log.warning("kafka", error=error.str())
+        if messages and not self._buffer.records:
+            self._due = time.monotonic() + self.limits.linger
+        self._buffer.add(messages)
+
+    def _flush(self) -> None:
+        started, records = time.monotonic(), self._buffer.records
+        if self._retry("write", self._write):
+            log.debug("written", records=records, seconds=round(time.monotonic() - started, 3))
+        self._due = time.monotonic() + self.limits.linger
+
+    def _write(self) -> bool:
+        try:
+            done = self._writer.write(self._buffer.batches())
+        except Rewind:  # another sink took our partition and gave it back half-way
+            self._place(self._consumer.assignment())
+            return True
+        self._buffer.drop(b.key for b in done)
+        if done:
+            offsets = [TopicPartition(b.topic, b.partition, b.last + 1) for b in done]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        return True
+
+    def _write_rest(self) -> None:
+        try:
+            self._write()
+        except Exception as e:  # it stays in Kafka, and ClickHouse knows how far it is
+            log.warning("the last batch waits for the next start", error=str(e))
+
+    def _retry(self, what: str, action: Callable[[], T]) -> T | None:
+        """Until it works or we are stopped (None). Every failure may have worked after all: the action looks again itself."""
+        wait = self.limits.back_off
+        while not self._stop.is_set():
+            try:
+                return action()
+            except StateMismatch:
+                raise
+            except Exception as e:
+                log.warning(f"{what} failed, waiting", seconds=wait, error=str(e)[:500])
+                self._stop.wait(wait)
+                wait = min(wait * 2, self.limits.back_off_max)
+        return None
+
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._retry("reading the progress", lambda: self._place(partitions)) is None:
+            consumer.assign([])  # stopped before ClickHouse answered
+
+    def _place(self, partitions: list[TopicPartition]) -> bool:
+        progress.claim(self._client, str(self._consumer.list_topics(timeout=30).cluster_id))
+        stored = progress.load(self._client)
+        self._buffer.drop([(p.topic, p.partition) for p in partitions])
+        self._consumer.assign([self._position((p.topic, p.partition), stored) for p in partitions])
+        log.info("reading", partitions={f"{p.topic}/{p.partition}": p.offset for p in self._consumer.assignment()})
+        return True
+
+    def _position(self, key: Key, stored: Mapping[Key, Stored]) -> TopicPartition:
+        offset = resume_at(stored.get(key))
+        if offset is None:
+            return TopicPartition(*key, OFFSET_BEGINNING)
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=30)
+        if offset > high:
+            raise StateMismatch(
+                f"ClickHouse holds {key[0]}/{key[1]} up to offset {offset - 1}, but the topic ends at {high}: it was made anew "
+                "since; use another database or WHARF_HOME"
+            )
+        if offset < low:
+            log.error("lost to retention", topic=key[0], partition=key[1], missing_from=offset, missing_to=low - 1)
+            offset = low
+        return TopicPartition(*key, offset)
+
+    def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._buffer.drop([(p.topic, p.partition) for p in partitions])
