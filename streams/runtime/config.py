@@ -36,7 +36,6 @@ class RuntimeConfig:
     batch_size: int = 2000
     poll_seconds: float = 0.1
     max_record_bytes: int = 1_000_000
-    assignor: str = "cooperative-sticky"
     session_timeout_ms: int = 6_000
     max_poll_interval_ms: int = 300_000
     agent_timeout_seconds: float = 240.0
@@ -50,14 +49,14 @@ class RuntimeConfig:
         """The stable name of this process: ``group.instance.id`` and ``transactional.id``."""
         return f"{self.group}-{self.slot}"
 
-    @property
-    def incremental(self) -> bool:
-        """Whether rebalances move single partitions (cooperative) or all of them (eager)."""
-        return self.assignor.startswith("cooperative")
-
 
 def consumer_properties(config: RuntimeConfig) -> dict[str, Any]:
-    """Static membership: a restart within the session time-out takes its partitions back without a rebalance."""
+    """Static membership: a restart within the session time-out takes its partitions back without a rebalance.
+
+    The assignor is an eager one on purpose: with ``cooperative-sticky`` librdkafka joins the next generation in the background, while
+    a transaction with the last generation's metadata is under way, which then fails (ILLEGAL_GENERATION). An eager member joins
+    only after it gave everything up in our callback. ``range`` moves the fewest partitions when a worker joins.
+    """
     return {
         "bootstrap.servers": config.bootstrap,
         "group.id": config.group,
@@ -67,7 +66,7 @@ def consumer_properties(config: RuntimeConfig) -> dict[str, Any]:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
-        "partition.assignment.strategy": config.assignor,
+        "partition.assignment.strategy": "range",
         "session.timeout.ms": config.session_timeout_ms,
         "heartbeat.interval.ms": max(config.session_timeout_ms // 4, 500),
         "max.poll.interval.ms": config.max_poll_interval_ms,

@@ -33,7 +33,7 @@ def fingerprint(key: bytes, value: bytes) -> int:
     return zlib.crc32(value, zlib.crc32(key))
 
 
-def start_offset(name: str, head: Head | None, count: int, total: int, committed: int | None) -> int:
+def start_offset(name: str, head: Head | None, *, count: int, total: int, committed: int | None) -> int:
     """Where to go on reading the input, given what the changelog holds and the group's committed offset.
 
     Raises StateLost, naming the way back. The comments say what each branch is for, with a table that stood at input offset 40

@@ -44,7 +44,6 @@ class Intake:
     """
 
     def __init__(self, config: RuntimeConfig, topics: list[str], before_revoke: Callable[[], None]) -> None:
-        self._incremental = config.incremental
         self._before_revoke = before_revoke
         self._assigned: list[TP] = []
         self._revoked: list[TP] = []
@@ -96,10 +95,7 @@ class Intake:
 
     def _on_assign(self, consumer: Any, partitions: list[Any]) -> None:
         plain = [TopicPartition(p.topic, p.partition) for p in partitions]
-        if self._incremental:
-            consumer.incremental_assign(plain)
-        else:
-            consumer.assign(plain)
+        consumer.assign(plain)
         if plain:
             consumer.pause(plain)
         self._assigned += [(p.topic, p.partition) for p in partitions]
@@ -109,10 +105,7 @@ class Intake:
         gone = [(p.topic, p.partition) for p in partitions]
         self._revoked += gone
         self._assigned = [tp for tp in self._assigned if tp not in gone]
-        if self._incremental:
-            consumer.incremental_unassign(partitions)
-        else:
-            consumer.unassign()
+        consumer.unassign()
 
 
 def _raise(error: Any) -> bool:

@@ -49,7 +49,7 @@ def restore_table(
     packed = content.pop(HEAD, None)
     head = msgspec.msgpack.decode(packed, type=Head) if packed else None
     total = sum(fingerprint(k, v) for k, v in content.items()) % (1 << 64)
-    start = start_offset(name, head, len(content), total, committed)
+    start = start_offset(name, head, count=len(content), total=total, committed=committed)
     table = Table(name, content, head or Head(0), config.max_record_bytes)
     return Restored(table, start)
 

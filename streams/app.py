@@ -1,0 +1,37 @@
+"""A worker by role: which agents it runs, on which topics, with which ticks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from domain.commands import Tick
+from domain.record import uuid5
+from schemas.codec import encode
+from schemas.topics import DLQ, ORDERS_IN, ORDERS_TABLE, POOLS_IN, POOLS_TABLE
+
+from .orders import orders
+from .pools import pools
+from .runtime import Runtime, RuntimeConfig
+
+__all__ = ["GROUPS", "ROLES", "core", "encode_tick"]
+
+ROLES = ("core", "effects")
+GROUPS = {"core": "wharf-core", "effects": "wharf-effects"}
+"""The consumer group of each role."""
+
+TICK_MS = 30_000
+"""How often pools are told the time: cut-offs and time-outs are in minutes."""
+
+
+def core(config: RuntimeConfig, tick_ms: int = TICK_MS) -> Runtime:
+    """Orders and pools: all that decides. ``tick_ms`` is in the time of ``config.now``."""
+    runtime = Runtime(replace(config, dlq=DLQ.name, ticks={POOLS_IN.name: tick_ms}, tick=encode_tick))
+    runtime.agent(ORDERS_IN.name, table=ORDERS_TABLE.name)(orders)
+    runtime.agent(POOLS_IN.name, table=POOLS_TABLE.name)(pools)
+    return runtime
+
+
+def encode_tick(topic: str, partition: int, now: int) -> bytes:
+    """The time, as a record for one partition."""
+    event_id = uuid5(f"{topic}/{partition}", now, "Tick")
+    return encode(Tick(event_id=event_id, type="Tick", time=now, source="worker", trace=""))

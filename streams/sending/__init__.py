@@ -1,0 +1,8 @@
+"""Carrying out effects: attempts, back-off, a breaker per target. The agents are in ``streams/effects.py``."""
+
+from __future__ import annotations
+
+from .desk import Desk, Done, Failed, Job, Later, NoConnection, Result, Sender
+from .policy import Policy
+
+__all__ = ["Desk", "Done", "Failed", "Job", "Later", "NoConnection", "Policy", "Result", "Sender"]
