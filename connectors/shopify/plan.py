@@ -1,0 +1,96 @@
+"""Which fulfilment orders a shipment goes on, and what of it Shopify already has. Pure, over ``queries.ORDER``'s answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from domain.effects import ChannelShipment
+
+__all__ = ["CannotFulfil", "FulfilmentPlan", "Plan", "plan", "units"]
+
+FulfilmentPlan = dict[str, list[tuple[str, int]]]
+"""Fulfilment order → its line items and quantities."""
+
+_VOID = frozenset({"CANCELLED", "ERROR", "FAILURE"})
+_OPEN = frozenset({"OPEN", "IN_PROGRESS", "SCHEDULED"})
+
+
+class CannotFulfil(Exception):
+    """Shopify has fewer units to fulfil than were shipped; ``permanent`` unless some of them are on hold."""
+
+    def __init__(self, message: str, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One group a location, each a mutation of its own; ``reference``: the fulfilments that are there already."""
+
+    groups: list[FulfilmentPlan]
+    reference: str = ""
+
+
+def _tail(text: str) -> str:
+    return text.rpartition("/")[2]
+
+
+def units(order: dict[str, Any]) -> dict[str, int]:
+    """Units by line that are not fulfilled yet."""
+    left: Counter[str] = Counter()
+    for fulfilment_order in order["fulfillmentOrders"]["nodes"]:
+        if fulfilment_order["status"] in _OPEN | {"ON_HOLD"}:
+            for item in fulfilment_order["lineItems"]["nodes"]:
+                left[_tail(item["lineItem"]["id"])] += item["remainingQuantity"]
+    return dict(left)
+
+
+def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str], list[str]]:
+    """Units that fulfilments of this very shipment hold: those with its tracking number.
+
+    A shipment without tracking is known by its lines: an untracked fulfilment of exactly these units is taken for it, since a repeat
+    of a lost answer is likelier than a second untracked parcel of the same content.
+    """
+    wanted = Counter({x.line_id: x.qty for x in effect.lines})
+    done: Counter[str] = Counter()
+    ids = []
+    for f in order["fulfillments"]:
+        if f["status"] in _VOID:
+            continue
+        numbers = {t.get("number") for t in f.get("trackingInfo") or [] if t.get("number")}
+        lines: Counter[str] = Counter()
+        for x in f["fulfillmentLineItems"]["nodes"]:
+            lines[_tail(x["lineItem"]["id"])] += x["quantity"]
+        ours = effect.tracking_number in numbers if effect.tracking_number else (not numbers and lines == wanted)
+        if ours:
+            done += lines
+            ids.append(str(f["id"]))
+    return done, ids
+
+
+def plan(order: dict[str, Any], effect: ChannelShipment) -> Plan:
+    """What is left to tell Shopify of this shipment. Raises CannotFulfil."""
+    done, ids = _done(order, effect)
+    wanted = Counter({x.line_id: x.qty for x in effect.lines}) - done
+    groups: dict[str, FulfilmentPlan] = {}
+    held = False
+    for fulfilment_order in order["fulfillmentOrders"]["nodes"]:
+        held |= fulfilment_order["status"] == "ON_HOLD"
+        if fulfilment_order["status"] not in _OPEN:
+            continue
+        location = ((fulfilment_order.get("assignedLocation") or {}).get("location") or {}).get("id") or ""
+        for item in fulfilment_order["lineItems"]["nodes"]:
+            line = _tail(item["lineItem"]["id"])
+            take = min(wanted[line], item["remainingQuantity"])
+            if take > 0:
+                wanted[line] -= take
+                group = groups.setdefault(location, {})
+                group.setdefault(fulfilment_order["id"], []).append((item["id"], take))
+    missing = +wanted
+    if missing:
+        text = ", ".join(f"{n} of line {line}" for line, n in missing.items())
+        why = "a fulfillment order is on hold" if held else "they are fulfilled, cancelled or refunded there"
+        raise CannotFulfil(f"Shopify has {text} not to fulfil: {why}", permanent=not held)
+    return Plan(list(groups.values()), " ".join(ids))
