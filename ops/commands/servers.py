@@ -1,6 +1,8 @@
-"""``wharf servers``."""
+"""``wharf up``: the servers and the sink, in the foreground."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
@@ -9,3 +11,26 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
+    app.command("up")(up)
+
+
+def up(
+    kafka_port: Annotated[int | None, typer.Option(help="Default: as last time, or a free one")] = None,
+    clickhouse_port: Annotated[int | None, typer.Option(help="Default: as last time, or a free one")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object when all is up")] = False,
+) -> None:
+    """Start Kafka, make the topics, start the sink with ClickHouse; run until Ctrl-C or SIGTERM, then stop clean.
+
+    With WHARF_KAFKA or WHARF_CLICKHOUSE set, those servers are used instead. The data stays under WHARF_HOME (.wharf).
+    """
+    from ops.embedded.service import log_to_stderr, stop_on_signals
+    from ops.embedded.up import Up
+    from ops.settings import Settings
+
+    settings = Settings()
+    log_to_stderr(settings.log_level)
+    stop = stop_on_signals()
+    with Up(settings, kafka_port, clickhouse_port) as servers:
+        typer.echo(servers.summary(as_json))
+        servers.watch(stop)
+        typer.echo("stopping", err=True)

@@ -1,0 +1,99 @@
+"""The sink process: ClickHouse (embedded, or the one of WHARF_CLICKHOUSE) and what fills it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import structlog
+
+from ops.embedded.endpoints import kafka_config, publish, withdraw
+from ops.errors import UserError
+from ops.settings import Settings
+
+__all__ = ["run_sink"]
+
+log = structlog.get_logger(__name__)
+
+
+def run_sink(
+    settings: Settings, stop: threading.Event, *, port: int | None = None, ready: Callable[[str], None]
+) -> None:
+    """Fill ClickHouse until ``stop`` is set. ``ready`` is called with its URL once it can be queried.
+
+    ``port``: of the embedded HTTP interface. Raises UserError where Kafka or ClickHouse can't be used as they are.
+    """
+    from sinks.clickhouse.migrate import MigrationError, migrate
+    from sinks.clickhouse.progress import StateMismatch
+    from sinks.clickhouse.sink import Sink
+
+    config = kafka_config(settings)
+    with _clickhouse(settings, port) as (client, url, published):
+        try:
+            if applied := migrate(client):
+                log.info("migrated", migrations=applied)
+            published()
+            sink = Sink(config, client)
+            threading.Thread(target=_stop_with, args=(stop, sink.stop), name="stopper", daemon=True).start()
+            ready(url)
+            sink.run()
+        except (MigrationError, StateMismatch) as e:
+            raise UserError(str(e)) from e
+
+
+def _stop_with(stop: threading.Event, end: Callable[[], None]) -> None:
+    stop.wait()
+    end()
+
+
+@contextmanager
+def _clickhouse(settings: Settings, port: int | None) -> Iterator[tuple[Any, str, Callable[[], None]]]:
+    """A client that may write, the URL for readers, and what to call once the tables are there."""
+    if settings.clickhouse:
+        yield _server_client(settings.clickhouse), settings.clickhouse, lambda: None
+        return
+    from ops.embedded.clickhouse import Engine, ReadOnlyServer
+    from ops.embedded.ports import kept_port
+
+    engine = Engine(settings.home)
+    client = engine.client()
+    server = ReadOnlyServer(engine, kept_port(engine.directory / "port", port))
+    try:
+        _listen(server)
+        yield client, server.url, lambda: publish(settings.home, "clickhouse", url=server.url)
+    finally:
+        withdraw(settings.home, "clickhouse")
+        server.stop()
+        client.close()
+        engine.close()
+
+
+def _listen(server: Any) -> None:
+    try:
+        server.start()
+    except OSError as e:
+        raise UserError(f"port {server.port} for ClickHouse is taken: choose another with --port ({e})") from e
+
+
+def _server_client(dsn: str) -> Any:
+    """A client on a real server, whose database is made if it is missing."""
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    database = unquote(urlsplit(dsn).path.strip("/")) or "wharf"
+    # One request after another on one session is a server's rule: no session then, we set nothing that needs it.
+    options: dict[str, Any] = {"autogenerate_session_id": False, "send_receive_timeout": 60, "connect_timeout": 10}
+    try:
+        try:
+            return clickhouse_connect.get_client(dsn=dsn, database=database, **options)
+        except ClickHouseError as e:
+            if "UNKNOWN_DATABASE" not in str(e) and "code: 81" not in str(e).lower():
+                raise
+        with clickhouse_connect.get_client(dsn=dsn, database="default", **options) as maker:
+            maker.command(f"CREATE DATABASE IF NOT EXISTS `{database.replace('`', '')}`")
+        return clickhouse_connect.get_client(dsn=dsn, database=database, **options)
+    except ClickHouseError as e:
+        raise UserError(f"WHARF_CLICKHOUSE: {urlsplit(dsn).hostname}: {str(e)[:300]}") from e
