@@ -17,7 +17,7 @@ order_row = msgspec.msgpack.Decoder(OrderRow).decode
 stock_row = msgspec.msgpack.Decoder(StockRow).decode
 
 
-def build(bootstrap: str, source: str, target: str, table: str, group: str, slot: int) -> Runtime:
+def build(bootstrap: str, source: str, target: str, table: str, *, group: str, slot: int) -> Runtime:
     """One agent: its table holds orders and SKUs."""
     runtime = Runtime(RuntimeConfig(bootstrap=bootstrap, group=group, slot=slot, now=lambda: 0))
 
@@ -45,7 +45,7 @@ async def main() -> None:
     bootstrap, source, target, table, group, slot = sys.argv[1:7]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await build(bootstrap, source, target, table, group, int(slot)).run(stop)
+    await build(bootstrap, source, target, table, group=group, slot=int(slot)).run(stop)
 
 
 if __name__ == "__main__":
