@@ -19,13 +19,13 @@ ROLES = ("core", "effects")
 GROUPS = {"core": "wharf-core", "effects": "wharf-effects"}
 """The consumer group of each role."""
 
-TICK_MS = 30_000
-"""How often pools are told the time: cut-offs and time-outs are in minutes."""
+TICKS = {POOLS_IN.name: 30_000, ORDERS_IN.name: 600_000}
+"""How often they are told the time (ms): cut-offs and waves are in minutes, an order gives up after days."""
 
 
-def core(config: RuntimeConfig, tick_ms: int = TICK_MS) -> Runtime:
-    """Orders and pools: all that decides. ``tick_ms`` is in the time of ``config.now``."""
-    runtime = Runtime(replace(config, dlq=DLQ.name, ticks={POOLS_IN.name: tick_ms}, tick=encode_tick))
+def core(config: RuntimeConfig) -> Runtime:
+    """Orders and pools: all that decides."""
+    runtime = Runtime(replace(config, dlq=DLQ.name, ticks=TICKS, tick=encode_tick))
     runtime.agent(ORDERS_IN.name, table=ORDERS_TABLE.name)(orders)
     runtime.agent(POOLS_IN.name, table=POOLS_TABLE.name)(pools)
     return runtime

@@ -12,6 +12,7 @@ from domain.order_state import OrderState
 from schemas.topics import EFFECTS, ORDERS_EVENTS, POOLS_IN
 
 from .common import check_key, keep_rules, read, rules_in_force, send
+from .order_timers import remind, take_due
 from .runtime import Batch, Record
 
 __all__ = ["orders"]
@@ -24,27 +25,41 @@ _write_state = msgspec.msgpack.Encoder().encode
 async def orders(batch: Batch) -> None:
     """Fold the commands of `wharf.orders.in`."""
     for message in batch:
+        due: list[bytes] = []
         with batch.record(message) as record:
-            _fold(record)
+            command = cast("OrderCommand", read(record, _COMMANDS))
+            if isinstance(command, Tick):
+                due = take_due(record.table, command.time)
+            else:
+                _fold(record, command)
+        for key in due:  # an order that can't take the tick is no reason to keep it from the others
+            with batch.record(message) as record:
+                record.decoded()
+                _decide(record, key, command)
 
 
-def _fold(record: Record) -> None:
-    command = cast("OrderCommand", read(record, _COMMANDS))
+def _fold(record: Record, command: OrderCommand) -> None:
     if isinstance(command, RulesPublished):
         keep_rules(record.table, command)
-    elif not isinstance(command, Tick):  # orders have no timers of their own: pools do
-        key = check_key(record, command.order_key)
-        kept = record.table.get(key)
-        state = _read_state(kept) if kept else None
-        _publish(record, key, order.handle(state, command, rules_in_force(record.table)))
+    elif not isinstance(command, Tick):
+        _decide(record, check_key(record, command.order_key), command)
+
+
+def _decide(record: Record, key: bytes, command: OrderCommand) -> None:
+    kept = record.table.get(key)
+    state = _read_state(kept) if kept else None
+    result = order.handle(state, command, rules_in_force(record.table))
+    record.table.put(key, _write_state(result.state))
+    if result.state.due and (state is None or state.due != result.state.due):
+        remind(record.table, key, result.state.due)
+    _publish(record, key, result)
 
 
 def _publish(record: Record, key: bytes, result: order.OrderResult) -> None:
-    if result.state is not None:
-        record.table.put(key, _write_state(result.state))
     for event in result.events:
         send(record, ORDERS_EVENTS.name, key, event)
     for request in result.pool_commands:
-        send(record, POOLS_IN.name, request.pool.encode(), request)
+        if not isinstance(request, RulesPublished | Tick):  # those have no pool
+            send(record, POOLS_IN.name, request.pool.encode(), request)
     for effect in result.effects:
         send(record, EFFECTS.name, effect.order_key.encode(), effect)

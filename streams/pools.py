@@ -58,7 +58,8 @@ def _decide(record: Record, name: str, command: PoolCommand) -> None:
     for event in result.events:
         send(record, POOLS_EVENTS.name, key, event)
     for answer in result.order_commands:
-        send(record, ORDERS_IN.name, answer.order_key.encode(), answer)
+        if not isinstance(answer, RulesPublished | Tick):  # those have no order
+            send(record, ORDERS_IN.name, answer.order_key.encode(), answer)
 
 
 def _know(table: Staged, name: str) -> None:

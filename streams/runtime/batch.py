@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 
+import structlog
+
 from .dead_letter import FOLD, VALUE_CONVERTER, dead_letter
 from .message import Headers, Message, Output
 from .table import Staged, Table
 
 __all__ = ["Batch", "BatchLimits", "Record"]
+
+log = structlog.get_logger(__name__)
 
 
 class BatchLimits:
@@ -117,6 +121,7 @@ class Batch:
         """Send the record to the DLQ with its cause, in this cycle's transaction."""
         limits = self._limits
         self._done(message)
+        _log_dead(message, error, stage)
         self.dead += 1
         self.outputs.append(
             dead_letter(limits.dlq, message, error, stage, worker=limits.worker, max_bytes=limits.max_bytes)
@@ -160,3 +165,18 @@ class Batch:
             )
         if self._handled.get(message.partition, -1) < message.offset:
             self._handled[message.partition] = message.offset
+
+
+def _log_dead(message: Message, error: BaseException, stage: str) -> None:
+    """Without the error's text, which may quote personal data: that is in the DLQ, whose listing masks it."""
+    log.warning(
+        "dead letter",
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        stage=stage,
+        error=type(error).__name__,
+        code=getattr(error, "code", ""),
+        field=getattr(error, "field", ""),
+        traceparent=next((v.decode(errors="replace") for k, v in message.headers if k == "traceparent"), ""),
+    )

@@ -22,7 +22,8 @@ class RuntimeConfig:
 
     ``group`` and ``slot`` name it: the same slot started again takes its predecessor's partitions back and fences it.
     ``now`` gives UTC ms (it may run faster than the machine's clock). ``ticks``: topic to interval in ms of ``now``; the
-    owner of a partition appends ``tick(topic, partition, now)`` with an empty key. ``kafka``: more librdkafka properties.
+    owner of a partition appends ``tick(topic, partition, now)`` with an empty key, at most every ``tick_gap_seconds`` of real time
+    (a demonstration's clock runs hundreds of times as fast). ``kafka``: more librdkafka properties.
     """
 
     bootstrap: str
@@ -33,6 +34,7 @@ class RuntimeConfig:
     dlq: str = "wharf.dlq"
     ticks: Mapping[str, int] = field(default_factory=dict)
     tick: Callable[[str, int, int], bytes] = _no_tick
+    tick_gap_seconds: float = 0.5
     batch_size: int = 2000
     poll_seconds: float = 0.1
     max_record_bytes: int = 1_000_000

@@ -72,7 +72,7 @@ class Cycle:
         self._intake = Intake(config, list(agents), self._await_commit)
         tables = {topic: spec.table for topic, (spec, _) in agents.items()}
         self._partitions = Partitions(config, tables, self._intake.committed, health)
-        self._ticker = Ticker(config.ticks, config.tick)
+        self._ticker = Ticker(config.ticks, config.tick, config.tick_gap_seconds)
         self._limits = BatchLimits(config.dlq, config.member, config.max_record_bytes)
         self._committing: Committing | None = None
         self._failures = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from .message import TP, Message, Output
@@ -16,14 +17,25 @@ class Ticker:
     fast) ticks never pile up.
     """
 
-    def __init__(self, every_ms: Mapping[str, int], make: Callable[[str, int, int], bytes]) -> None:
+    def __init__(
+        self,
+        every_ms: Mapping[str, int],
+        make: Callable[[str, int, int], bytes],
+        gap_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._every = dict(every_ms)
         self._make = make
+        self._gap = gap_seconds
+        self._monotonic = monotonic
+        self._not_before = 0.0
         self._last: dict[TP, int] = {}
         self._under_way: set[TP] = set()
 
     def due(self, owned: Iterable[TP], now: int) -> list[Output]:
         """The ticks to write now, for the partitions that are owned and restored."""
+        if not self._every or self._monotonic() < self._not_before:
+            return []
         return [
             Output(topic, b"", self._make(topic, partition, now), [], partition)
             for topic, partition in owned
@@ -32,6 +44,7 @@ class Ticker:
 
     def wrote(self, ticks: Iterable[Output], now: int) -> None:
         """They go into the transaction that begins."""
+        self._not_before = self._monotonic() + self._gap
         for tick in ticks:
             self._last[tick.topic, tick.partition] = now
             self._under_way.add((tick.topic, tick.partition))

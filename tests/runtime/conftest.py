@@ -13,9 +13,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # `job` is a script as well as a module
 
-import job  # noqa: E402
+import job
 
-from streams.runtime import Runtime  # noqa: E402
+from streams.runtime import Runtime
 
 Running = Callable[[Runtime], AbstractAsyncContextManager["asyncio.Task[None]"]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import job
 import pytest
@@ -32,7 +33,7 @@ async def fold(kafka: str, names: job.Names, running, records: list[tuple[bytes,
 
 
 async def test_a_poison_record_goes_to_the_dlq_while_the_rest_goes_on(kafka: str, names: job.Names, running) -> None:
-    records = RECORDS[:30] + [(b"k1", b"poison")] + RECORDS[30:60]
+    records = [*RECORDS[:30], (b"k1", b"poison"), *RECORDS[30:60]]
     job.produce(kafka, names.input, records)
     good = [r for r in records if r[1] != b"poison"]
     runtime = await fold(kafka, names, running, good)
@@ -154,7 +155,13 @@ async def test_a_deferred_record_stops_its_partition_until_it_is_due(kafka: str,
 
 async def test_the_owner_of_a_partition_writes_the_time_into_it(kafka: str, names: job.Names, running) -> None:
     runtime = Runtime(
-        job.config(kafka, names, ticks={names.input: 200}, tick=lambda topic, partition, now: b"%d" % now)
+        job.config(
+            kafka,
+            names,
+            ticks={names.input: 200},
+            tick=lambda topic, partition, now: b"%d" % now,
+            tick_gap_seconds=0.0,
+        )
     )
     seen: dict[int, list[int]] = {p: [] for p in range(job.PARTITIONS)}
 
@@ -166,7 +173,7 @@ async def test_the_owner_of_a_partition_writes_the_time_into_it(kafka: str, name
     async with running(runtime):
         await job.until(lambda: all(len(times) >= 3 for times in seen.values()))
     for times in seen.values():
-        assert all(b - a >= 200 for a, b in zip(times, times[1:], strict=False))
+        assert all(b - a >= 200 for a, b in pairwise(times))
 
 
 async def test_partitions_move_between_two_workers_without_loss(kafka: str, names: job.Names, running) -> None:
@@ -197,12 +204,13 @@ async def test_a_second_worker_in_the_same_slot_fences_the_first(kafka: str, nam
     job.counting(first, names)
     job.counting(second, names)
     job.produce(kafka, names.input, RECORDS)
-    with pytest.raises(Fenced):
-        async with running(first) as task:
-            await job.until(lambda: written(kafka, names, RECORDS))
-            async with running(second):
-                job.produce(kafka, names.input, RECORDS)
-                await job.until(lambda: written(kafka, names, [*RECORDS, *RECORDS]) and task.done())
+    fenced = asyncio.ensure_future(first.run())
+    await job.until(lambda: written(kafka, names, RECORDS))
+    async with running(second):
+        job.produce(kafka, names.input, RECORDS)
+        await job.until(lambda: written(kafka, names, [*RECORDS, *RECORDS]) and fenced.done())
+    with pytest.raises(Fenced, match="another worker"):
+        await fenced
     assert job.numbers(kafka, names.output) == job.expected([*RECORDS, *RECORDS])
 
 
