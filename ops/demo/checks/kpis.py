@@ -156,7 +156,7 @@ def _add_parcel(table: Table, bundled: bool, shipments: dict[str, list[Event]], 
     alone = sum(expected.get(a, 0) for a in {e["allocation_id"] for e in every})
     shipped_at = min(e["occurred_at"] for e in every)
     for dimension, value in _dimensions(channel, shipments[first][0]["depot"], shipped_at):
-        row = table[(dimension, value, str(bundled).lower(), every[0]["cost_currency"])]
+        row = table[(dimension, value, str(int(bundled)), every[0]["cost_currency"])]
         row["parcels"] += 1
         row["parcel_orders"] += len({e["order_key"] for e in every})
         row["total_cost"] += cost
@@ -203,7 +203,7 @@ def _all(events: Events) -> Iterator[Event]:
 
 
 def _key(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _differ(view: str, ours: Table, theirs: Table) -> list[str]:
