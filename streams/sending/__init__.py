@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from . import lanes, pending, publish
 from .desk import Desk, Done, Failed, Job, Later, NoConnection, Result, Sender
 from .policy import Policy
 
-__all__ = ["Desk", "Done", "Failed", "Job", "Later", "NoConnection", "Policy", "Result", "Sender"]
+__all__ = [
+    "Desk",
+    "Done",
+    "Failed",
+    "Job",
+    "Later",
+    "NoConnection",
+    "Policy",
+    "Result",
+    "Sender",
+    "lanes",
+    "pending",
+    "publish",
+]

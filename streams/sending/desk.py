@@ -98,20 +98,20 @@ Result = Done | Later | Failed
 
 
 class _Target:
-    """A sender with its free slots, those taken by attempts that nobody waits for any more, and its breaker."""
+    """A sender with its slots and its breaker."""
 
     def __init__(self, sender: Sender, policy: Policy) -> None:
         self.sender = sender
         self.breaker = Breaker(policy)
-        self.slots = policy.slots
-        self.silent = 0
+        self.slots = asyncio.Semaphore(policy.slots)
 
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
-    """An attempt that its batch did not wait for."""
+    """An attempt under way; kept where its batch does not wait for it."""
 
     task: asyncio.Task[Sent]
+    target: str
     began: int
 
 
@@ -131,12 +131,12 @@ class Desk:
         """How many effects may be handed in for the target now. One without a connection is tried at once: to fail."""
         found = self._targets.get(target)
         many = self.policy.slots * _ROUNDS
-        return many if found is None else found.breaker.free(self.wall(), many if found.slots else 0)
+        return many if found is None else found.breaker.free(self.wall(), 0 if self._silent(target) else many)
 
-    def landed(self, effect_id: str) -> bool:
-        """Whether an attempt that a batch did not wait for has ended."""
+    def flying(self, effect_id: str) -> bool | None:
+        """Of an attempt that a batch did not wait for: whether it is still under way. None: there is no such attempt."""
         flight = self._flights.get(effect_id)
-        return flight is not None and flight.task.done()
+        return None if flight is None else not flight.task.done()
 
     async def work(self, job: Job) -> Result:
         """Carry out one effect: the first attempts, as far as they fit into the patience, then ``Later``."""
@@ -154,26 +154,36 @@ class Desk:
             return Failed(job, NoConnection(job.effect.target))
         if not job.first_at:
             job = replace(job, first_at=self.wall())
-        flight = self._fetch(job.effect.event_id, target) or await self._start(job, target, deadline)
+        effect_id = job.effect.event_id
+        flight = self._flights.pop(effect_id, None) or await self._start(job, target, deadline)
         if flight is None:
             return Later(job, self._turned_away(job, target), "waits for its target")
         await asyncio.wait({flight.task}, timeout=self.policy.patience_ms / 1000)
         if flight.task.done():
             return self._judge(job, flight.task.result())
-        self._keep(job.effect.event_id, flight, target)
+        self._keep(effect_id, flight)
         return Later(job, self.wall() + self.policy.wake_ms, "no answer yet")
 
     async def _start(self, job: Job, target: _Target, deadline: int) -> _Flight | None:
         """Begin an attempt, once there is a slot. None: there is none in time, or the target is silent or left alone."""
-        while True:
-            wall = self.wall()
-            if target.breaker.free(wall, target.slots) > 0:
-                target.slots -= 1
-                target.breaker.begin()
-                return _Flight(asyncio.create_task(self._send(target, job.effect)), wall)
-            if wall >= deadline or wall < target.breaker.open_until or target.silent >= self.policy.slots:
-                return None
-            await asyncio.sleep(0.01)
+        name = job.effect.target
+        if not target.breaker.free(self.wall(), 1) or self._silent(name):
+            return None
+        try:
+            async with asyncio.timeout((deadline - self.wall()) / 1000):
+                await target.slots.acquire()
+        except TimeoutError:
+            return None
+        if not target.breaker.free(self.wall(), 1):  # it opened while this one waited
+            target.slots.release()
+            return None
+        target.breaker.begin()
+        return _Flight(asyncio.create_task(self._send(target, job.effect)), name, self.wall())
+
+    def _silent(self, target: str) -> bool:
+        """Whether all the target's slots are taken by attempts that nobody waits for any more."""
+        held = sum(f.target == target and not f.task.done() for f in self._flights.values())
+        return held >= self.policy.slots
 
     async def _send(self, target: _Target, effect: Effect) -> Sent:
         try:
@@ -183,7 +193,7 @@ class Desk:
             log.exception("a sender raised", target=effect.target, effect=effect.event_id)
             sent = Sent(ok=False, error=f"{type(e).__name__}: {e}")
         finally:
-            target.slots += 1
+            target.slots.release()
         if sent.ok or sent.permanent:
             target.breaker.answered()
         elif target.breaker.failed(self.wall()):
@@ -206,19 +216,12 @@ class Desk:
         """When to come back to a target that has no slot or an open breaker."""
         return max(self.wall(), target.breaker.open_until) + self.policy.pause(job.effect.event_id, 1)
 
-    def _keep(self, effect_id: str, flight: _Flight, target: _Target) -> None:
+    def _keep(self, effect_id: str, flight: _Flight) -> None:
         """Remember an attempt that goes on without its batch, and forget those whose answer nobody came for."""
-        target.silent += 1
         self._flights[effect_id] = flight
         old = self.wall() - _FORGOTTEN_MS
         for key in [k for k, f in self._flights.items() if f.task.done() and f.began < old]:
-            self._fetch(key, target)
-
-    def _fetch(self, effect_id: str, target: _Target) -> _Flight | None:
-        flight = self._flights.pop(effect_id, None)
-        if flight is not None:
-            target.silent -= 1
-        return flight
+            del self._flights[key]
 
     def close(self) -> None:
         """Give up the attempts under way; the next worker makes them again, under the same ids."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ..runtime import Headers, Message, Staged, Table
+from .desk import Job
 
 __all__ = ["Pending", "add", "count", "entries", "from_message", "remove", "retry_headers", "update"]
 
@@ -24,6 +25,7 @@ _PREFIX = "wharf-"
 class Pending(msgspec.Struct, frozen=True, array_like=True):
     """An effect that waits. ``seq``: its offset in the retry topic, which orders the lane; ``message``: what a dead letter shows."""
 
+    effect_id: str
     key: bytes
     value: bytes
     headers: list[tuple[str, bytes]]
@@ -31,8 +33,7 @@ class Pending(msgspec.Struct, frozen=True, array_like=True):
     due: int
     first_at: int
     seq: int
-    order_key: str
-    target: str
+    lane: tuple[str, str]
     error: str
     origin: tuple[str, int, int]
     timestamp: int
@@ -61,11 +62,12 @@ def retry_headers(message: Message, attempts: int, first_at: int, due: int, erro
     return plain + [(_PREFIX + name, value.encode(errors="replace")) for name, value in values.items()]
 
 
-def from_message(message: Message, order_key: str, target: str) -> Pending:
-    """The entry for a retry record. A header that is missing or no number counts as zero: the effect is tried at once."""
+def from_message(message: Message, job: Job) -> Pending:
+    """The entry for a retry record of the job's effect. A header that is missing or no number counts as zero: the effect is tried at once."""
     marks = {name: value.decode(errors="replace") for name, value in message.headers if name.startswith(_PREFIX)}
     numbers = {k: int(v) if v.isdigit() else 0 for k, v in marks.items()}
     return Pending(
+        effect_id=job.effect.event_id,
         key=message.key,
         value=message.value,
         headers=[h for h in message.headers if not h[0].startswith(_PREFIX)],
@@ -73,8 +75,7 @@ def from_message(message: Message, order_key: str, target: str) -> Pending:
         due=numbers.get("wharf-not-before", 0),
         first_at=numbers.get("wharf-first-attempt", 0),
         seq=message.offset,
-        order_key=order_key,
-        target=target,
+        lane=job.lane,
         error=marks.get("wharf-error", ""),
         origin=_origin(marks.get("wharf-origin", ""), message),
         timestamp=message.timestamp,
@@ -95,22 +96,22 @@ def count(table: Table | Staged) -> int:
     return int(packed) if packed else 0
 
 
-def add(table: Staged, effect_id: str, pending: Pending) -> None:
+def add(table: Staged, pending: Pending) -> None:
     """A new entry; for an effect that waits already, its later record."""
-    key = effect_id.encode()
+    key = pending.effect_id.encode()
     if table.get(key) is None:
         table.put(COUNT, str(count(table) + 1).encode())
     table.put(key, _encode(pending))
 
 
-def update(table: Table, effect_id: str, pending: Pending) -> None:
+def update(table: Table, pending: Pending) -> None:
     """It was tried and waits on."""
-    table.put(effect_id.encode(), _encode(pending))
+    table.put(pending.effect_id.encode(), _encode(pending))
 
 
-def remove(table: Table, effect_id: str) -> None:
+def remove(table: Table, pending: Pending) -> None:
     """It waits no more."""
-    table.delete(effect_id.encode())
+    table.delete(pending.effect_id.encode())
     table.put(COUNT, str(count(table) - 1).encode())
 
 

@@ -1,0 +1,68 @@
+"""From ``wharf.yaml`` to what talks to the outside: a sender for each target, the pollers of each account and WMS."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+
+from connectors.base import Poller, Sender
+from connectors.bol import poll as bol_poll
+from connectors.bol.client import BolClient
+from connectors.bol.send import BolSender
+from connectors.shopify import poll as shopify_poll
+from connectors.shopify.client import ShopifyClient
+from connectors.shopify.send import ShopifySender
+from connectors.threepl.client import ThreePlClient
+from connectors.threepl.poll import StatusPoller
+from connectors.threepl.send import ThreePlSender
+
+from .settings import Connections
+
+__all__ = ["build_pollers", "build_senders", "close_all", "close_senders"]
+
+Close = Callable[[], Awaitable[None]]
+
+
+def build_senders(connections: Connections) -> dict[str, Sender]:
+    """Senders by target: a 3PL's name, ``shopify:ACCOUNT``, ``bol:ACCOUNT``. A shop without ``api_url`` only receives webhooks."""
+    senders: dict[str, Sender] = {}
+    for name, threepl in connections.threepl.items():
+        senders[name] = ThreePlSender(name, ThreePlClient(threepl))
+    for account, shop in connections.channels.shopify.items():
+        if shop.api_url:
+            senders[f"shopify:{account}"] = ShopifySender(account, ShopifyClient(shop))
+    for account, bol in connections.channels.bol.items():
+        senders[f"bol:{account}"] = BolSender(account, BolClient(bol))
+    return senders
+
+
+async def close_senders(senders: Mapping[str, Sender]) -> None:
+    """Close every sender's connections."""
+    await close_all(s.close for s in senders.values())
+
+
+def build_pollers(connections: Connections) -> tuple[list[Poller], list[Close]]:
+    """The feeds of all connections, and what to close after them."""
+    pollers: list[Poller] = []
+    closing: list[Close] = []
+    for name, threepl in connections.threepl.items():
+        wms = ThreePlClient(threepl)
+        closing.append(wms.close)
+        pollers.append(StatusPoller(name, wms, threepl.poll_seconds))
+    for account, shop in connections.channels.shopify.items():
+        if shop.api_url:
+            shopify = ShopifyClient(shop)
+            closing.append(shopify.close)
+            pollers += shopify_poll.pollers(account, shopify)
+    for account, bol in connections.channels.bol.items():
+        client = BolClient(bol)
+        closing.append(client.close)
+        pollers += bol_poll.pollers(account, client)
+    return pollers, closing
+
+
+async def close_all(closing: Iterable[Close]) -> None:
+    """Close all, whatever one of them raises; the first error comes through at the end."""
+    async with AsyncExitStack() as stack:
+        for close in closing:
+            stack.push_async_callback(close)
