@@ -20,6 +20,7 @@ __all__ = ["OVERLAP_MS", "StatusPoller"]
 OVERLAP_MS = 600_000
 """Each round looks ten minutes behind the last row seen: a 3PL may show an update later than its time says."""
 FIRST_LOOK_MS = 7 * 86_400_000
+KEPT_ROWS = 2_000
 
 Seen = dict[str, tuple[int, int, int]]
 """Reference → when its row last changed, its reports and scans then."""
@@ -50,8 +51,8 @@ class StatusPoller:
             last = max((_mark(r)[0] for r in good), default=since)
             since, number = (last, 1) if last > since else (since, number + 1)
             newest = max(newest, last)
-        kept = {k: v for k, v in seen.items() if v[0] >= newest - OVERLAP_MS}
-        yield Polled(raw=[], translations=[], cursor=json.dumps({"last": newest, "seen": kept}).encode())
+        state = {"last": newest, "seen": _kept(seen, newest - OVERLAP_MS)}
+        yield Polled(raw=[], translations=[], cursor=json.dumps(state, separators=(",", ":")).encode())
 
     async def _page(self, since: int, number: int) -> tuple[list[tuple[bytes, Row | TranslationError]], bool]:
         answer = await self.client.get("/pick-orders", {"updated_since": iso(since), "page": number})
@@ -107,6 +108,12 @@ class StatusPoller:
 def _mark(row: Row) -> tuple[int, int, int]:
     reports, scans = row_facts(row)
     return round(row.updated_at.timestamp() * 1000), len(reports), len(scans)
+
+
+def _kept(seen: Seen, since: int) -> Seen:
+    """The rows of the overlap, and some more: a row that changes after it was forgotten tells its whole history again."""
+    latest = sorted(seen.items(), key=lambda x: x[1][0], reverse=True)
+    return {k: v for i, (k, v) in enumerate(latest) if i < KEPT_ROWS or v[0] >= since}
 
 
 def _changed(row: Row, seen: Seen) -> bool:

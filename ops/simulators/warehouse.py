@@ -79,8 +79,12 @@ class Warehouse:
             self._report(order, "CANCEL_REJECTED", reason="too_late" if not order.final else "closed")
             return "CANCEL_REJECTED"
         wanted = {str(x["line_id"]): int(x["qty"]) for x in lines} or {x.line_id: x.wanted for x in order.lines}
+        stopped = {x.line_id: min(wanted.get(x.line_id, 0), x.wanted) for x in order.lines}
+        if not any(stopped.values()):
+            self._report(order, "CANCEL_REJECTED", reason="nothing_to_cancel")
+            return "CANCEL_REJECTED"
         for line in order.lines:
-            line.cancelled += min(wanted.get(line.line_id, 0), line.wanted)
+            line.cancelled += stopped[line.line_id]
         if all(x.wanted == 0 for x in order.lines):
             order.state = "CANCELLED"
         self.ledger.append("cancelled", depot=self.depot, reference=reference, lines=[x.body() for x in order.lines])
