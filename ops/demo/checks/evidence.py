@@ -17,7 +17,7 @@ Rows = Callable[[str], list[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class SentOrder:
-    """An order as its channel's ledger knows it. ``lines``: units ordered at first, by line.
+    """An order as its channel's ledger knows it. ``lines``: units ordered, by line; ``elsewhere``: lines that are not ours to ship.
 
     ``seen``: the channel had a 2xx for a delivery of it, or showed it in a poll's answer; without either, no one could know it.
     """
@@ -27,6 +27,7 @@ class SentOrder:
     seen: bool
     test: bool = False
     channel_ships: bool = False
+    elsewhere: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ PROMISE = "every order line: ordered = cancelled + shipped, open units only wher
 def check(evidence: Evidence) -> Finding:
     """See the module."""
     orders = books(evidence.order_events)
-    violations = [text for book in orders.values() for text in _judge(book)]
+    elsewhere = {order.key: order.elsewhere for channel in evidence.channels for order in channel.orders}
+    nothing: frozenset[str] = frozenset()
+    violations = [text for key, book in orders.items() for text in _judge(book, elsewhere.get(key, nothing))]
     violations += _against_the_channel(evidence, orders)
     figures = {
         name: sum(sum(getattr(book, name).values()) for book in orders.values())
@@ -26,16 +28,16 @@ def check(evidence: Evidence) -> Finding:
     return found("quantities", PROMISE, {"orders": len(orders), **figures}, violations)
 
 
-def _judge(book: Book) -> list[str]:
+def _judge(book: Book, elsewhere: frozenset[str]) -> list[str]:
     bad = [f"{book.key}: {text}" for text in book.problems]
-    left = book.open()
+    left = {line: qty for line, qty in book.open().items() if line not in elsewhere}
     for line, qty in left.items():
         if qty < 0:
             bad.append(
                 f"{book.key}/{line}: {-qty} units more shipped or cancelled than the {book.ordered[line]} ordered"
             )
     if left and book.status in DONE and not book.explanation():
-        bad.append(f"{book.key}: {book.status}, but {dict(left)} units are open")
+        bad.append(f"{book.key}: {book.status}, but {left} units are open")
     if book.status in DONE:
         for line in book.by_us - book.delivered:
             bad.append(f"{book.key}/{line}: {book.by_us[line]} shipped, {book.delivered[line]} delivered")

@@ -1,0 +1,81 @@
+"""The simulators' own ledgers, read over HTTP and brought into the form that the checks compare."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+from urllib.request import urlopen
+
+from .checks.evidence import Channel, SentOrder, ShippedLine, Told, Warehouse
+
+__all__ = ["fetch", "from_bol", "from_threepl", "progress"]
+
+Json = dict[str, Any]
+
+
+def fetch(url: str) -> Json:
+    """``GET /_ledger`` of a simulator."""
+    return _get(f"{url}/_ledger")
+
+
+def progress(url: str) -> Json:
+    """``GET /_progress`` of a simulator; ``idle`` means that nothing is left to happen there."""
+    return _get(f"{url}/_progress")
+
+
+def _get(url: str) -> Json:
+    with urlopen(url, timeout=30) as answer:  # noqa: S310  # our own simulator
+        return dict(json.load(answer))
+
+
+def _violations(ledger: Json) -> list[str]:
+    return [", ".join(f"{k}={v}" for k, v in e.items() if k not in {"n", "at", "kind"}) for e in ledger["violations"]]
+
+
+def from_threepl(ledger: Json) -> Warehouse:
+    """All depots of a simulated 3PL."""
+    asked: Counter[tuple[str, str, str]] = Counter()
+    written_off: Counter[tuple[str, str]] = Counter()
+    shipped: list[ShippedLine] = []
+    violations = _violations(ledger)
+    violations += [f"{depot}: {skus} do not add up" for depot, skus in ledger["not_conserved"].items()]
+    taken: Counter[tuple[str, str]] = Counter()
+    for e in ledger["entries"]:
+        if e["kind"] == "accepted":
+            taken[(e["depot"], e["reference"])] += 1
+            for line in e["lines"]:
+                asked[(e["depot"], e["reference"], line["line_id"])] += line["qty"]
+        elif e["kind"] == "picked" and e["written_off"]:
+            written_off[(e["depot"], e["sku"])] += e["written_off"]
+        elif e["kind"] == "shipped":
+            names = ("depot", "reference", "line_id", "sku", "qty", "shipment_id", "tracking_number")
+            shipped.append(ShippedLine(*(e[name] for name in names)))
+    violations += [f"{' '.join(pick)} taken in {n} times" for pick, n in taken.items() if n > 1]
+    shelf = {(depot, sku): qty for depot, stock in ledger["stock"].items() for sku, qty in stock.items()}
+    return Warehouse(asked, shipped, written_off, shelf, violations)
+
+
+def from_bol(ledger: Json, account: str) -> Channel:
+    """A simulated Bol account. Orders that Bol ships as a whole are never listed to a merchant who asks for his own."""
+    channel = Channel(f"bol:{account}", violations=_violations(ledger))
+    for e in ledger["entries"]:
+        if e["kind"] == "order":
+            channel.orders.append(_bol_order(e, account))
+        elif e["kind"] == "shipped":
+            key = f"bol:{account}:{e['order']}"
+            channel.told.append(Told(key, e["item"], e["qty"], e["reference"]))
+    return channel
+
+
+def _bol_order(entry: Json, account: str) -> SentOrder:
+    lines: Iterable[Json] = entry["lines"]
+    theirs = frozenset(x["item"] for x in lines if x["fbb"])
+    return SentOrder(
+        f"bol:{account}:{entry['order']}",
+        {x["item"]: x["qty"] for x in lines},
+        seen=len(theirs) < len(entry["lines"]),
+        channel_ships=bool(theirs),
+        elsewhere=theirs,
+    )
