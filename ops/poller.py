@@ -107,7 +107,7 @@ class Feed:
 
     def pause(self) -> float:
         """Seconds to the next look: the interval, or the back-off after failures; the other side's own word counts for more."""
-        every = self.poller.every_seconds
+        every: float = self.poller.every_seconds
         if self.failures:
             longest = max(every, _LONGEST_PAUSE)
             every = max(min(_FIRST_PAUSE * 2 ** (self.failures - 1), longest), self._retry_after)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from connectors.base import Poller, Sender
 from connectors.bol import poll as bol_poll
@@ -16,45 +16,59 @@ from connectors.threepl.client import ThreePlClient
 from connectors.threepl.poll import StatusPoller
 from connectors.threepl.send import ThreePlSender
 
-from .settings import Connections
+from .errors import UserError
+from .settings import ConfigError, Connections, Settings, load_connections
 
-__all__ = ["build_pollers", "build_senders", "close_all", "close_senders"]
+__all__ = ["build_pollers", "build_senders", "close_all", "connections", "open_senders"]
 
 Close = Callable[[], Awaitable[None]]
 
 
-def build_senders(connections: Connections) -> dict[str, Sender]:
+def build_senders(found: Connections) -> dict[str, Sender]:
     """Senders by target: a 3PL's name, ``shopify:ACCOUNT``, ``bol:ACCOUNT``. A shop without ``api_url`` only receives webhooks."""
     senders: dict[str, Sender] = {}
-    for name, threepl in connections.threepl.items():
+    for name, threepl in found.threepl.items():
         senders[name] = ThreePlSender(name, ThreePlClient(threepl))
-    for account, shop in connections.channels.shopify.items():
+    for account, shop in found.channels.shopify.items():
         if shop.api_url:
             senders[f"shopify:{account}"] = ShopifySender(account, ShopifyClient(shop))
-    for account, bol in connections.channels.bol.items():
+    for account, bol in found.channels.bol.items():
         senders[f"bol:{account}"] = BolSender(account, BolClient(bol))
     return senders
 
 
-async def close_senders(senders: Mapping[str, Sender]) -> None:
-    """Close every sender's connections."""
-    await close_all(s.close for s in senders.values())
+@asynccontextmanager
+async def open_senders(settings: Settings) -> AsyncIterator[dict[str, Sender]]:
+    """The senders of ``wharf.yaml``, closed at the end. Raises UserError naming the file and field."""
+    senders = build_senders(connections(settings))
+    try:
+        yield senders
+    finally:
+        await close_all(s.close for s in senders.values())
 
 
-def build_pollers(connections: Connections) -> tuple[list[Poller], list[Close]]:
+def connections(settings: Settings) -> Connections:
+    """``wharf.yaml``. Raises UserError naming the file and field."""
+    try:
+        return load_connections(settings.config)
+    except ConfigError as e:
+        raise UserError(str(e)) from e
+
+
+def build_pollers(found: Connections) -> tuple[list[Poller], list[Close]]:
     """The feeds of all connections, and what to close after them."""
     pollers: list[Poller] = []
     closing: list[Close] = []
-    for name, threepl in connections.threepl.items():
+    for name, threepl in found.threepl.items():
         wms = ThreePlClient(threepl)
         closing.append(wms.close)
         pollers.append(StatusPoller(name, wms, threepl.poll_seconds))
-    for account, shop in connections.channels.shopify.items():
+    for account, shop in found.channels.shopify.items():
         if shop.api_url:
             shopify = ShopifyClient(shop)
             closing.append(shopify.close)
             pollers += shopify_poll.pollers(account, shopify)
-    for account, bol in connections.channels.bol.items():
+    for account, bol in found.channels.bol.items():
         client = BolClient(bol)
         closing.append(client.close)
         pollers += bol_poll.pollers(account, client)
