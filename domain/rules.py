@@ -52,8 +52,20 @@ Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", descript
 ClockOrNone = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$", description="Local time, HH:MM")]
 Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", extra_json_schema={"format": "date"})]
 Weekday = Annotated[str, _enum(WEEK)]
-Country = Annotated[str, Meta(pattern=r"^([A-Z]{2}|\*)$", description="ISO 3166-1 alpha-2, or * for every country")]
+CountryCode = Annotated[
+    str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", extra_json_schema={"format": "country"})
+]
+Country = Annotated[
+    str,
+    Meta(
+        pattern=r"^([A-Z]{2}|\*)$",
+        description="ISO 3166-1 alpha-2, or * for every country",
+        extra_json_schema={"format": "country"},
+    ),
+]
+Timezone = Annotated[str, Meta(description="IANA name", extra_json_schema={"format": "timezone"})]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9*][A-Za-z0-9_.-]*$")]
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Pool = Annotated[str, Meta(pattern=r"^[a-z0-9-]+$")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 Count = Annotated[int, Meta(ge=0)]
@@ -109,9 +121,9 @@ class Depot(_Rule, frozen=True):
     ``safety_stock`` units of every SKU are never promised. With ``rates``, only what one of them matches is shipped.
     """
 
-    id: Name
-    country: Country
-    timezone: str = "Europe/Amsterdam"
+    id: Id
+    country: CountryCode
+    timezone: Timezone = "Europe/Amsterdam"
     sequence: int = 1
     wms: str = ""
     services: list[Name] = msgspec.field(default_factory=lambda: ["*"])

@@ -1,0 +1,48 @@
+"""What differs between two rule sets, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from domain.rules import RuleSet
+
+from .source import Path, show
+
+__all__ = ["Change", "changes"]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One field: before and after; ``None`` where it is not there."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+def changes(old: RuleSet | None, new: RuleSet) -> list[Change]:
+    """Every field that differs, the version aside; depots, classes and checks are matched by name, so a moved one shows as its place."""
+    a = _flat(msgspec.to_builtins(old)) if old else {}
+    b = _flat(msgspec.to_builtins(new))
+    return [Change(k, a.get(k), b.get(k)) for k in sorted({*a, *b}) if a.get(k) != b.get(k) and k != "version"]
+
+
+_NAMED = {"depots": "id", "priorities": "name", "checks": "problem"}
+
+
+def _flat(value: Any, path: Path = ()) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    if isinstance(value, dict):
+        for k, v in value.items():
+            flat |= _flat(v, (*path, k))
+    elif isinstance(value, list) and path and path[-1] in _NAMED and len(path) == 1:
+        name = _NAMED[str(path[-1])]
+        for i, item in enumerate(value):
+            flat |= _flat({**item, "place": i + 1}, (*path, item[name]))
+    elif isinstance(value, list) and any(isinstance(x, dict) for x in value):
+        for i, item in enumerate(value):
+            flat |= _flat(item, (*path, i))
+    else:
+        flat[show(path)] = value
+    return flat

@@ -1,0 +1,71 @@
+"""Rule files: read whole or not at all, with the place of every error."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from domain.rules import RuleSet
+from ops.errors import UserError
+
+from .sense import check_sense
+from .shape import check_shape
+from .source import Problem, parse
+
+__all__ = ["DEFAULTS", "RulesError", "check", "load", "schema"]
+
+DEFAULTS = Path(__file__).parent.parent / "defaults" / "rules.yaml"
+"""The set a new merchant begins with, and the demo's."""
+
+
+class RulesError(UserError):
+    """A rule file that can't be used: all its problems, a line each."""
+
+    def __init__(self, name: str, problems: list[Problem]) -> None:
+        super().__init__("\n".join([f"{name} has {len(problems)} error(s):", *(p.text(name) for p in problems)]))
+        self.problems = problems
+
+
+def check(text: str) -> RuleSet | list[Problem]:
+    """The rule set of a file's text, or everything that is wrong with it, from top to bottom.
+
+    Without a ``version``, the content gives one: 12 hex digits of its SHA-256.
+    """
+    source = parse(text)
+    if isinstance(source, Problem):
+        return [source]
+    problems = check_shape(source)
+    if isinstance(source.data, dict):
+        problems += check_sense(source, problems)
+    if problems:
+        return sorted(problems, key=lambda p: (p.line, p.column, p.field))
+    rules = msgspec.convert(source.data, RuleSet)
+    return rules if rules.version != "none" else msgspec.structs.replace(rules, version=_content_hash(rules))
+
+
+def load(path: Path) -> RuleSet:
+    """Read a rule file. Raises RulesError with every problem, or UserError where it can't be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError(f"{path}: {e}") from e
+    result = check(text)
+    if isinstance(result, RuleSet):
+        return result
+    raise RulesError(str(path), result)
+
+
+def _content_hash(rules: RuleSet) -> str:
+    return hashlib.sha256(msgspec.json.encode(rules, order="sorted")).hexdigest()[:12]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a rule file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Wharfinger rules",
+        **msgspec.json.schema(RuleSet),
+    }

@@ -1,0 +1,99 @@
+"""Put rules in force: one Kafka transaction over every partition that decides by them, so they are never half applied."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from domain.commands import RulesPublished
+from domain.record import uuid5
+from domain.rules import RuleSet
+from ops.errors import UserError
+from schemas.codec import decode, encode
+from schemas.headers import headers
+from schemas.topics import ORDERS_IN, POOLS_IN, RULES
+
+__all__ = ["NAME", "in_force", "publish"]
+
+NAME = "default"
+"""The name of the one rule set; a set per pool or channel will have its own."""
+
+SECONDS = 30.0
+
+
+def publish(
+    bootstrap: str, kafka_config: Mapping[str, str], rule_set: RuleSet, now: int, source: str
+) -> RulesPublished:
+    """Write ``RulesPublished`` to every partition of orders.in and pools.in and to wharf.rules, all or none.
+
+    ``rule_set`` is a checked one; ``now``: UTC ms; ``source``: who publishes. A second publisher at the same time is fenced: its
+    transaction fails as a whole. Raises UserError where a topic is missing or Kafka does not take it.
+    """
+    config = {**kafka_config, "bootstrap.servers": bootstrap}
+    record = _record(rule_set, now, source)
+    partitions = {t.name: _partitions(config, t.name) for t in (ORDERS_IN, POOLS_IN, RULES)}
+    producer = Producer({**config, "transactional.id": "wharf-rules-publish", "enable.idempotence": True})
+    try:
+        producer.init_transactions(SECONDS)
+        producer.begin_transaction()
+        for topic, count in partitions.items():
+            for partition in range(count):
+                producer.produce(
+                    topic, encode(record), NAME.encode(), partition=partition, headers=headers(record), timestamp=now
+                )
+        producer.commit_transaction(SECONDS)
+    except KafkaException as e:
+        raise UserError(f"the rules were not published, nothing changed: {e.args[0].str()}; try again") from e
+    return record
+
+
+def _record(rule_set: RuleSet, now: int, source: str) -> RulesPublished:
+    body = msgspec.json.encode(rule_set).decode()
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    event_id = uuid5(f"rules:{NAME}:{rule_set.version}:{digest}", now, "RulesPublished")
+    return RulesPublished(event_id, "RulesPublished", now, source, secrets.token_hex(16), NAME, rule_set.version, body)
+
+
+def _partitions(config: Mapping[str, str], topic: str) -> int:
+    try:
+        found = AdminClient(dict(config)).list_topics(topic, timeout=SECONDS).topics[topic]
+    except KafkaException as e:
+        raise UserError(f"Kafka at {config['bootstrap.servers']} does not answer: {e.args[0].str()}") from e
+    if found.error or not found.partitions:
+        raise UserError(f"the topic {topic} is not there: `wharf up` makes it")
+    return len(found.partitions)
+
+
+def in_force(bootstrap: str, kafka_config: Mapping[str, str]) -> tuple[RulesPublished, RuleSet] | None:
+    """The rules last published, with the record that brought them; None before any."""
+    config: dict[str, str | bool] = {**kafka_config, "bootstrap.servers": bootstrap}
+    _partitions({**kafka_config, "bootstrap.servers": bootstrap}, RULES.name)
+    config |= {"group.id": "wharf-rules-show", "isolation.level": "read_committed"}
+    consumer = Consumer({**config, "enable.auto.commit": False, "enable.partition.eof": True})
+    try:
+        latest = _last(consumer)
+    finally:
+        consumer.close()
+    return None if latest is None else (latest, msgspec.json.decode(latest.body, type=RuleSet))
+
+
+def _last(consumer: Consumer) -> RulesPublished | None:
+    """Read the topic to its end: one partition, compacted."""
+    consumer.assign([TopicPartition(RULES.name, 0, 0)])
+    latest: RulesPublished | None = None
+    while (message := consumer.poll(SECONDS)) is not None:
+        error = message.error()
+        if error and error.code() == KafkaError._PARTITION_EOF:
+            return latest
+        if error:
+            raise UserError(f"{RULES.name}: {error.str()}")
+        value = message.value()
+        record = decode(value) if value else None
+        if isinstance(record, RulesPublished) and record.name == NAME:
+            latest = record
+    raise UserError(f"{RULES.name}: Kafka did not answer within {SECONDS:.0f} s")

@@ -1,0 +1,120 @@
+"""Has a rule file the shape of a rule set? Every field, type and limit is that of ``domain.rules``; all problems at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from domain.rules import RuleSet
+
+from .formats import FORMATS, closest
+from .source import Path, Problem, Source
+
+__all__ = ["check_shape"]
+
+_NAMES = {
+    inspect.StrType: "text",
+    inspect.IntType: "a whole number",
+    inspect.BoolType: "true or false",
+    inspect.ListType: "a list",
+    inspect.StructType: "a group of fields",
+}
+_FORMS = {
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time HH:MM between 00:00 and 23:59",
+    r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$": "a time HH:MM between 00:00 and 23:59",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "a date YYYY-MM-DD",
+    r"^([A-Z]{2}|\*)$": "a country code of two capitals (ISO 3166), or * for every one",
+    r"^[A-Z]{2}$": "a country code of two capitals (ISO 3166)",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "a name of letters, digits, '.', '_' and '-'",
+    r"^[A-Za-z0-9*][A-Za-z0-9_.-]*$": "a name of letters, digits, '.', '_' and '-'",
+    r"^[a-z0-9-]+$": "a name of small letters, digits and '-'",
+    r"^[A-Z]{3}$": "a currency of three capitals (ISO 4217)",
+}
+
+
+def check_shape(source: Source) -> list[Problem]:
+    """Every place where the file is not a rule set."""
+    if source.data is None:
+        return [
+            source.problem((), "the file is empty", "begin with `depots:`, or with a copy of ops/defaults/rules.yaml")
+        ]
+    found: list[Problem] = []
+    _walk(source, (), source.data, inspect.type_info(RuleSet), found)
+    return found
+
+
+def _walk(source: Source, path: Path, value: Any, kind: inspect.Type, found: list[Problem]) -> None:
+    extra: dict[str, Any] = {}
+    if isinstance(kind, inspect.Metadata):
+        extra, kind = kind.extra_json_schema or {}, kind.type
+    known = extra.get("enum", [])
+    if not _is(value, kind):
+        found.append(source.problem(path, f"{_shown(value)} is not {_NAMES[type(kind)]}", _type_hint(value, kind)))
+    elif isinstance(kind, inspect.StructType):
+        _struct(source, path, value, kind, found)
+    elif isinstance(kind, inspect.ListType):
+        for i, item in enumerate(value):
+            _walk(source, (*path, i), item, kind.item_type, found)
+    elif known and value not in known:
+        hint = closest(value, known) or f"one of {', '.join(known)}"
+        found.append(source.problem(path, f"{_shown(value)} is not known here", hint))
+    elif problem := _limits(source, path, value, kind):
+        found.append(problem)
+    elif (check := FORMATS.get(extra.get("format", ""))) and value and (finding := check(value)):
+        found.append(source.problem(path, *finding))
+
+
+def _is(value: Any, kind: inspect.Type) -> bool:
+    if isinstance(kind, inspect.IntType):
+        return isinstance(value, int) and not isinstance(value, bool)
+    types = {inspect.StrType: str, inspect.BoolType: bool, inspect.ListType: list, inspect.StructType: dict}
+    return isinstance(value, types[type(kind)])
+
+
+def _struct(source: Source, path: Path, value: dict[str, Any], kind: inspect.StructType, found: list[Problem]) -> None:
+    fields = {f.encode_name: f for f in kind.fields}
+    for name, item in value.items():
+        if name in fields:
+            _walk(source, (*path, name), item, fields[name].type, found)
+        else:
+            hint = closest(name, list(fields)) or f"fields here: {', '.join(fields)}"
+            found.append(source.problem((*path, name), "no such field", hint))
+    for name, field in fields.items():
+        if field.required and name not in value:
+            found.append(source.problem((*path, name), "is missing", f"every {kind.cls.__name__} has one"))
+
+
+def _limits(source: Source, path: Path, value: Any, kind: inspect.Type) -> Problem | None:
+    if isinstance(kind, inspect.IntType) and kind.ge is not None and value < kind.ge:
+        return source.problem(path, f"{value} is below {kind.ge}")
+    if isinstance(kind, inspect.StrType) and kind.pattern and not re.search(kind.pattern, value):
+        return source.problem(path, f"{_shown(value)} is not {_FORMS[kind.pattern]}", _form_hint(value))
+    return None
+
+
+def _form_hint(value: str) -> str:
+    if re.fullmatch(r"[0-9]:[0-5][0-9]", value):
+        return f'write "0{value}"'
+    if re.fullmatch(r"[a-z]{2,3}", value):
+        return f"write {value.upper()}"
+    return ""
+
+
+def _type_hint(value: Any, kind: inspect.Type) -> str:
+    if isinstance(kind, inspect.IntType) and (m := re.fullmatch(r"([0-9]+)[.,]([0-9]{1,2})", str(value))):
+        return f"money is in minor units: {m[1]}{m[2]:<02} for {value}"
+    if isinstance(kind, inspect.BoolType) and str(value).lower() in ("yes", "no", "on", "off"):
+        return f"write {'true' if str(value).lower() in ('yes', 'on') else 'false'}"
+    if isinstance(kind, inspect.StrType) and isinstance(value, bool | int | float):
+        return f'in quotes it is text: "{str(value).lower() if isinstance(value, bool) else value}"'
+    if isinstance(kind, inspect.ListType) and value is not None and not isinstance(value, dict):
+        return f"a list of one is [{value}]"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    return "nothing" if value is None else text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,92 @@
+"""A rule file's text as plain data, with the line and column of every part. YAML 1.2, and JSON, which is a part of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["Path", "Problem", "Source", "parse"]
+
+Path = tuple[str | int, ...]
+"""Where a value is: keys and indices from the top."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something wrong in a rule file. ``line`` and ``column`` count from 1; ``hint`` is the way out, or ``""``."""
+
+    line: int
+    column: int
+    field: str
+    message: str
+    hint: str = ""
+
+    def text(self, name: str) -> str:
+        """``rules.yaml:12:7: depots[1].timezone: …``."""
+        where = f"{name}:{self.line}:{self.column}: "
+        return (
+            where + (f"{self.field}: " if self.field else "") + self.message + (f"; {self.hint}" if self.hint else "")
+        )
+
+
+class Source:
+    """The data of a file, and where its parts are."""
+
+    def __init__(self, tree: Any) -> None:
+        self._tree = tree
+        self.data = _plain(tree)
+
+    def place(self, path: Path) -> tuple[int, int]:
+        """Line and column of the value at ``path``, or of what should hold it, from 1."""
+        node, line, column = self._tree, 0, 0
+        for step in path:
+            try:
+                marks = node.lc.data[step]
+                node = node[step]
+            except (AttributeError, KeyError, IndexError, TypeError):
+                break
+            line, column = marks[-2], marks[-1]
+        return line + 1, column + 1
+
+    def problem(self, path: Path, message: str, hint: str = "") -> Problem:
+        """A problem with the value at ``path``."""
+        return Problem(*self.place(path), show(path), message, hint)
+
+
+def show(path: Path) -> str:
+    """``depots[1].timezone``."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text
+
+
+def parse(text: str) -> Source | Problem:
+    """Read YAML or JSON; a Problem where it is neither, or a key is there twice."""
+    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml.constructor import RoundTripConstructor
+
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Constructor = type("RuleConstructor", (RoundTripConstructor,), {})
+    # A date stays text: ours to check, with its place (YAML's own reader fails on 30 February without one).
+    yaml.Constructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+    try:
+        return Source(yaml.load(text))
+    except YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        message = str(getattr(e, "problem", None) or e).splitlines()[0]
+        return Problem(mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, "", f"this is no YAML: {message}")
+
+
+def _plain(node: Any) -> Any:
+    """The same as dict, list, str, int, float, bool, None."""
+    if isinstance(node, dict):
+        return {str(k): _plain(v) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_plain(v) for v in node]
+    if node is None or isinstance(node, bool):
+        return node
+    for plain in (int, float, str):
+        if isinstance(node, plain):
+            return plain(node)
+    return str(node)
