@@ -15,6 +15,7 @@ MODULES = (
     "kpi",
     "orders",
     "poll",
+    "replay",
     "rules",
     "servers",
     "simulate",

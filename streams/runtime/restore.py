@@ -18,7 +18,7 @@ from .head import HEAD, Head, fingerprint, start_offset
 from .message import TP
 from .table import Table
 
-__all__ = ["Cancelled", "Progress", "Restored", "read_changelog", "restore_table"]
+__all__ = ["Cancelled", "Progress", "Restored", "check_content", "read_changelog", "restore_table"]
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +46,20 @@ def restore_table(
     """Rebuild a partition of a table. Raises StateLost, Cancelled or KafkaException. Blocks; runs in a thread of its own."""
     name = f"{changelog[0]}/{changelog[1]}"
     content = read_changelog(config, changelog, cancelled, progress)
+    head, start = check_content(name, content, committed)
+    return Restored(Table(name, content, head, config.max_record_bytes), start)
+
+
+def check_content(name: str, content: dict[bytes, bytes], committed: int | None) -> tuple[Head, int]:
+    """Take the head out of a changelog's content and hold it against the rest: the head, and the input offset to go on at.
+
+    Raises StateLost.
+    """
     packed = content.pop(HEAD, None)
     head = msgspec.msgpack.decode(packed, type=Head) if packed else None
     total = sum(fingerprint(k, v) for k, v in content.items()) % (1 << 64)
     start = start_offset(name, head, count=len(content), total=total, committed=committed)
-    table = Table(name, content, head or Head(0), config.max_record_bytes)
-    return Restored(table, start)
+    return head or Head(0), start
 
 
 def read_changelog(config: RuntimeConfig, tp: TP, cancelled: Event, progress: Progress) -> dict[bytes, bytes]:

@@ -1,0 +1,86 @@
+"""Rebuild the tables of a role from its input topics: what ``wharf replay state`` shows and does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ops.errors import UserError
+from streams.runtime import Runtime
+from streams.runtime.rebuild import GroupActive, PartitionPlan, Rebuilt, check_idle, plan, rebuild
+
+__all__ = ["as_json", "check_possible", "describe", "execute", "prepare"]
+
+
+def prepare(runtime: Runtime) -> list[PartitionPlan]:
+    """What would be rebuilt. Raises UserError while workers of the group run."""
+    try:
+        check_idle(runtime.config)
+    except GroupActive as e:
+        raise UserError(str(e)) from e
+    return plan(runtime.config, runtime.agents)
+
+
+def check_possible(plans: list[PartitionPlan], partial: bool) -> None:
+    """Raise UserError where the input no longer reaches back to its beginning and that was not accepted."""
+    short = [p for p in plans if not p.complete]
+    if short and not partial:
+        where = ", ".join(f"{p.topic}/{p.partition} (begins at {p.first})" for p in short)
+        raise UserError(
+            f"{where}: the input no longer reaches back to offset 0, so what only older records said would be missing"
+            " from the tables. Restore the topic from a backup, or accept that with --partial"
+        )
+
+
+def execute(runtime: Runtime, plans: list[PartitionPlan]) -> list[Rebuilt]:
+    """Rebuild every partition of the plan, with a progress bar on stderr."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("folding the input", total=sum(p.records for p in plans))
+        return asyncio.run(_all(runtime, plans, lambda n: bar.advance(task, n)))
+
+
+async def _all(runtime: Runtime, plans: list[PartitionPlan], progress: Callable[[int], None]) -> list[Rebuilt]:
+    return [await rebuild(runtime.config, runtime.agents[p.topic], p, progress) for p in plans]
+
+
+def describe(plans: list[PartitionPlan], done: list[Rebuilt] | None) -> list[str]:
+    """Lines for people."""
+    keys = {(r.plan.table, r.plan.partition): r for r in done or []}
+    lines = []
+    for p in plans:
+        line = f"{p.table}/{p.partition}: {p.topic} from {p.first} to {p.committed if p.committed is not None else '-'}"
+        line += f", {p.records} records" if p.refold else ", emptied (its input can't be folded again)"
+        r = keys.get((p.table, p.partition))
+        line += f": {r.keys} keys, {r.rejected} records rejected" if r else f"; now {p.keys} keys, {p.lost or 'whole'}"
+        if not p.complete:
+            line += f"; INCOMPLETE: the input begins at offset {p.first}"
+        lines.append(line)
+    return lines
+
+
+def as_json(plans: list[PartitionPlan], done: list[Rebuilt] | None) -> dict[str, Any]:
+    """The same for programs."""
+    after = {(r.plan.table, r.plan.partition): r for r in done or []}
+    rows = []
+    for p in plans:
+        row: dict[str, Any] = {
+            "table": p.table,
+            "partition": p.partition,
+            "input": p.topic,
+            "from": p.first,
+            "to": p.committed,
+            "records": p.records,
+            "keys_before": p.keys,
+            "lost": p.lost,
+            "complete": p.complete,
+            "refold": p.refold,
+        }
+        if r := after.get((p.table, p.partition)):
+            row |= {"keys": r.keys, "folded": r.folded, "rejected": r.rejected}
+        rows.append(row)
+    return {"executed": done is not None, "partitions": rows}
