@@ -275,10 +275,10 @@ def _invalid(body: Any) -> str:
 def read_stock(path: Path) -> dict[str, dict[str, int]]:
     """A stock file: JSON ``{"depot-a": {"WH-1000": 40}}``. Raises ValueError naming what is wrong."""
     data = json.loads(path.read_text())
-    if not isinstance(data, dict) or not data:
+    if not isinstance(data, dict) or not data or not all(isinstance(x, dict) for x in data.values()):
         raise ValueError(f"{path}: a JSON object depot → SKU → units is needed")
     for depot, skus in data.items():
-        for sku, qty in skus.items() if isinstance(skus, dict) else [("*", skus)]:
+        for sku, qty in skus.items():
             if not isinstance(qty, int) or isinstance(qty, bool) or qty < 0:
                 raise ValueError(f"{path}: {depot}.{sku}: {qty!r} is no number of units")
     return data

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from aiohttp import web
 
@@ -247,3 +251,36 @@ def test_a_carrier_has_bols_code(carrier: str, code: str) -> None:
 )
 def test_a_reason_has_bols_code(reason: str, code: str) -> None:
     assert reason_code(reason) == code
+
+
+async def test_what_we_send_is_as_the_openapi_document_says(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _spec()
+    if path is None:
+        pytest.skip("Bol's OpenAPI document is not here: set BOL_SPECS to its folder")
+    components = json.loads(path.read_text())["components"]
+    sent: dict[str, Any] = {}
+    async with start() as bol:
+        real = bol.client.call
+
+        async def call(method: str, endpoint: str, path: str, **more: Any) -> Any:
+            sent[f"{method} {endpoint}"] = more.get("body")
+            return await real(method, endpoint, path, **more)
+
+        monkeypatch.setattr(bol.client, "call", call)
+        order_id, item = place(bol)
+        sender = BolSender("acme", bol.client)
+        await sender.send(shipment(order_id, [LineQty(item.id, item.sku, 2)]), 0)
+        await sender.send(cancel(order_id, [LineQty(item.id, item.sku, 1)]), 0)
+    for request, schema in (
+        ("POST /retailer/shipments", "ShipmentRequest"),
+        ("PUT /retailer/orders/cancellation", "CancellationRequest"),
+    ):
+        document = {"$ref": f"#/components/schemas/{schema}", "components": components}
+        jsonschema_rs.Draft4Validator(document).validate(sent[request])
+
+
+def _spec() -> Path | None:
+    root = Path(__file__).resolve().parents[3]
+    places = (os.environ.get("BOL_SPECS"), root.parent / "shared" / "specs")
+    found = (Path(p) / "bol_retailer_v10_openapi.json" for p in places if p)
+    return next((p for p in found if p.is_file()), None)
