@@ -37,7 +37,7 @@ def publish(
     config = {**kafka_config, "bootstrap.servers": bootstrap}
     record = _record(rule_set, now, source)
     partitions = {t.name: _partitions(config, t.name) for t in (ORDERS_IN, POOLS_IN, RULES)}
-    producer = Producer({**config, "transactional.id": "wharf-rules-publish", "enable.idempotence": True})
+    producer = Producer({**config, "transactional.id": "wharf-rules-publish", "transaction.timeout.ms": 10_000})
     try:
         producer.init_transactions(SECONDS)
         producer.begin_transaction()
@@ -48,6 +48,7 @@ def publish(
                 )
         producer.commit_transaction(SECONDS)
     except KafkaException as e:
+        # An open transaction ends by itself (transaction.timeout.ms) or with the next publisher, and is never seen.
         raise UserError(f"the rules were not published, nothing changed: {e.args[0].str()}; try again") from e
     return record
 

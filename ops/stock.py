@@ -1,0 +1,190 @@
+"""Stock into a pool, from a table of rows: what ``wharf stock report`` and the demo do."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from domain.commands import StockReported
+from domain.record import uuid5
+from ops.errors import UserError
+
+__all__ = ["KINDS", "StockRow", "read_csv", "report"]
+
+KINDS = {"count": "COUNT", "receipt": "RECEIPT", "correction": "CORRECTION", "restock": "RESTOCK"}
+COLUMNS = ("pool", "depot", "sku", "qty", "quality")
+SECONDS = 60.0
+
+
+class StockRow(msgspec.Struct, frozen=True):
+    """Units of a SKU at a depot; ``qty`` may be negative in a correction only."""
+
+    pool: str
+    depot: str
+    sku: str
+    qty: int
+    quality: str = "new"
+
+
+def read_csv(path: Path, kind: str, default_pool: str) -> list[StockRow]:
+    """The rows of a CSV file with a head line: ``depot,sku,qty`` and, if wanted, ``pool`` and ``quality`` (``,`` or ``;``).
+
+    Raises UserError with every wrong line; none is taken then.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError(f"{path}: {e}") from e
+    head = text.split("\n", 1)[0]
+    reader = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",", strict=True)
+    names = [(n or "").strip().lower() for n in reader.fieldnames or []]
+    reader.fieldnames = names
+    wrong = [f"unknown column {n!r}" for n in names if n not in COLUMNS]
+    wrong += [f"column {n} is missing" for n in ("depot", "sku", "qty") if n not in names]
+    if wrong:
+        raise UserError(
+            f"{path}:1: {'; '.join(wrong)}; the columns are {', '.join(COLUMNS)} (pool and quality may be left out)"
+        )
+    return _rows(path, reader, kind, default_pool)
+
+
+def _rows(path: Path, reader: csv.DictReader[str], kind: str, default_pool: str) -> list[StockRow]:
+    rows: list[StockRow] = []
+    errors: list[str] = []
+    seen: dict[tuple[str, str, str, str], int] = {}
+    try:
+        for cells in reader:
+            row = _row(cells, kind, default_pool)
+            key = (row.pool, row.depot, row.sku, row.quality) if isinstance(row, StockRow) else None
+            if isinstance(row, str):
+                errors.append(f"{path}:{reader.line_num}: {row}")
+            elif kind == "count" and key in seen:
+                errors.append(
+                    f"{path}:{reader.line_num}: {row.sku} at {row.depot} was counted in line {seen[key]} already"
+                )
+            else:
+                rows.append(row)
+                seen.setdefault(key, reader.line_num)  # type: ignore[arg-type]  # not None: the row is one
+    except csv.Error as e:
+        errors.append(f"{path}:{reader.line_num}: {e}")
+    if errors:
+        more = [f"… and {len(errors) - 20} more"] if len(errors) > 20 else []
+        raise UserError("\n".join([f"{path} has {len(errors)} wrong line(s), nothing was taken:", *errors[:20], *more]))
+    if not rows:
+        raise UserError(f"{path}: no rows")
+    return rows
+
+
+def _row(cells: Mapping[str | None, str | None], kind: str, default_pool: str) -> StockRow | str:
+    """A row, or what is wrong with it."""
+    if None in cells:
+        return "more cells than columns"
+    values = {str(k): (v or "").strip() for k, v in cells.items()}
+    values["pool"] = values.get("pool") or default_pool
+    values["quality"] = values.get("quality") or "new"
+    if wrong := _wrong(values, kind):
+        return wrong
+    return StockRow(values["pool"], values["depot"], values["sku"], int(values["qty"]), values["quality"])
+
+
+def _wrong(values: Mapping[str, str], kind: str) -> str:
+    """What is wrong with a row's cells, ``""``: nothing."""
+    for name in ("pool", "depot", "sku", "quality"):
+        if not values[name]:
+            return f"{name} is empty"
+        if values[name][0] in "=+-@":  # a spreadsheet would run it
+            return f"{name} {values[name]!r} begins with {values[name][0]!r}"
+    if not re.fullmatch(r"[+-]?[0-9]{1,12}", values["qty"]):
+        return f"qty {values['qty']!r} is not a whole number"
+    if values["qty"].startswith("-") and kind != "correction":
+        return f"qty {values['qty']} is negative: only a correction may be"
+    return (
+        ""
+        if re.fullmatch(r"[a-z0-9-]+", values["pool"])
+        else f"pool {values['pool']!r} is not small letters, digits and '-'"
+    )
+
+
+def report(
+    bootstrap: str,
+    kafka_config: Mapping[str, str],
+    rows: Sequence[StockRow],
+    kind: str,
+    *,
+    now: int,
+    source: str,
+    reference: str = "",
+    done: Callable[[int], None] = lambda n: None,
+) -> str:
+    """Write rows to ``wharf.pools.in`` in one Kafka transaction: all or none. Gives the reference.
+
+    ``kind`` is one of KINDS; ``now``: UTC ms; ``reference`` names the report (default: made of its content): the same reference
+    counts once, however often it is sent within 14 days. ``done`` is told how many rows are written. Raises UserError.
+    """
+    from confluent_kafka import KafkaException, Producer
+
+    from schemas.codec import encode
+    from schemas.headers import headers
+    from schemas.topics import POOLS_IN
+
+    reference = reference or _content(rows, kind)
+    producer = Producer(
+        {
+            **kafka_config,
+            "bootstrap.servers": bootstrap,
+            "partitioner": "murmur2_random",
+            "transactional.id": f"wharf-stock-{secrets.token_hex(4)}",  # reports don't fence each other
+        }
+    )
+    try:
+        producer.init_transactions(SECONDS)
+        producer.begin_transaction()
+        for n, record in enumerate(_records(rows, kind, now, source, reference), 1):
+            while not _produce(producer, POOLS_IN.name, record.pool, encode(record), headers(record)):
+                producer.poll(0.1)
+            if n % 1000 == 0 or n == len(rows):
+                done(n)
+        producer.commit_transaction(SECONDS)
+    except KafkaException as e:
+        raise UserError(f"the stock was not written, nothing changed: {e.args[0].str()}; try again") from e
+    return reference
+
+
+def _produce(producer: object, topic: str, pool: str, value: bytes, head: list[tuple[str, bytes]]) -> bool:
+    try:
+        producer.produce(topic, value, pool.encode(), headers=head)  # type: ignore[attr-defined]
+    except BufferError:
+        return False
+    return True
+
+
+def _content(rows: Sequence[StockRow], kind: str) -> str:
+    return f"{kind}-{hashlib.sha256(msgspec.json.encode([kind, rows])).hexdigest()[:16]}"
+
+
+def _records(rows: Iterable[StockRow], kind: str, now: int, source: str, reference: str) -> Iterable[StockReported]:
+    trace = hashlib.sha256(reference.encode()).hexdigest()[:32]
+    for n, row in enumerate(rows, 1):
+        key = f"stock/{reference}/{n}"
+        event_id = uuid5(f"stock:{row.pool}:{reference}", n, "StockReported")
+        yield StockReported(
+            event_id,
+            "StockReported",
+            now,
+            source,
+            trace,
+            row.pool,
+            key,
+            KINDS[kind],
+            row.depot,
+            row.sku,
+            row.quality,
+            row.qty,
+            reference,
+        )
