@@ -42,8 +42,8 @@ class Display:
         """Say what is done now."""
         self._console.print(f"[dim]{time.monotonic() - self._started:6.1f} s[/dim]  {text}")
 
-    def orders(self, counts: Counts, clock: str) -> None:
-        """Show how far the orders are. ``clock``: the simulated time."""
+    def orders(self, counts: Counts, clock: str, last: bool = False) -> None:
+        """Show how far the orders are. ``clock``: the simulated time; ``last``: they won't get further."""
         figures = {"placed": counts.placed, "shipped": counts.shipped, "delivered": counts.delivered}
         if self._bars is not None:
             for name, done in figures.items():
@@ -51,7 +51,7 @@ class Display:
                     self._tasks[name] = self._bars.add_task(name, total=self._total)
                 self._bars.update(self._tasks[name], completed=done)
             return
-        if time.monotonic() - self._last_line >= LINE_EVERY_SECONDS:
+        if last or time.monotonic() - self._last_line >= LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
             self.step(
                 ", ".join(f"{done} {name}" for name, done in figures.items()) + f" of {self._total}; it is {clock}"

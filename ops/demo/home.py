@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ __all__ = ["Home"]
 
 MARK = ".wharf-demo"
 STATE = "running.json"
+STOP_SECONDS = 40.0
 
 
 class Home:
@@ -56,6 +60,17 @@ class Home:
             if child.is_dir() and child != self.logs:
                 shutil.rmtree(child, ignore_errors=True)
 
+    def stop(self) -> list[str]:
+        """Stop what an earlier run left, the last started first; its data goes, its logs stay. Returns the names."""
+        stopped = []
+        for name, pid in reversed(self.running().items()):
+            _end(pid)
+            stopped.append(name)
+        self.forget()
+        if stopped:
+            self.drop_data()
+        return stopped
+
     def running(self) -> dict[str, int]:
         """The processes of the last run that are alive, by name."""
         return {name: pid for name, pid in self.state().get("pids", {}).items() if _alive(pid, name)}
@@ -71,3 +86,13 @@ def _alive(pid: int, name: str) -> bool:
     if not command.exists():  # no /proc on this system: the id is all there is
         return not Path("/proc").exists()
     return b"ops.cli" in command.read_bytes() or name == "demo"
+
+
+def _end(pid: int) -> None:
+    """SIGTERM, and SIGKILL for one that does not listen."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        for _ in range(int(STOP_SECONDS * 20)):
+            time.sleep(0.05)
+            os.kill(pid, 0)
+        os.kill(pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 from .checks.evidence import Channel, SentOrder, ShippedLine, Told, Warehouse
 
-__all__ = ["fetch", "from_bol", "from_threepl", "progress"]
+__all__ = ["fetch", "from_bol", "from_shopify", "from_threepl", "progress"]
 
 Json = dict[str, Any]
 
@@ -79,3 +79,8 @@ def _bol_order(entry: Json, account: str) -> SentOrder:
         channel_ships=bool(theirs),
         elsewhere=theirs,
     )
+
+
+def from_shopify(ledger: Json, account: str) -> Channel:
+    """A simulated shop."""
+    return Channel(f"shopify:{account}", violations=_violations(ledger))

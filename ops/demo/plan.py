@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 __all__ = ["Plan", "Receipt", "make_plan"]
 
@@ -41,16 +41,24 @@ class Plan:
     orders: int
     seed: int
     speed: float
-    origin_ms: int
     bol_orders: int
     shopify_orders: int
     initial: Stock
     receipts: list[Receipt] = field(default_factory=list)
 
+    def clock(self, origin_ms: int) -> str:
+        """The value of ``WHARF_CLOCK`` that shows ``start`` when the machine's clock shows ``origin_ms``."""
+        return f"{START}@{origin_ms}*{self.speed:g}"
+
     @property
-    def clock(self) -> str:
-        """The value of ``WHARF_CLOCK``."""
-        return f"{START}@{self.origin_ms}*{self.speed:g}"
+    def start(self) -> str:
+        """When the demo's clock begins, ISO 8601."""
+        return START
+
+    @property
+    def start_ms(self) -> int:
+        """The same as UTC ms."""
+        return int(datetime.fromisoformat(START).timestamp() * 1000)
 
     @property
     def over_minutes(self) -> float:
@@ -77,7 +85,6 @@ def make_plan(orders: int, seed: int, skus: Sequence[str], depots: Sequence[str]
         orders,
         seed,
         speed or round((ORDERING_HOURS + TAIL_HOURS) * 3600 / seconds),
-        time.time_ns() // 1_000_000,
         bol,
         orders - bol,
         initial,

@@ -160,6 +160,13 @@ class Supervisor:
         if wait:
             self.wait_ready(name)
 
+    def resume(self, name: str) -> None:
+        """Start a stopped process again; that is no restart worth counting."""
+        with self._lock:
+            running = self._running[name]
+            running.held = False
+            self._respawn(running)
+
     def stop_all(self) -> dict[str, int]:
         """Stop everything, the last started first. Returns exit codes by name; called again, it does nothing more."""
         codes = {}

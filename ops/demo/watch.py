@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, TopicPartition
 
 from .checks.log import decode
+from .checks.order_books import DONE, Book
 
 __all__ = ["Progress", "Watch"]
 
@@ -26,7 +27,7 @@ class Progress:
 
 
 class Watch(threading.Thread):
-    """Follows the order events until ``stop``; ``statuses`` holds the present status by order key."""
+    """Follows the order events until ``stop``, keeping each order's books."""
 
     def __init__(self, bootstrap: str, topic: str = "wharf.orders.events") -> None:
         super().__init__(name="watch", daemon=True)
@@ -35,7 +36,7 @@ class Watch(threading.Thread):
         self._stop_asked = threading.Event()
         self._events = 0
         self._keys: dict[str, set[str]] = {}
-        self.statuses: dict[str, str] = {}
+        self._books: dict[str, Book] = {}
 
     def run(self) -> None:
         """Read until stopped. A broker that is away is waited for."""
@@ -65,7 +66,7 @@ class Watch(threading.Thread):
         kind, key = event["type"], event["order_key"]
         if kind != "SHIPPED" or event["complete"]:
             self._keys.setdefault(kind, set()).add(key)
-        self.statuses[key] = event["status"]
+        self._books.setdefault(key, Book(key)).add(event)
 
     def progress(self) -> Progress:
         """The figures now."""
@@ -76,8 +77,16 @@ class Watch(threading.Thread):
             sizes.get("DELIVERED", 0),
             sizes.get("CANCELLED", 0),
             self._events,
-            Counter(list(self.statuses.values())),
+            Counter(book.status for book in list(self._books.values())),
         )
+
+    def unexplained(self) -> dict[str, str]:
+        """Orders that are neither at their end nor waiting for a known reason: what they did last, by key."""
+        return {
+            book.key: f"{book.status} after {book.last}"
+            for book in list(self._books.values())
+            if book.status not in DONE and not book.explanation()
+        }
 
     def stop(self) -> None:
         """End the thread."""

@@ -1,1 +1,26 @@
 """Independent checks of a run: one module an oracle (trust.md), and no code shared with domain, streams, sinks or the codec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import dead_letters, events_once, final_states, kpis, quantities, shipments, stock
+from .evidence import Evidence
+from .finding import Finding
+
+__all__ = ["CHECKS", "run_checks"]
+
+CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
+    final_states.check,
+    quantities.check,
+    stock.check,
+    shipments.check,
+    events_once.check,
+    kpis.check,
+    dead_letters.check,
+)
+
+
+def run_checks(evidence: Evidence) -> list[Finding]:
+    """All findings, in the order of ``CHECKS``."""
+    return [check(evidence) for check in CHECKS]

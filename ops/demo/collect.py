@@ -1,0 +1,43 @@
+"""Gathering the evidence, once everything is quiet: the log, the simulators' ledgers, ClickHouse caught up."""
+
+from __future__ import annotations
+
+import time
+
+from .checks.clickhouse import ClickHouse
+from .checks.evidence import Channel, Evidence
+from .checks.log import read_topic
+from .ledgers import fetch, from_bol, from_shopify, from_threepl
+from .site import ACCOUNT, Site
+
+__all__ = ["collect"]
+
+CATCH_UP_SECONDS = 60.0
+
+
+def collect(site: Site, bootstrap: str, clickhouse: ClickHouse) -> Evidence:
+    """Read everything. ClickHouse is given a minute to catch up with the log; the checks say if it did not."""
+    order_events = list(read_topic(bootstrap, "wharf.orders.events"))
+    pool_events = list(read_topic(bootstrap, "wharf.pools.events"))
+    _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)})
+    channels: list[Channel] = []
+    if site.plan.shopify_orders:
+        channels.append(from_shopify(fetch(site.shopify), ACCOUNT))
+    if site.plan.bol_orders:
+        channels.append(from_bol(fetch(site.bol), ACCOUNT))
+    return Evidence(
+        order_events=order_events,
+        pool_events=pool_events,
+        pools_in=list(read_topic(bootstrap, "wharf.pools.in")),
+        dlq=list(read_topic(bootstrap, "wharf.dlq", decoded=False)),
+        channels=channels,
+        warehouse=from_threepl(fetch(site.threepl)),
+        rows=clickhouse.rows,
+    )
+
+
+def _catch_up(clickhouse: ClickHouse, expected: dict[str, int]) -> None:
+    end = time.monotonic() + CATCH_UP_SECONDS
+    for table, count in expected.items():
+        while clickhouse.value(f"SELECT count() FROM {table}") < count and time.monotonic() < end:  # noqa: S608
+            time.sleep(0.2)

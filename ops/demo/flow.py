@@ -1,0 +1,123 @@
+"""While orders flow: receipts booked in when they are due, progress shown, processes watched, until nothing is left to happen."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from urllib.error import URLError
+
+from ops.clock import from_setting
+
+from .display import Display
+from .lag import lag
+from .ledgers import progress
+from .site import Site
+from .supervisor import Supervisor
+from .watch import Watch
+
+__all__ = ["Flow", "Stuck"]
+
+LOOK_SECONDS = 0.25
+QUIET_SECONDS = 1.5
+"""How long everyone must have been idle."""
+SILENT_SECONDS = 20.0
+"""Idle for so long with orders that nothing explains: no later moment will be better, the checks say what is wrong."""
+HOUR_MS = 3_600_000
+
+
+class Stuck(Exception):
+    """The orders did not come to an end in time; the message lists what is open."""
+
+
+class Flow:
+    """Runs the flow of one demo; ``run`` returns when all is quiet."""
+
+    def __init__(
+        self, site: Site, supervisor: Supervisor, display: Display, bootstrap: str, timeout_seconds: float
+    ) -> None:
+        self.site, self.supervisor, self.display, self.bootstrap = site, supervisor, display, bootstrap
+        self.timeout_seconds = timeout_seconds
+        self._now = from_setting(site.clock)
+        self._start = site.plan.start_ms
+        self._receipts = list(enumerate(site.plan.receipts, 1))
+        self._booked: list[str] = []
+        self._watch = Watch(bootstrap)
+        self._watch.start()
+        self._idle_since: float | None = None
+        self._events = -1
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._watch.stop()
+
+    def run(self) -> None:
+        """Until quiet. Raises Stuck, ProcessFailed."""
+        end = time.monotonic() + self.timeout_seconds
+        while not self._is_quiet():
+            self.supervisor.check()
+            self._book_receipts()
+            self.display.orders(self._watch.progress(), self._local_time())
+            if time.monotonic() > end:
+                raise Stuck(self._what_is_open())
+            time.sleep(LOOK_SECONDS)
+        self.display.orders(self._watch.progress(), self._local_time(), last=True)
+
+    def _local_time(self) -> str:
+        from datetime import datetime
+        from zoneinfo import ZoneInfo
+
+        return datetime.fromtimestamp(self._now() / 1000, ZoneInfo("Europe/Amsterdam")).strftime("%a %H:%M")
+
+    def _book_receipts(self) -> None:
+        while self._receipts and self._now() >= self._start + self._receipts[0][1].hours * HOUR_MS:
+            number, receipt = self._receipts.pop(0)
+            name = f"stock-receipt-{number}"
+            self.supervisor.start(self.site.report_stock(name, "receipt", receipt.units), wait=False)
+            self._booked.append(name)
+
+    def _is_quiet(self) -> bool:
+        """Simulators idle, receipts booked, nobody behind, and that for a while; every order at its end or explained."""
+        events = self._watch.progress().events
+        if self._receipts or any(self.supervisor.alive(n) for n in self._booked) or events != self._events:
+            self._events, self._idle_since = events, None
+            return False
+        if self._idle_since is None:
+            self._idle_since = time.monotonic()
+        idle = time.monotonic() - self._idle_since
+        if idle < QUIET_SECONDS or self._busy() or lag(self.bootstrap):
+            return False
+        return not self._watch.unexplained() or idle >= SILENT_SECONDS
+
+    def _busy(self) -> list[str]:
+        """Simulators that still have something to do (or can't be asked)."""
+        busy = []
+        for name, url in self._simulators().items():
+            try:
+                if not progress(url)["idle"]:
+                    busy.append(name)
+            except (URLError, OSError):
+                busy.append(name)
+        return busy
+
+    def _simulators(self) -> dict[str, str]:
+        plan, site = self.site.plan, self.site
+        found = {"3PL": site.threepl}
+        if plan.shopify_orders:
+            found["Shopify"] = site.shopify
+        if plan.bol_orders:
+            found["Bol"] = site.bol
+        return found
+
+    def _what_is_open(self) -> str:
+        statuses = self._watch.progress().statuses
+        lines = [
+            f"not at an end after {self.timeout_seconds:.0f} s (--timeout)",
+            "  orders: " + ", ".join(f"{n} {status}" for status, n in statuses.most_common()),
+        ]
+        for key, why in list(self._watch.unexplained().items())[:10]:
+            lines.append(f"  {key}: {why}")
+        behind: Counter[str] = lag(self.bootstrap)
+        lines += [f"  {group}: {n} records behind" for group, n in behind.most_common()]
+        lines += [f"  {name} still has something to do" for name in self._busy()]
+        lines += [f"  {name} was started again {n} times" for name, n in self.supervisor.restarts().items()]
+        return "\n".join(lines)

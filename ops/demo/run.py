@@ -1,0 +1,225 @@
+"""The main job: everything started as separate processes, orders let in over real HTTP, quiet awaited, and then checked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ops.embedded.endpoints import find
+from ops.errors import UserError
+
+from .checks import run_checks
+from .checks.clickhouse import ClickHouse
+from .collect import collect
+from .display import Display
+from .flow import Flow, Stuck
+from .home import Home
+from .plan import make_plan
+from .report import Report, summarize
+from .site import Site
+from .supervisor import ProcessFailed, Supervisor
+
+__all__ = ["DemoFailed", "Options", "run"]
+
+
+START_SECONDS = 5.0
+"""From Kafka's readiness until everything else runs."""
+
+
+class DemoFailed(Exception):
+    """The run did not come to its end; the message says what is stuck or which process failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says. ``speed`` and ``timeout`` 0: chosen by the number of orders."""
+
+    orders: int
+    seed: int
+    home: Path
+    rules: Path
+    workers: int = 2
+    speed: float = 0.0
+    timeout: float = 0.0
+    keep: bool = False
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long orders may take to come to an end."""
+        return self.timeout or 120 + self.orders * 0.2
+
+
+def run(options: Options) -> Report:
+    """Run the demo. Whatever happens, no process is left, unless ``keep`` says so and all went well.
+
+    Raises UserError (a directory in use, a rule file with an error), DemoFailed, KeyboardInterrupt.
+    """
+    home = Home(options.home)
+    home.prepare()
+    site = _site(options, home)
+    site.write_config()
+    supervisor = Supervisor(home.logs, site.environment(), die_with_us=not options.keep)
+    kept = False
+    try:
+        with _signals(), Display(options.orders) as display:
+            report = _Run(options, home, site, supervisor, display).all()
+    except (ProcessFailed, Stuck) as e:
+        raise DemoFailed(str(e)) from e
+    else:
+        kept = options.keep
+        return report
+    finally:
+        if kept:
+            supervisor.release()
+        else:
+            supervisor.stop_all()
+            home.forget()
+            home.drop_data()
+
+
+def _site(options: Options, home: Home) -> Site:
+    from ops.rules.load import load
+    from ops.simulators.catalogue import catalogue
+
+    rules = load(options.rules)
+    depots = {depot.id: depot.wms or depot.id for depot in rules.depots}
+    if not depots:
+        raise UserError(f"{options.rules}: no depots: the demo has nowhere to ship from")
+    skus = [product.sku for product in catalogue(options.seed)]
+    plan = make_plan(options.orders, options.seed, skus, list(depots), options.speed)
+    return Site(home, plan, options.workers, options.rules, depots)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Run:
+    def __init__(self, options: Options, home: Home, site: Site, supervisor: Supervisor, display: Display) -> None:
+        self.options, self.home, self.site, self.supervisor, self.display = options, home, site, supervisor, display
+        self._began = time.monotonic()
+        self._seconds: dict[str, float] = {}
+
+    def all(self) -> Report:
+        """Start, flow, freeze, check, report."""
+        with self._timed("start"):
+            bootstrap, clickhouse = self._start()
+        with self._timed("flow"):
+            self._flow(bootstrap)
+        ended = _simulated_now(self.site)
+        with self._timed("check"):
+            self._freeze()
+            self.display.step("gathering evidence: the log, the simulators' ledgers, ClickHouse")
+            evidence = collect(self.site, bootstrap, clickhouse)
+            self.display.step("checking")
+            findings = run_checks(evidence)
+            parts = summarize(evidence, clickhouse)
+        if self.options.keep:
+            self._go_on()
+        self._seconds["all"] = round(time.monotonic() - self._began, 1)
+        return Report(
+            ok=all(f.ok for f in findings),
+            orders=self.options.orders,
+            seed=self.options.seed,
+            speed=self.site.plan.speed,
+            seconds=self._seconds,
+            simulated={"from": self.site.plan.start, "to": ended},
+            checks=findings,
+            restarts=self.supervisor.restarts(),
+            clickhouse=clickhouse.url,
+            home=str(self.home.path),
+            kept=self.options.keep,
+            **parts,
+        )
+
+    @contextlib.contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self._seconds[name] = round(time.monotonic() - began, 1)
+
+    def _start(self) -> tuple[str, ClickHouse]:
+        start, site = self.supervisor.start, self.site
+        self.display.step("starting Kafka, ClickHouse, workers, webhooks, pollers, simulators")
+        start(site.servers())
+        bootstrap, clickhouse = _servers(self.home.path)
+        site.start_clock(START_SECONDS)
+        start(site.publish_rules(), wait=False)
+        start(site.report_stock("stock-count", "count", site.plan.initial), wait=False)
+        start(site.webhook_server(), wait=False)
+        for slot in range(self.options.workers):
+            start(site.worker(slot), wait=False)
+        start(site.effects(), wait=False)
+        for name in ("rules", "stock-count"):
+            self.supervisor.wait_exit(name, 60)
+        self.supervisor.wait_ready("webhooks")
+        start(site.threepl_simulator())
+        start(site.poller(), wait=False)
+        # The demo's day began a moment ago: what took longer to start than that is not counted as the warehouse's work.
+        if site.plan.shopify_orders:
+            start(site.shopify_simulator(), wait=False)
+        if site.plan.bol_orders:
+            start(site.bol_simulator(), wait=False)
+        self._note()
+        return bootstrap, ClickHouse(clickhouse)
+
+    def _note(self) -> None:
+        names = self.supervisor.names()
+        pids = {name: self.supervisor.pid(name) for name in names if self.supervisor.alive(name)}
+        self.home.note({"demo": os.getpid(), **pids})
+
+    def _flow(self, bootstrap: str) -> None:
+        flow = Flow(self.site, self.supervisor, self.display, bootstrap, self.options.timeout_seconds)
+        try:
+            flow.run()
+        finally:
+            flow.close()
+
+    def _freeze(self) -> None:
+        """Nothing may move while the books are compared: first what lets facts in, then what works on them."""
+        self.display.step("all quiet: stopping workers, so that nothing moves while it is checked")
+        self._moving = [n for n in self.supervisor.names() if n in ("poll", "webhooks", "effects") or "worker" in n]
+        for name in self._moving:
+            self.supervisor.stop(name)
+
+    def _go_on(self) -> None:
+        for name in self._moving:
+            self.supervisor.resume(name)
+        names = self.supervisor.names()
+        self.home.note({name: self.supervisor.pid(name) for name in names if self.supervisor.alive(name)})
+
+
+def _servers(home: Path) -> tuple[str, str]:
+    kafka, clickhouse = find(home, "kafka"), find(home, "clickhouse")
+    if kafka is None or clickhouse is None:
+        raise DemoFailed(f"the servers are up but left no note of where they are in {home}/endpoints.json")
+    return str(kafka["bootstrap"]), str(clickhouse["url"])
+
+
+def _simulated_now(site: Site) -> str:
+    from ops.clock import from_setting
+
+    ms: Any = from_setting(site.clock)()
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="minutes")

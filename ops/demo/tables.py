@@ -1,0 +1,107 @@
+"""A report as tables in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .checks.finding import Finding
+from .report import Report
+
+__all__ = ["show"]
+
+SHOWN_DIMENSIONS = ("all", "channel", "depot", "day")
+
+
+def show(report: Report, console: Console) -> None:
+    """Print everything a person wants to know of a run."""
+    _orders(report, console)
+    _counts(report, console)
+    _kpis(report, console)
+    _checks(report.checks, console)
+    _next(report, console)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    return table
+
+
+def _orders(report: Report, console: Console) -> None:
+    channels = list(report.orders_by_channel)
+    table = _table("Orders by state", "", *channels, "all")
+    for state, total in report.orders_by_state.items():
+        each = (str(report.orders_by_channel[c].get(state, "")) for c in channels)
+        table.add_row(state, *each, str(total))
+    console.print(table, "")
+
+
+def _counts(report: Report, console: Console) -> None:
+    for title, counts in (
+        ("Deliveries neutralised", report.duplicates),
+        ("Holds", report.holds),
+        ("Dead letters", report.dead_letters),
+        ("Processes started again", report.restarts),
+    ):
+        if counts:
+            table = _table(title, "", "")
+            for name, number in counts.items():
+                table.add_row(name, str(number))
+            console.print(table, "")
+
+
+def _kpis(report: Report, console: Console) -> None:
+    for view, rows in report.kpis.items():
+        shown = [r for r in rows if r["dimension"] in SHOWN_DIMENSIONS and not r.get("cohort")]
+        if not shown:
+            continue
+        names = [n for n in shown[0] if n not in ("dimension", "value", "cohort")]
+        table = _table(view, "", *names)
+        for row in shown:
+            table.add_row(f"{row['dimension']} {row['value']}".strip(), *(_cell(n, row[n]) for n in names))
+        console.print(table, "")
+
+
+def _cell(name: str, value: Any) -> str:
+    if name.endswith("_rate") or name == "accuracy":
+        return f"{value:.1%}"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _checks(checks: list[Finding], console: Console) -> None:
+    console.print("[bold]Independent checks[/bold]")
+    for check in checks:
+        mark = "[green]holds[/green]" if check.ok else "[red]FAILS[/red]"
+        figures = ", ".join(f"{k} {v}" for k, v in check.figures.items() if k != "violations")
+        console.print(f"  {mark}  {check.name}: {check.promise}\n         [dim]{figures}[/dim]", highlight=False)
+        for text in check.offenders:
+            console.print(f"         [red]{escape(text)}[/red]", highlight=False)
+        if (left := check.figures["violations"] - len(check.offenders)) > 0:
+            console.print(f"         … and {left} more")
+    console.print("")
+
+
+def _next(report: Report, console: Console) -> None:
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    took = report.seconds["all"]
+    simulated = f"{report.simulated['from']} to {report.simulated['to']}"
+    say(f"{report.orders} orders, {simulated}, in {took:.0f} s")
+    if report.kept:
+        say("\n[bold]Still running[/bold]; where to look next:")
+        say(f"  export WHARF_HOME={report.home} WHARF_CONFIG={report.home}/wharf.yaml")
+        say(f"  ClickHouse  {report.clickhouse}")
+        for title, sql in report.queries.items():
+            say(escape(f'  # {title}\n  curl {report.clickhouse} --data-binary "{sql}"'))
+        say(f"  stop with   wharf demo --stop --home {report.home}")
+    else:
+        say("\nLook next (`wharf demo --keep` leaves it all running for these):")
+        for title, sql in report.queries.items():
+            say(escape(f"  {title}: {sql}"))
+        say(f"  logs: {report.home}/logs")
