@@ -1,0 +1,269 @@
+"""An order as its events tell it: quantities, holds, allocations with their decisions, shipments. Pure.
+
+Where a unit is follows from the order's events, but for units that an allocation gave back before any WMS knew of it: those are in
+the pool's (UNRESERVED, SHORT_PICKED).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+__all__ = ["Row", "view"]
+
+Row = Mapping[str, Any]
+"""A row of ``order_events`` or ``pool_events``, columns by name."""
+
+_SCANS = ("IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED", "EXCEPTION")
+
+
+@dataclass(slots=True)
+class _Part:
+    """One line's units in one allocation."""
+
+    allocated: int = 0
+    picked: int = 0
+    shipped: int = 0
+    back: int = 0
+
+
+@dataclass(slots=True)
+class _Line:
+    sku: str = ""
+    ordered: int = 0
+    backordered: int = 0
+    outside: int = 0
+    delivered: int = 0
+    cancelled: int = 0
+    returned: int = 0
+    parts: dict[str, _Part] = field(default_factory=lambda: defaultdict(_Part))
+
+    def quantities(self) -> dict[str, int]:
+        """Each unit in one place: ordered = open + backordered + allocated + picked + shipped + cancelled."""
+        shipped = self.outside + sum(p.shipped for p in self.parts.values())
+        picked = sum(max(min(p.picked, p.allocated - p.back) - p.shipped, 0) for p in self.parts.values())
+        live = sum(max(p.allocated - p.back - max(p.picked, p.shipped), 0) for p in self.parts.values())
+        left = max(self.ordered - self.cancelled - shipped - picked, 0)
+        allocated = min(live, left)
+        backordered = min(self.backordered, left - allocated)
+        return {
+            "ordered": self.ordered,
+            "open": left - allocated - backordered,
+            "backordered": backordered,
+            "allocated": allocated,
+            "picked": picked,
+            "shipped": shipped,
+            "cancelled": self.cancelled,
+            "delivered": self.delivered,
+            "returned": self.returned,
+        }
+
+
+def view(events: list[Row], pool_events: Iterable[Row]) -> dict[str, Any]:
+    """All of an order, ready for JSON: times ISO 8601 in UTC, money in minor units. ``events``: by ``seq``, at least one."""
+    last = events[-1]
+    placed = next((e for e in events if e["type"] == "PLACED"), None)
+    lines = _lines(events, pool_events)
+    return {
+        "order_key": last["order_key"],
+        "status": last["status"],
+        "channel": last["channel"],
+        "account": last["account"],
+        "order_id": last["order_id"],
+        "placed_at": _iso(placed["occurred_at"]) if placed else None,
+        "country": last["country"],
+        "currency": last["currency"],
+        "total": placed["amount"] if placed else None,
+        "intervention": any(e["intervention"] for e in events),
+        "lines": [{"line_id": k, "sku": x.sku, **x.quantities()} for k, x in lines.items()],
+        "holds": _holds(events),
+        "allocations": [_allocation(a, events) for a in _ids(events, "ALLOCATED", "allocation_id")],
+        "waiting": [_waiting(e) for e in _waits(events)],
+        "shipments": [_shipment(s, events) for s in _ids(events, "SHIPPED", "shipment_id")],
+        "timeline": [_moment(e) for e in events],
+    }
+
+
+def _units(event: Row) -> list[tuple[str, str, int]]:
+    return list(zip(event["lines.line_id"], event["lines.sku"], event["lines.qty"], strict=True))
+
+
+def _lines(events: list[Row], pool_events: Iterable[Row]) -> dict[str, _Line]:
+    lines: dict[str, _Line] = {}
+    for event in events:
+        for line_id, sku, qty in _units(event):
+            line = lines.setdefault(line_id, _Line())
+            line.sku = sku or line.sku
+            _count(line, event, qty)
+    for event in pool_events:
+        if event["type"] in {"UNRESERVED", "SHORT_PICKED"}:
+            _give_back(lines, event)
+    return {k: x for k, x in lines.items() if x.ordered or x.parts or x.cancelled}
+
+
+def _count(line: _Line, event: Row, qty: int) -> None:
+    kind, allocation = event["type"], event["allocation_id"]
+    if kind in {"PLACED", "EDITED"}:
+        line.ordered = qty
+    elif kind == "ALLOCATED":
+        line.parts[allocation].allocated += qty
+        line.backordered = max(line.backordered - qty, 0)
+    elif kind == "BACKORDERED":
+        line.backordered += qty
+    elif kind == "UNFILLABLE":
+        line.backordered = max(line.backordered - qty, 0)
+    elif kind == "PICKED":
+        line.parts[allocation].picked += qty
+    elif kind == "SHIPPED" and allocation:
+        line.parts[allocation].shipped += qty
+    elif kind == "SHIPPED":
+        line.outside += qty
+    elif kind == "DELIVERED":
+        line.delivered += qty
+    elif kind == "CANCELLED":
+        line.cancelled += qty
+    elif kind == "RMA_RECEIVED":
+        line.returned += qty
+
+
+def _give_back(lines: dict[str, _Line], event: Row) -> None:
+    """Units a pool took back from an allocation, by SKU: its lines give them in their order."""
+    for sku, delta in zip(event["moves.sku"], event["moves.reserved_delta"], strict=True):
+        left = -delta
+        for line in lines.values():
+            part = line.parts.get(event["allocation_id"]) if line.sku == sku else None
+            if part is not None and left > 0:
+                n = min(left, part.allocated - part.back)
+                part.back += n
+                left -= n
+
+
+def _holds(events: list[Row]) -> list[dict[str, Any]]:
+    """Those in force: HELD and not yet RELEASED. A reason begins with the hold's name."""
+    holds: dict[str, dict[str, Any]] = {}
+    for e in events:
+        name, _, why = e["reason"].partition(": ")
+        if e["type"] == "HELD":
+            holds[name] = {"hold": name, "reason": why, "actor": e["actor"], "since": _iso(e["time"])}
+        elif e["type"] == "RELEASED":
+            holds.pop(name, None)
+    return list(holds.values())
+
+
+def _ids(events: list[Row], kind: str, column: str) -> list[str]:
+    return list(dict.fromkeys(e[column] for e in events if e["type"] == kind and e[column]))
+
+
+def _decision(event: Row) -> Any:
+    """The decision as data; text that is no JSON stays text."""
+    if not event["decision"]:
+        return None
+    try:
+        return msgspec.json.decode(event["decision"])
+    except msgspec.DecodeError:
+        return event["decision"]
+
+
+def _event_lines(event: Row) -> list[dict[str, Any]]:
+    return [{"line_id": line_id, "sku": sku, "qty": qty} for line_id, sku, qty in _units(event)]
+
+
+def _allocation(allocation_id: str, events: list[Row]) -> dict[str, Any]:
+    of = [e for e in events if e["allocation_id"] == allocation_id]
+    made = next(e for e in of if e["type"] == "ALLOCATED")
+    said = [e["type"] for e in of if e["type"] not in {"CHANNEL_NOTIFIED", "UPDATED"}]
+    return {
+        "allocation_id": allocation_id,
+        "status": said[-1],
+        "depot": made["depot"],
+        "lines": _event_lines(made),
+        "service": made["service"],
+        "carrier": made["carrier"],
+        "ship_by": _iso(made["ship_by"]),
+        "eta": _iso(made["eta"]),
+        "cost": made["cost"],
+        "cost_currency": made["cost_currency"],
+        "group_id": made["group_id"],
+        "rule_version": made["rule_version"],
+        "decided_at": _iso(made["time"]),
+        "reason": made["reason"],
+        "decision": _decision(made),
+    }
+
+
+def _waits(events: list[Row]) -> list[Row]:
+    """What no depot could give, the newest word on each line, as long as nothing came after it."""
+    waits: dict[str, Row] = {}
+    for e in events:
+        for line_id, _, _ in _units(e):
+            if e["type"] in {"BACKORDERED", "UNFILLABLE"}:
+                waits[line_id] = e
+            elif e["type"] in {"ALLOCATED", "CANCELLED"}:
+                waits.pop(line_id, None)
+    return list({e["seq"]: e for e in waits.values()}.values())
+
+
+def _waiting(event: Row) -> dict[str, Any]:
+    return {
+        "status": event["type"],
+        "since": _iso(event["time"]),
+        "lines": _event_lines(event),
+        "reason": event["reason"],
+        "rule_version": event["rule_version"],
+        "decision": _decision(event),
+    }
+
+
+def _shipment(shipment_id: str, events: list[Row]) -> dict[str, Any]:
+    of = [e for e in events if e["shipment_id"] == shipment_id]
+    left = [e for e in of if e["type"] == "SHIPPED"]
+    scans = [e for e in of if e["type"] in _SCANS]
+    return {
+        "shipment_id": shipment_id,
+        "allocation_id": left[0]["allocation_id"],
+        "status": scans[-1]["type"] if scans else "SHIPPED",
+        "depot": left[0]["depot"],
+        "carrier": of[-1]["carrier"],
+        "tracking_number": of[-1]["tracking_number"],
+        "shipped_at": _iso(left[0]["occurred_at"]),
+        "delivered_at": next((_iso(e["occurred_at"]) for e in of if e["type"] == "DELIVERED"), None),
+        "channel_told": any(e["type"] == "CHANNEL_NOTIFIED" for e in of),
+        "cost": left[-1]["cost"],
+        "cost_currency": left[-1]["cost_currency"],
+        "lines": [x for e in left for x in _event_lines(e)],
+    }
+
+
+def _moment(event: Row) -> dict[str, Any]:
+    names = (
+        "seq",
+        "type",
+        "status",
+        "reason",
+        "actor",
+        "depot",
+        "allocation_id",
+        "shipment_id",
+        "tracking_number",
+        "trace",
+    )
+    return {
+        "time": _iso(event["time"]),
+        "occurred_at": _iso(event["occurred_at"]),
+        **{name: event[name] for name in names},
+        "lines": _event_lines(event),
+        "event_id": event["event_id"],
+    }
+
+
+def _iso(when: datetime | None) -> str | None:
+    """ClickHouse gives UTC, with or without saying so."""
+    if when is None:
+        return None
+    utc = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")

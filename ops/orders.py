@@ -1,0 +1,129 @@
+"""Finding and reading orders in ClickHouse, and telling them something by hand through ``wharf.orders.in``."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from domain import keys
+from domain.commands import HoldChanged, OrderCancelled, OrderCommand
+from domain.errors import Rejected
+from domain.values import LineQty
+from schemas.codec import encode
+from schemas.headers import headers, new_trace
+from schemas.topics import ORDERS_IN
+
+from .errors import UserError
+from .order_view import view
+
+__all__ = ["cancel", "find", "hold", "listed", "send", "show"]
+
+_LIMIT = 10
+
+
+def find(client: Any, text: str) -> str:
+    """The key of the one order that ``text`` means: its key, or the channel's id of it. Raises UserError with what to try."""
+    found = _keys(client, "order_key = {text:String}", text) or _keys(client, "order_id = {text:String}", text)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"{text!r} is the id of {len(found)} orders: say which, {', '.join(found)}")
+    near = _keys(client, "positionCaseInsensitive(order_key, {text:String}) > 0", text)
+    hint = f"did you mean {', '.join(near)}?" if near else "`wharf orders list` shows the latest"
+    raise UserError(
+        f"no order {text!r}: give its key (channel:account:order id) or the channel's id; {hint} "
+        "One that came in just now takes a moment, and a delivery that could not be translated is in `wharf dlq list`."
+    )
+
+
+def _keys(client: Any, condition: str, text: str) -> list[str]:
+    sql = f"SELECT DISTINCT order_key FROM order_events WHERE {condition} ORDER BY order_key LIMIT {_LIMIT}"  # noqa: S608 -- our own words
+    return [str(row[0]) for row in client.query(sql, parameters={"text": text}).result_rows]
+
+
+def show(client: Any, key: str) -> dict[str, Any]:
+    """Everything about the order of this key; see ``ops.order_view``."""
+    events = client.query(
+        "SELECT * FROM order_events FINAL WHERE order_key = {key:String} ORDER BY seq", parameters={"key": key}
+    )
+    pools = client.query(
+        "SELECT type, allocation_id, `moves.sku`, `moves.reserved_delta` FROM pool_events FINAL "
+        "WHERE order_key = {key:String} AND type IN ('UNRESERVED', 'SHORT_PICKED') ORDER BY pool, seq",
+        parameters={"key": key},
+    )
+    return view(list(events.named_results()), list(pools.named_results()))
+
+
+def listed(client: Any, status: str, channel: str, limit: int) -> list[dict[str, Any]]:
+    """Where orders stand, the latest first; ``""`` for every status or channel."""
+    result = client.query(
+        "SELECT order_key, status, placed_at, changed_at, events, intervention FROM orders "
+        "WHERE ({status:String} = '' OR status = {status:String}) AND ({channel:String} = '' OR channel = {channel:String}) "
+        "ORDER BY placed_at DESC, order_key LIMIT {limit:UInt32}",
+        parameters={"status": status.upper(), "channel": channel, "limit": limit},
+    )
+    return list(result.named_results())
+
+
+def hold(key: str, name: str, action: str, reason: str, *, actor: str, now: int) -> HoldChanged:
+    """Place or release a hold by hand. Raises UserError for a key that is none."""
+    said: dict[str, Any] = {"hold": name, "action": action, "reason": reason, "actor": actor}
+    return HoldChanged(**_head("HoldChanged", "hold", key, said, actor=actor, now=now), **said)
+
+
+def cancel(key: str, reason: str, lines: list[LineQty], *, actor: str, now: int) -> OrderCancelled:
+    """Cancel units (no lines: all) for the merchant; the channel is told of those that end cancelled. Raises UserError."""
+    said: dict[str, Any] = {"version": now, "reason": reason, "lines": lines, "confirm": True}
+    return OrderCancelled(**_head("OrderCancelled", "cancel", key, said, actor=actor, now=now), **said)
+
+
+def _head(kind: str, subject: str, key: str, said: dict[str, Any], *, actor: str, now: int) -> dict[str, Any]:
+    try:
+        keys.order_key(*key.split(":", 2))
+    except (Rejected, TypeError) as e:
+        raise UserError(f"{key!r} is no order key: channel:account:order id") from e
+    event_id = str(uuid.uuid4())
+    return {
+        "event_id": event_id,
+        "type": kind,
+        "time": now,
+        "source": f"operator:{actor}",
+        "trace": new_trace(),
+        "order_key": key,
+        # Each time somebody says so is a fact of its own.
+        "idempotency_key": f"{subject}/{event_id}",
+        "delivery_id": "",
+        "content_hash": hashlib.sha256(msgspec.msgpack.encode(said)).hexdigest()[:16],
+    }
+
+
+def send(command: OrderCommand, kafka: dict[str, str], producer: Callable[[dict[str, Any]], Any] | None = None) -> None:
+    """Write a command to its order's input topic and wait until all replicas have it. Raises UserError where they don't."""
+    from confluent_kafka import Producer
+
+    key = getattr(command, "order_key", "")
+    errors: list[Any] = []
+    client = (producer or Producer)(
+        {
+            "partitioner": "murmur2_random",
+            "enable.idempotence": True,
+            "delivery.timeout.ms": 15_000,
+            "log_level": 2,
+            **kafka,
+        }
+    )
+    client.produce(
+        ORDERS_IN.name,
+        encode(command),
+        key.encode(),
+        headers=headers(command),
+        on_delivery=lambda error, _: errors.append(error),
+    )
+    client.flush(20.0)
+    if errors != [None]:
+        why = errors[0].str() if errors else "no answer in time"
+        raise UserError(f"not written to {ORDERS_IN.name} at {kafka['bootstrap.servers']}: {why}; try again")
