@@ -50,8 +50,8 @@ def units(order: dict[str, Any]) -> dict[str, int]:
 def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str], list[str]]:
     """Units that fulfilments of this very shipment hold: those with its tracking number.
 
-    A shipment without tracking is known by its lines: an untracked fulfilment of exactly these units is taken for it, since a repeat
-    of a lost answer is likelier than a second untracked parcel of the same content.
+    A shipment without tracking is known by its lines: untracked fulfilments of nothing but these units are taken for it, since a repeat of
+    a lost answer is likelier than a second untracked parcel of the same content.
     """
     wanted = Counter({x.line_id: x.qty for x in effect.lines})
     done: Counter[str] = Counter()
@@ -63,7 +63,7 @@ def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str],
         lines: Counter[str] = Counter()
         for x in f["fulfillmentLineItems"]["nodes"]:
             lines[_tail(x["lineItem"]["id"])] += x["quantity"]
-        ours = effect.tracking_number in numbers if effect.tracking_number else (not numbers and lines == wanted)
+        ours = effect.tracking_number in numbers if effect.tracking_number else (not numbers and done + lines <= wanted)
         if ours:
             done += lines
             ids.append(str(f["id"]))

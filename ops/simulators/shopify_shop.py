@@ -1,0 +1,179 @@
+"""The simulated shop itself: its orders, what their customers do to them, and what an app may do through the Admin API.
+
+It is as strict as the real one: no unit is fulfilled twice, a cancelled order is not fulfilled, a fulfilled one not cancelled. An attempt to
+fulfil a unit again is answered with a user error and written down as a violation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ops.clock import Clock
+
+from .catalogue import Product
+from .ledger import Ledger
+from .shopify_courier import MINUTE, ShopCourier
+from .shopify_order import SimFulfilment, SimOrder, SimRefund, fulfilment_body, make, refund_body
+from .timeline import Timeline, roll
+
+__all__ = ["Shop", "UserErrors"]
+
+
+class UserErrors(Exception):
+    """What a mutation answers in ``userErrors``."""
+
+    def __init__(self, field: list[str], message: str, code: str = "INVALID") -> None:
+        super().__init__(message)
+        self.errors = [{"field": field, "message": message, "code": code}]
+
+
+class Shop:
+    """Orders by id. All changes go through here: each is in the ledger before anybody is told."""
+
+    def __init__(self, seed: int, products: Sequence[Product], courier: ShopCourier, now: Clock) -> None:
+        self.seed, self.products, self.now, self.courier = seed, products, now, courier
+        self.ledger: Ledger = courier.ledger
+        self.timeline: Timeline = courier.timeline
+        self.orders: dict[int, SimOrder] = {}
+        self.counts: Counter[str] = Counter()
+        self.open_stories = 0
+
+    def open(self, orders: int, over_minutes: float) -> None:
+        """Plan ``orders`` orders, evenly spread with jitter over so many minutes of the clock."""
+        start = self.now()
+        for n in range(1, orders + 1):
+            share = (n - 1 + roll(self.seed, "placed", n).random()) / max(1, orders)
+            self.timeline.at(start + int(share * over_minutes * MINUTE), partial(self._placed, n))
+
+    def _placed(self, n: int) -> None:
+        self.place(n)
+
+    def place(self, n: int) -> SimOrder:
+        """The ``n``-th order comes in."""
+        order = make(self.seed, n, self.products, self.now())
+        self.orders[order.id] = order
+        story = order.story
+        lines = [{"line_id": str(x.id), "sku": x.product.sku, "qty": x.qty} for x in order.lines]
+        self.ledger.append(
+            "order", order=order.id, name=f"#{order.number}", lines=lines, test=order.test, total=order.total
+        )
+        self.counts["orders"] += 1
+        late = (story.cancelled_after or 0.0) + 3.0 if story.create_is_late else 0.0
+        self._tell(order, "create", ("orders/create",), extra_minutes=late)
+        for after, change in (
+            (story.paid_after, self._pay),
+            (story.fixed_after, self._fix),
+            (story.cancelled_after, self._cancel_by_customer),
+            (story.part_after, self._part),
+        ):
+            if after:
+                self.open_stories += 1
+                self.timeline.at(order.created_at + int(after * MINUTE), partial(self._chapter, order, change))
+        return order
+
+    def _chapter(self, order: SimOrder, change: Callable[[SimOrder], None]) -> None:
+        self.open_stories -= 1
+        change(order)
+
+    def _tell(self, order: SimOrder, event: str, topics: tuple[str, ...], *, extra_minutes: float = 0.0) -> None:
+        """Webhooks of one event, all with the order as it is now."""
+        body = msgspec.json.encode(order.body())
+        for topic in topics:
+            name = f"{order.id}/{event}@{order.updated_at}"
+            self.courier.deliver(topic, order.id, name, body, extra_minutes=extra_minutes)
+
+    def _change(self, order: SimOrder, kind: str, **fields: Any) -> None:
+        order.touch(self.now())
+        self.counts[kind] += 1
+        self.ledger.append(kind, order=order.id, updated_at=order.updated_at, **fields)
+
+    def _pay(self, order: SimOrder) -> None:
+        if order.cancelled_at is None:
+            order.financial_status = "paid"
+            self._change(order, "paid")
+            self._tell(order, "paid", ("orders/paid", "orders/updated"))
+
+    def _fix(self, order: SimOrder) -> None:
+        if order.cancelled_at is None:
+            order.address = {**order.address, "zip": order.right_zip}
+            self._change(order, "address_fixed")
+            self._tell(order, "fixed", ("orders/updated",))
+
+    def _cancel_by_customer(self, order: SimOrder) -> None:
+        if order.cancelled_at is None and not order.fulfilments:
+            self.cancel(order, "customer")
+
+    def cancel(self, order: SimOrder, reason: str) -> None:
+        """All of it. Raises UserErrors where that can't be."""
+        if order.cancelled_at is not None:
+            raise UserErrors(["orderId"], "Order has already been cancelled", "INVALID")
+        if order.fulfilments:
+            raise UserErrors(["orderId"], "Cannot cancel an order that has fulfillments", "INVALID")
+        order.cancelled_at, order.cancel_reason = self.now() // 1000 * 1000, reason
+        order.financial_status = "refunded" if order.financial_status == "paid" else "voided"
+        self._change(order, "cancelled", reason=reason)
+        self._tell(order, "cancelled", ("orders/cancelled", "orders/updated"))
+
+    def _part(self, order: SimOrder) -> None:
+        """The customer wants one unit less, of an order that has more than one and of which it has not shipped."""
+        line = next((x for x in order.lines if x.remaining > 0 and x.group is None), None)
+        if order.cancelled_at is not None or line is None or sum(x.remaining for x in order.lines) < 2:
+            return
+        line.cancelled += 1
+        refund = SimRefund(order.id * 10 + len(order.refunds), self.now(), [(line.id, 1)])
+        order.refunds.append(refund)
+        if order.financial_status == "paid":
+            order.financial_status = "partially_refunded"
+        self._change(order, "part_cancelled", line=str(line.id), sku=line.product.sku, qty=1)
+        body = msgspec.json.encode(refund_body(order, refund))
+        event = f"{order.id}/part@{order.updated_at}"
+        self.courier.deliver("refunds/create", order.id, event, body)
+        self._tell(order, "part", ("orders/updated",))
+
+    def fulfil(self, order: SimOrder, lines: list[tuple[int, int]], tracking: dict[str, str]) -> SimFulfilment:
+        """A fulfilment of (line id, units). Raises UserErrors, and writes a violation where units would be fulfilled twice."""
+        for number, qty in lines:
+            line = order.line(number)
+            if line is None or qty < 1:
+                raise UserErrors(["fulfillment"], "Invalid fulfillment order line item")
+            if qty > line.remaining or order.cancelled_at is not None:
+                self.counts["refused"] += 1
+                if qty > line.qty - line.fulfilled:
+                    self.ledger.violation(
+                        "fulfilled twice", order=order.id, line=str(number), qty=qty, number=tracking.get("number", "")
+                    )
+                else:
+                    self.ledger.append("refused", order=order.id, line=str(number), qty=qty)
+                raise UserErrors(["fulfillment"], "Invalid fulfillment order line item quantity requested.")
+        for number, qty in lines:
+            line = order.line(number)
+            if line is not None:
+                line.fulfilled += qty
+        made = SimFulfilment(
+            order.id * 10 + len(order.fulfilments),
+            self.now(),
+            tracking.get("company", ""),
+            tracking.get("number", ""),
+            tracking.get("url", ""),
+            lines,
+        )
+        order.fulfilments.append(made)
+        shown = [{"line_id": str(i), "qty": n} for i, n in lines]
+        self._change(order, "fulfilled", fulfilment=made.id, lines=shown, number=made.number, company=made.company)
+        body = msgspec.json.encode(fulfilment_body(order, made))
+        event = f"{order.id}/fulfilled@{order.updated_at}"
+        self.courier.deliver("fulfillments/create", order.id, event, body)
+        self._tell(order, "fulfilled", ("orders/updated",))
+        return made
+
+    def hold(self, order: SimOrder, handle: str, note: str) -> None:
+        """An app's hold on a part of an order."""
+        if handle in order.held:
+            raise UserErrors(["fulfillmentHold", "handle"], "Handle is taken", "DUPLICATE_FULFILLMENT_HOLD_HANDLE")
+        order.held.append(handle)
+        self._change(order, "held", handle=handle, note=note)
