@@ -29,11 +29,15 @@ class Poison:
 
 @dataclass(slots=True)
 class Batch:
-    """Records of one partition. ``first`` and ``last`` count poison too, so that a range says what was read."""
+    """Records of one partition.
+
+    ``first`` is where reading began (not the first record: transaction markers take offsets too), ``last`` the last record's
+    offset, poison counted. So ranges join without a gap, and reading again from ``first`` gives the same range.
+    """
 
     topic: str
     partition: int
-    first: int = -1
+    first: int
     last: int = -1
     offsets: list[int] = field(default_factory=list)
     events: list[Record] = field(default_factory=list)
@@ -56,7 +60,6 @@ class Batch:
         else:
             self.offsets.append(offset)
             self.events.append(event)
-        self.first = offset if self.first < 0 else self.first
         self.last = offset
 
     def cut(self, first: int, last: int) -> Batch:
@@ -71,15 +74,23 @@ class Buffer:
 
     def __init__(self) -> None:
         self._batches: dict[Key, Batch] = {}
+        self._positions: dict[Key, int] = {}
+
+    def place(self, key: Key, position: int) -> None:
+        """Begin the partition at ``position``; what was collected of it is forgotten."""
+        self._batches.pop(key, None)
+        self._positions[key] = position
 
     def add(self, messages: Iterable[Message]) -> None:
         """Take records, each partition's in order."""
         for m in messages:
             key = (str(m.topic()), int(m.partition()))
-            batch = self._batches.get(key)
-            if batch is None:
-                batch = self._batches[key] = Batch(*key)
-            batch.add(m)
+            position = self._positions.get(key)
+            if position is None or int(m.offset()) < position:  # fetched before a rebalance took or moved the partition
+                continue
+            if key not in self._batches:
+                self._batches[key] = Batch(*key, first=position)
+            self._batches[key].add(m)
 
     @property
     def records(self) -> int:
@@ -90,7 +101,13 @@ class Buffer:
         """All of them, by topic and partition."""
         return [self._batches[k] for k in sorted(self._batches)]
 
+    def done(self, batches: Iterable[Batch]) -> None:
+        """These are in ClickHouse: the next begin behind them."""
+        for b in batches:
+            self.place(b.key, b.last + 1)
+
     def drop(self, keys: Iterable[Key]) -> None:
-        """Forget these partitions' batches."""
+        """These partitions are no longer ours."""
         for k in keys:
             self._batches.pop(k, None)
+            self._positions.pop(k, None)

@@ -3,7 +3,8 @@
 After clickhouse-kafka-connect's ``RangeContainer``. Before an insert its bounds are stored (BEFORE), after it the same bounds
 again (AFTER). So the stored range says: everything below ``first`` is in; the range itself is in (AFTER) or may be (BEFORE).
 A range that may be in is inserted once more **with exactly the same bounds**, hence the same token and rows, and ClickHouse
-drops it if it was. Offsets within a range may be missing (transaction markers, aborted records); never one record more.
+drops it if it was. A range begins where reading began, not at its first record: offsets may be missing in it (transaction markers,
+aborted records), and a range that began at its first record could not be found again from the offset after the one before.
 """
 
 from __future__ import annotations

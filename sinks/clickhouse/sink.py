@@ -116,7 +116,7 @@ class Sink:
         except Rewind:  # another sink took our partition and gave it back half-way
             self._place(self._consumer.assignment())
             return True
-        self._buffer.drop(b.key for b in done)
+        self._buffer.done(done)
         if done:
             offsets = [TopicPartition(b.topic, b.partition, b.last + 1) for b in done]
             self._consumer.commit(offsets=offsets, asynchronous=True)
@@ -149,7 +149,6 @@ class Sink:
     def _place(self, partitions: list[TopicPartition]) -> bool:
         progress.claim(self._client, str(self._consumer.list_topics(timeout=30).cluster_id))
         stored = progress.load(self._client)
-        self._buffer.drop([(p.topic, p.partition) for p in partitions])
         self._consumer.assign([self._position((p.topic, p.partition), stored) for p in partitions])
         log.info("reading", partitions={f"{p.topic}/{p.partition}": p.offset for p in self._consumer.assignment()})
         return True
@@ -157,7 +156,9 @@ class Sink:
     def _position(self, key: Key, stored: Mapping[Key, Stored]) -> TopicPartition:
         offset = resume_at(stored.get(key))
         if offset is None:
+            self._buffer.place(key, 0)
             return TopicPartition(*key, OFFSET_BEGINNING)
+        self._buffer.place(key, offset)
         low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=30)
         if offset > high:
             raise StateMismatch(

@@ -77,11 +77,12 @@ class Engine:
     def _lines(self, sql: str) -> list[str]:
         return self._keeper.query(sql, "TSVRaw").bytes().decode().splitlines()  # type: ignore[no-any-return]
 
-    def client(self) -> Any:
-        """A clickhouse-connect client that may write: for the sink alone."""
+    def client(self, database: str = DATABASE) -> Any:
+        """A clickhouse-connect client that may write: for the sink alone. Its ``database`` is made if it is missing."""
         import clickhouse_connect
 
-        return clickhouse_connect.get_client(dsn=f"chdb://{self._data}", database=DATABASE)
+        self._keeper.query(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+        return clickhouse_connect.get_client(dsn=f"chdb://{self._data}", database=database)
 
     def read(
         self,

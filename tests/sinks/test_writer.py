@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from domain.record import Record
+from schemas.topics import ORDERS_EVENTS, POOLS_EVENTS
+from sinks.clickhouse import progress
+from sinks.clickhouse.batches import Batch, Poison
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.progress import StateMismatch
+from sinks.clickhouse.ranges import Rewind, State, Stored
+from sinks.clickhouse.writer import Writer
+from tests.sinks.events import START, order_event, pool_event, units
+
+KEY = (ORDERS_EVENTS.name, 0)
+
+
+class Crash(Exception):
+    pass
+
+
+@pytest.fixture
+def client(clickhouse: Any) -> Any:
+    migrate(clickhouse)
+    return clickhouse
+
+
+def batch(first: int, last: int, topic: str = ORDERS_EVENTS.name) -> Batch:
+    offsets = list(range(first, last + 1))
+    events: list[Record] = [
+        order_event(str(o // 3), o % 3 + 1, "PLACED", lines=[units("1", "A", 2)])
+        if topic == ORDERS_EVENTS.name
+        else pool_event(o)
+        for o in offsets
+    ]
+    return Batch(topic, 0, first, last, offsets, events)
+
+
+def write(client: Any, *batches: Batch) -> list[Batch]:
+    return Writer(client, _no_letters).write(batches)
+
+
+def _no_letters(poison: Sequence[Poison]) -> None:
+    assert not poison
+
+
+def inserted(client: Any) -> list[int]:
+    """Without FINAL: the rows as they were inserted, doubles and all."""
+    return [r[0] for r in client.query("SELECT kafka_offset FROM order_events ORDER BY kafka_offset").result_rows]
+
+
+def test_an_event_comes_back_as_it_went_in(client: Any) -> None:
+    event = order_event(
+        "7", 1, "SHIPPED", lines=[units("1", "A", 2), units("2", "Ä'\t", 1)], ship_by=START + 5, complete=True
+    )
+    write(client, Batch(*KEY, 4, 4, [4], [event]))
+    (row,) = client.query(
+        "SELECT * EXCEPT ingested_at, toUnixTimestamp64Milli(assumeNotNull(ship_by)) AS ms FROM order_events"
+    ).named_results()
+    assert row["lines.sku"] == ["A", "Ä'\t"]
+    assert row["lines.qty"] == [2, 1]
+    assert (row["ms"], row["eta"], row["complete"], row["kafka_offset"]) == (START + 5, None, True, 4)
+    plain = {
+        f
+        for f in type(event).__struct_fields__
+        if f not in ("lines", "time", "occurred_at", "placed_at", "ship_by", "eta")
+    }
+    assert {f: row[f] for f in plain} == {f: getattr(event, f) for f in plain}
+
+
+def test_both_topics_are_written_in_one_go_and_their_progress_is_stored(client: Any) -> None:
+    orders, pools = batch(0, 4), batch(10, 12, POOLS_EVENTS.name)
+    assert write(client, orders, pools) == [orders, pools]
+    assert progress.load(client) == {
+        KEY: Stored(0, 4, State.AFTER),
+        (POOLS_EVENTS.name, 0): Stored(10, 12, State.AFTER),
+    }
+    assert client.command("SELECT count() FROM pool_moves") == 1
+
+
+@pytest.mark.parametrize(
+    "action", [0, 1, 2], ids=["before the bounds are stored", "before the insert", "before the end is stored"]
+)
+@pytest.mark.parametrize("applied", [False, True], ids=["refused", "applied, answer lost"])
+def test_a_write_cut_off_anywhere_leaves_each_row_once_when_repeated_longer(
+    client: Any, action: int, applied: bool
+) -> None:
+    write(client, batch(0, 4))
+    with pytest.raises(Crash):
+        write(Failing(client, action, applied), batch(5, 9))
+    write(client, batch(5, 14))
+    assert inserted(client) == list(range(15))
+    assert progress.load(client)[KEY].last == 14
+
+
+def test_without_the_token_the_same_crash_would_double_rows(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = iter("abc")
+    monkeypatch.setattr("sinks.clickhouse.writer.token", lambda _: next(tokens))
+    with pytest.raises(Crash):
+        write(Failing(client, 1, applied=True), batch(0, 4))
+    write(client, batch(0, 4))
+    assert inserted(client) == sorted([*range(5), *range(5)])
+    assert client.command("SELECT count() FROM order_events FINAL") == 5  # the second net
+
+
+def test_a_batch_read_again_after_a_rebalance_is_not_written_again(client: Any) -> None:
+    write(client, batch(0, 9))
+    write(client, batch(3, 12))
+    assert inserted(client) == list(range(13))
+
+
+def test_a_batch_that_ends_inside_an_open_range_waits(client: Any) -> None:
+    with pytest.raises(Crash):
+        write(Failing(client, 1, applied=True), batch(0, 9))
+    assert write(client, batch(0, 4)) == []
+    assert write(client, batch(0, 9))
+    assert inserted(client) == list(range(10))
+
+
+def test_a_batch_that_misses_the_start_of_an_open_range_rewinds(client: Any) -> None:
+    with pytest.raises(Crash):
+        write(Failing(client, 1, applied=False), batch(0, 9))
+    with pytest.raises(Rewind):
+        write(client, batch(10, 19))
+
+
+def test_another_kafka_is_refused(client: Any) -> None:
+    progress.claim(client, "one")
+    progress.claim(client, "one")
+    with pytest.raises(StateMismatch, match="filled from Kafka cluster one, this is two"):
+        progress.claim(client, "two")
+
+
+class Failing:
+    """A client whose ``n``-th insert of a write raises, before or after ClickHouse has applied it."""
+
+    def __init__(self, client: Any, n: int, applied: bool) -> None:
+        self._client, self._n, self._applied = client, n, applied
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def insert(self, *args: Any, **options: Any) -> Any:
+        self._n -= 1
+        if self._n < 0 and not self._applied:
+            raise Crash
+        result = self._client.insert(*args, **options)
+        if self._n < 0:
+            raise Crash
+        return result
