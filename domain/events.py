@@ -24,8 +24,8 @@ class OrderEvent(Record, frozen=True):
 
     Core: ``CORE_EVENTS``. Finer: UPDATED, STALE, DUPLICATE, HELD, RELEASED, PAYMENT_CHANGED, ADDRESS_CHANGED, EDITED,
     ALLOCATION_REQUESTED, BACKORDERED, UNFILLABLE, SUBMITTED, ACCEPTED, REJECTED, SHORT_PICKED, PACKED, IN_TRANSIT,
-    OUT_FOR_DELIVERY, EXCEPTION, CANCEL_REQUESTED, CANCELLED, CANCEL_REJECTED, REFUNDED, RETURN_REPORTED,
-    CHANNEL_NOTIFIED, EFFECT_FAILED, COMPLETED.
+    OUT_FOR_DELIVERY, EXCEPTION, CANCEL_REQUESTED, WITHDRAWN (a WMS gave units of a pick order up, as we asked), CANCELLED,
+    CANCEL_REJECTED, REFUNDED, RETURN_REPORTED, CHANNEL_NOTIFIED, EFFECT_FAILED, COMPLETED.
 
     ``seq`` counts the order's events from 1 without a gap. ``status`` is the order's status after it, ``occurred_at`` when
     it happened outside (ms), ``lines`` the units it is about, ``complete`` true where nothing of the order is left to do of

@@ -57,6 +57,7 @@ def _pick_order(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
 def _failed(turn: Turn, c: EffectOutcome, a: Allocation | None = None) -> None:
     a = a or turn.allocation(c.allocation_id)
     if c.kind == "PickOrderCancel" and a is not None and not a.at_wms:
+        turn.state.failed = {k: v for k, v in turn.state.failed.items() if k != c.effect_id}
         return  # it was only to make sure: the pick order itself never arrived
     turn.event("EFFECT_FAILED", allocation=a, reason=f"{c.kind} to {c.target}: {c.error}", intervention=True)
 

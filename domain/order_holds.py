@@ -92,7 +92,7 @@ def _try_again(s: OrderState) -> bool:
     go to any depot again."""
     done = False
     for a in s.allocations:
-        if a.status == "FAILED":
+        if a.failed:
             a.status, a.sent, done = "ALLOCATED", False, True
     for x in s.lines:
         if x.unfillable:
@@ -130,7 +130,7 @@ def _effective(turn: Turn) -> dict[str, Hold]:
     s, time = turn.state, turn.command.time
     holds = {k: Hold(why, "checks", time) for k, why in s.found.items() if s.waived.get(k) != why}
     holds.update(s.placed)
-    if "MANUAL" not in holds and any(a.status == "FAILED" for a in s.allocations):
+    if "MANUAL" not in holds and any(a.failed for a in s.allocations):
         holds["MANUAL"] = Hold("a pick order could not be delivered", "orders", time, soft=True)
     # A hold keeps the time it began at; only its reason is told anew.
     return {k: Hold(v.reason, v.actor, s.holds[k].since, v.soft) if k in s.holds else v for k, v in holds.items()}

@@ -11,10 +11,9 @@ import msgspec
 from .commands import AllocationProgressed
 from .errors import Rejected
 from .order_identity import same_again, too_old
-from .order_shipments import shipped
+from .order_shipments import relabelled, shipped
 from .order_state import Allocation, AllocLine, Line
 from .order_turn import Turn, event_line
-from .status import is_live
 from .values import EventLine, WmsLine
 
 __all__ = ["allocation_progressed"]
@@ -66,7 +65,8 @@ def allocation_progressed(turn: Turn, c: AllocationProgressed) -> None:
     moved = _apply(turn, a, c)
     refusal = c.status == "CANCEL_REJECTED" and not a.refused
     if not refusal and rank <= before and not any(m.news for m in moved):
-        _nothing_new(turn, a, c, rank < before)
+        if not relabelled(turn, a, c):
+            _nothing_new(turn, a, c, late=rank < before)
         return
     if rank > before:
         a.status = c.status
@@ -77,7 +77,7 @@ def allocation_progressed(turn: Turn, c: AllocationProgressed) -> None:
         a.status = "CLOSED"
 
 
-def _nothing_new(turn: Turn, a: Allocation, c: AllocationProgressed, late: bool) -> None:
+def _nothing_new(turn: Turn, a: Allocation, c: AllocationProgressed, *, late: bool) -> None:
     if late and c.status in _STEPS:
         too_old(turn, f"{c.allocation_id} {c.status}: it is {a.status} already")
     else:
@@ -95,11 +95,9 @@ def _apply(turn: Turn, a: Allocation, c: AllocationProgressed) -> list[_Moved]:
 
 
 def _figures(x: AllocLine, w: WmsLine | None, c: AllocationProgressed) -> WmsLine:
-    """The cumulative figures of a line. Without any, PICKED, PACKED, SHIPPED, REJECTED and CANCELLED speak of all that is left."""
-    if c.status == "REJECTED":
-        return WmsLine(x.line_id, x.sku, x.picked, x.shipped, x.short, x.qty - x.released - x.short - x.shipped)
-    if c.status == "CANCELLED" and not any(y.cancelled for y in c.lines):
-        return WmsLine(x.line_id, x.sku, x.picked, x.shipped, x.short, x.qty - x.released - x.short - x.shipped)
+    """The cumulative figures of a line. PICKED, PACKED, SHIPPED without lines, and REJECTED or CANCELLED without figures, mean all."""
+    if c.status in _GIVEN_UP and not any(y.cancelled or y.short for y in c.lines):
+        return WmsLine(x.line_id, x.sku, x.picked, x.shipped, x.short, x.cancelled + x.unshipped)
     if not c.lines and c.status in _ALL:
         return WmsLine(x.line_id, x.sku, x.live, x.live if c.status == "SHIPPED" else x.shipped)
     if w is None:
@@ -190,11 +188,15 @@ def _came_back(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_
         if m.short or m.unasked:
             m.line.replaces = a.id
     short = [event_line(m.line, m.short) for m in moved if m.short]
-    if short:
-        why = c.reason or next((y.reason for y in c.lines if y.reason), "")
-        turn.event("SHORT_PICKED", short, at=c.occurred_at, allocation=a, reason=why, intervention=True)
     gone = [event_line(m.line, m.cancelled) for m in moved if m.cancelled]
-    if gone and (c.status == "REJECTED" or any(m.unasked for m in moved)):
-        turn.event("REJECTED", gone, at=c.occurred_at, allocation=a, reason=c.reason, intervention=is_live(turn.state))
-    elif gone:
-        turn.event("WITHDRAWN", gone, at=c.occurred_at, allocation=a, reason=c.reason)
+    why = c.reason or next((y.reason for y in c.lines if y.reason), "")
+    if c.status == "REJECTED" or any(m.unasked for m in moved):
+        _event(turn, "REJECTED", short + gone, a, c, why=why)
+        return
+    _event(turn, "SHORT_PICKED", short, a, c, why=why)
+    _event(turn, "WITHDRAWN", gone, a, c, why=why)
+
+
+def _event(turn: Turn, kind: str, units: list[EventLine], a: Allocation, c: AllocationProgressed, *, why: str) -> None:
+    if units:
+        turn.event(kind, units, at=c.occurred_at, allocation=a, reason=why, intervention=kind != "WITHDRAWN")

@@ -148,7 +148,7 @@ def _release(turn: Turn, a: Allocation, why: str, lines: list[LineQty]) -> None:
         # Not delivered may mean not answered: should the WMS have it after all, it must not ship.
         _cancel_pick(turn, a, why, lines)
     if not any(x.live for x in a.lines):
-        a.status = "CLOSED"
+        a.status, a.sent = "CLOSED", False
     turn.ask(
         AllocationReleased(
             **turn.head("AllocationReleased"),

@@ -12,7 +12,7 @@ from .order_turn import Turn, event_line
 from .status import is_live
 from .values import LineQty
 
-__all__ = ["shipment_tracked", "shipped"]
+__all__ = ["relabelled", "shipment_tracked", "shipped"]
 
 _PROBLEMS = frozenset({"EXCEPTION", "LOST", "RETURN_TO_SENDER"})
 _RANK = {
@@ -64,6 +64,17 @@ def _parcel(s: OrderState, a: Allocation, c: AllocationProgressed, lines: list[L
     )
     s.shipments.append(x)
     return x
+
+
+def relabelled(turn: Turn, a: Allocation, c: AllocationProgressed) -> bool:
+    """A parcel reported before has other tracking now: take it over. False where the report is no such thing."""
+    mine = [x for x in turn.state.shipments if x.allocation_id == a.id]
+    x = next((x for x in mine if x.id == c.shipment_id), None)
+    if c.status != "SHIPPED" or x is None or not c.tracking_number or x.tracking_number == c.tracking_number:
+        return False
+    x.carrier, x.tracking_number, x.tracking_url = c.carrier or x.carrier, c.tracking_number, c.tracking_url
+    turn.event("UPDATED", at=c.occurred_at, allocation=a, shipment=x, reason="tracking changed")
+    return True
 
 
 def _tell_channel(turn: Turn, x: Shipment, lines: list[LineQty]) -> None:

@@ -160,6 +160,11 @@ class Allocation(msgspec.Struct, array_like=True):
         """True where a WMS has, or may have, its pick order: units come back only by the WMS's word."""
         return self.sent and self.status != "FAILED"
 
+    @property
+    def failed(self) -> bool:
+        """True where units of it wait for a pick order that could not be delivered."""
+        return self.status == "FAILED" and any(x.live for x in self.lines)
+
 
 class Shipment(msgspec.Struct, array_like=True):
     """A parcel. ``status``: SHIPPED, then the carrier's. ``effect_id``: what tells the channel; ``notified``: it knows."""
