@@ -43,7 +43,7 @@ def units_by_sku(request: PoolRequest) -> dict[str, int]:
     return units
 
 
-def want_of(order: PoolOrder, request: PoolRequest) -> Want:
+def want_of(request: PoolRequest) -> Want:
     """What waits, as the allocation sees it."""
     return Want(
         request.demand(),
@@ -51,7 +51,7 @@ def want_of(order: PoolOrder, request: PoolRequest) -> Want:
         request.service,
         request.value,
         request.currency,
-        sorted({*request.excluded, *order.excluded}),
+        request.excluded,
         request.latest_delivery,
     )
 
@@ -117,7 +117,7 @@ def rejoin(s: Session, order: PoolOrder, request: PoolRequest, depots: str) -> N
 
 
 def requeue(s: Session, order: PoolOrder, request: PoolRequest) -> None:
-    """Rules or the order's excluded depots changed: class and depots are judged anew."""
+    """Rules or the excluded depots changed: class and depots are judged anew."""
     leave(s, order, request)
     request.rank, request.class_name = rank(
         s.rules.priorities,
@@ -127,7 +127,7 @@ def requeue(s: Session, order: PoolOrder, request: PoolRequest) -> None:
         latest_delivery=request.latest_delivery,
         now=s.now,
     )
-    rejoin(s, order, request, ",".join(eligible(want_of(order, request), s.rules)))
+    rejoin(s, order, request, ",".join(eligible(want_of(request), s.rules)))
     s.save_order(order)
 
 

@@ -129,13 +129,12 @@ def cancel_backorder(s: Session, c: BackorderCancelled) -> None:
     s.save_order(order)
 
 
-def exclude(s: Session, order: PoolOrder, depot: str) -> None:
-    """The depot failed this order: it is not offered to it again, and what waits of it looks elsewhere."""
-    if depot in order.excluded:
-        return
-    order.excluded.append(depot)
+def exclude(s: Session, order: PoolOrder, depot: str, line_ids: set[str]) -> None:
+    """The depot failed on these lines: what still waits of them looks elsewhere. (New requests name such depots themselves.)"""
     for waiting in order.requests:
-        requeue(s, order, waiting)
+        if depot not in waiting.excluded and any(x.line_id in line_ids for x in waiting.lines):
+            waiting.excluded = sorted([*waiting.excluded, depot])
+            requeue(s, order, waiting)
 
 
 def close_if_done(s: Session, order: PoolOrder) -> None:

@@ -105,7 +105,7 @@ def _waiting(lines: list[DemandLine]) -> list[WaitingLine]:
 
 def _decide(s: Session, order: PoolOrder, request: PoolRequest, walked: Walked | None) -> Decision:
     full = {d.id: days for d in s.rules.depots if d.capacity_per_day and (days := _full_days(s, d.id))}
-    return decide(want_of(order, request), usable(s, order, request, walked), s.compiled, s.now, full)
+    return decide(want_of(request), usable(s, order, request, walked), s.compiled, s.now, full)
 
 
 def _full_days(s: Session, depot: str) -> set[str]:

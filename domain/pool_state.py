@@ -154,7 +154,7 @@ class PoolAllocation(_Kept):
 
 class PoolOrder(_Kept):
     """What a pool knows of an order (id: order key). ``next``: number of its next allocation; ``done``: requests answered in
-    full; ``excluded``: depots not offered to it again; ``forget``: when its record may go (0: not closed).
+    full; ``forget``: when its record may go (0: not closed).
     """
 
     key: str
@@ -162,7 +162,6 @@ class PoolOrder(_Kept):
     done: list[int] = []
     requests: list[PoolRequest] = []
     allocations: list[PoolAllocation] = []
-    excluded: list[str] = []
     forget: int = 0
 
 

@@ -141,7 +141,7 @@ def _short(s: Session, r: Report) -> None:
         taken = _by_sku([g for g in short if g.line.reason == reason], "short")
         note = f"rejected:{reason}" if rejected else reason
         free_units(s, r.order, r.allocation, taken, type=type, reason=note, lost=reason)
-    exclude(s, r.order, r.allocation.depot)
+    exclude(s, r.order, r.allocation.depot, {g.line.line_id for g in short})
     _end(r.allocation, "REJECTED")
     status = "REJECTED" if rejected else "SHORT_PICKED"
     s.progressed(r.progress, status, _lines(r.allocation), short[0].line.reason)
@@ -162,7 +162,7 @@ def _picked(s: Session, r: Report) -> None:
     for g in r.growth:
         g.line.picked += g.picked
     if any(g.picked for g in r.growth):
-        s.event("PICKED", **r.ids)
+        s.event("PICKED", moves=[], **r.ids)
 
 
 def _shipped(s: Session, r: Report) -> bool:

@@ -93,15 +93,12 @@ def test_10_short_pick_two_of_three_the_third_is_routed_without_that_depot(pool,
     assert pool.served("1") == {"B": 1}
 
 
-def test_10_a_depot_that_failed_the_order_is_not_offered_again_even_unasked(pool):
-    pool.stock("A", "X", 9)
-    first = pool.order("1", {"X": 1}).allocations[0].allocation_id
+def test_10_what_waits_of_a_line_is_not_offered_to_the_depot_that_failed_on_it(pool):
+    pool.stock("A", "X", 1)
+    first = pool.order("1", {"X": 2}).allocations[0].allocation_id
     pool.wms(first, "REJECTED", reason="other")
-    answer = pool.order("1", {"X": 1}, no=2)
-    assert answer.allocations == []
-    assert sum(x.qty for x in answer.backordered) == 1
     pool.stock("A", "X", 5)
-    assert pool.served("1") == {}
+    assert (pool.served("1"), pool.waiting("1")) == ({}, 1)
     pool.stock("B", "X", 5)
     assert pool.served("1") == {"B": 1}
 
@@ -110,9 +107,9 @@ def test_11_when_all_depots_refuse_the_units_are_unfillable(pool):
     pool.stock("A", "X", 5)
     pool.stock("B", "X", 5)
     for no in (1, 2):
-        answer = pool.order("1", {"X": 1}, no=no)
+        answer = pool.order("1", {"X": 1}, no=no, excluded_depots=["A"][: no - 1])
         pool.wms(answer.allocations[0].allocation_id, "REJECTED", reason="other")
-    last = pool.order("1", {"X": 1}, no=3)
+    last = pool.order("1", {"X": 1}, no=3, excluded_depots=["A", "B"])
     assert [x.qty for x in last.unfillable] == [1]
     assert last.reason == "no_depot:excluded"
     assert pool.types()[-1] == "UNFILLABLE"
