@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import stamina
 
+from connectors.transport import AioTransport
+
 from .config import BolAccount
 from .limits import Gate
 
@@ -87,7 +89,7 @@ class BolClient:
 
     def __init__(self, account: BolAccount, clock: Callable[[], float] = time.monotonic) -> None:
         self.account = account
-        self._http = httpx.AsyncClient(timeout=account.timeout_seconds, follow_redirects=False)
+        self._http = httpx.AsyncClient(transport=AioTransport(account.timeout_seconds))
         self._token = _Token(account, self._http, clock)
         self._gates: dict[str, Gate] = {}
         self._clock = clock

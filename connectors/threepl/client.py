@@ -8,6 +8,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from connectors.transport import AioTransport
+
 from .config import ThreePl
 
 __all__ = ["ThreePlClient"]
@@ -19,7 +21,7 @@ class ThreePlClient:
     def __init__(self, config: ThreePl) -> None:
         headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
         self._base = config.api_url.rstrip("/")
-        self._http = httpx.AsyncClient(timeout=config.timeout_seconds, headers=headers, follow_redirects=False)
+        self._http = httpx.AsyncClient(transport=AioTransport(config.timeout_seconds), headers=headers)
 
     async def post(self, path: str, body: Any, idempotency_key: str) -> httpx.Response:
         """One POST with its idempotency key."""

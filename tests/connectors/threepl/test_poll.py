@@ -58,7 +58,7 @@ async def test_what_no_webhook_told_is_found(start: Any, pick: Any) -> None:
 
 async def test_pages_are_walked_while_rows_move_and_a_row_is_told_once(start: Any, pick: Any) -> None:
     async with start() as wms:
-        await send(wms, pick, 230)
+        await send(wms, pick, 130)
         cursor: bytes | None = None
         told: list[tuple[str, str]] = []
         while not wms.sim.progress()["idle"]:

@@ -81,7 +81,7 @@ def test_a_pick_order_that_was_only_received_tells_nothing() -> None:
         pytest.param("pick_order.updated", {**REPORT, "occurred_at": "noon"}, "$.occurred_at", id="no time"),
         pytest.param("pick_order.updated", {**REPORT, "occurred_at": "2026-03-27T10:00:00"}, "occurred_at", id="zone"),
         pytest.param(
-            "pick_order.updated", {**REPORT, "lines": [{"line_id": "l", "sku": "s", "picked": -1}]}, "$.lines[...].picked", id="-1"
+            "pick_order.updated", {**REPORT, "lines": [{"line_id": "l", "sku": "s", "picked": -1}]}, "$.lines[0].picked", id="-1"
         ),
         pytest.param("shipment.tracked", {**SCAN, "status": "SHIPPED"}, "status", id="no scan"),
         pytest.param("shipment.tracked", {k: v for k, v in SCAN.items() if k != "shipment_id"}, "$", id="no shipment"),
