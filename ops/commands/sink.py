@@ -20,6 +20,7 @@ def sink(
         int | None,
         typer.Option(help="Of the embedded ClickHouse's HTTP interface; default: as last time, or a free one"),
     ] = None,
+    slot: Annotated[int | None, typer.Option(help="Which of several sinks on one server this is: 0, 1 …")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object when it is ready")] = False,
 ) -> None:
     """Write the events into ClickHouse, each exactly once, until stopped.
@@ -37,4 +38,4 @@ def sink(
         shown = url.rpartition("@")[2]  # never a password
         typer.echo(json.dumps({"clickhouse": shown}) if as_json else f"ClickHouse: {shown}")
 
-    run_sink(settings, stop_on_signals(), port=port, ready=ready)
+    run_sink(settings, stop_on_signals(), port=port, slot=slot, ready=ready)

@@ -20,11 +20,16 @@ log = structlog.get_logger(__name__)
 
 
 def run_sink(
-    settings: Settings, stop: threading.Event, *, port: int | None = None, ready: Callable[[str], None]
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    port: int | None = None,
+    slot: int | None = None,
+    ready: Callable[[str], None],
 ) -> None:
     """Fill ClickHouse until ``stop`` is set. ``ready`` is called with its URL once it can be queried.
 
-    ``port``: of the embedded HTTP interface. Raises UserError where Kafka or ClickHouse can't be used as they are.
+    ``port``: of the embedded HTTP interface. ``slot``: which of several sinks on one server this is (the embedded one is alone). Raises UserError where Kafka or ClickHouse can't be used as they are.
     """
     from sinks.clickhouse.migrate import MigrationError, migrate
     from sinks.clickhouse.progress import StateMismatch
@@ -36,7 +41,9 @@ def run_sink(
             if applied := migrate(client):
                 log.info("migrated", migrations=applied)
             published()
-            sink = Sink(config, client)
+            alone = 0 if not settings.clickhouse else None
+            place = alone if slot is None else slot
+            sink = Sink(config, client, instance="" if place is None else str(place))
             threading.Thread(target=_stop_with, args=(stop, sink.stop), name="stopper", daemon=True).start()
             ready(url)
             sink.run()

@@ -43,7 +43,8 @@ class DeadLetters:
     """
 
     def __init__(self, config: Mapping[str, str], sink: str) -> None:
-        self._producer = Producer({"enable.idempotence": True, "partitioner": "murmur2_random", **config})
+        self._config = {"enable.idempotence": True, "partitioner": "murmur2_random", **config}
+        self._producer: Producer | None = None  # most sinks never need it
         self._sink = sink
 
     def __call__(self, poison: Sequence[Poison]) -> None:
@@ -53,13 +54,14 @@ class DeadLetters:
             if error is not None:
                 failed.append(error)
 
+        producer = self._producer = self._producer or Producer(self._config)
         for p in poison:
-            self._send(p, acknowledged)
-        waiting = self._producer.flush(SECONDS)
+            self._send(producer, p, acknowledged)
+        waiting = producer.flush(SECONDS)
         if failed or waiting:
             raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))
 
-    def _send(self, poison: Poison, acknowledged: object) -> None:
+    def _send(self, producer: Producer, poison: Poison, acknowledged: object) -> None:
         message = poison.message
         headers = [h for h in message.headers() or [] if not h[0].startswith((PREFIX, "wharf.error."))]
         headers += error_headers(poison, self._sink)
@@ -67,4 +69,4 @@ class DeadLetters:
         if value is not None and len(value) > MAX_BYTES:
             headers.append(("wharf.error.value.omitted", str(len(value)).encode()))
             value = b""
-        self._producer.produce(DLQ.name, value, message.key(), headers=headers, on_delivery=acknowledged)
+        producer.produce(DLQ.name, value, message.key(), headers=headers, on_delivery=acknowledged)

@@ -44,11 +44,18 @@ class Limits:
 class Sink:
     """Reads with the group ``group`` (read_committed) and writes through ``client`` until ``stop``.
 
-    ``config``: librdkafka properties with ``bootstrap.servers``. Run it in one thread; ``stop`` may be called from any.
+    ``config``: librdkafka properties with ``bootstrap.servers``. ``instance``: this process's place in the group; with it a restart has its
+    partitions back at once, without it only when Kafka misses a killed one (10 s). Run it in one thread; ``stop`` may be called from any.
     """
 
     def __init__(
-        self, config: Mapping[str, str], client: Any, *, group: str = "wharf-sink", limits: Limits | None = None
+        self,
+        config: Mapping[str, str],
+        client: Any,
+        *,
+        group: str = "wharf-sink",
+        instance: str = "",
+        limits: Limits | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._client = client
@@ -65,6 +72,7 @@ class Sink:
                 "max.poll.interval.ms": 600_000,
                 "session.timeout.ms": 10_000,
                 "queued.max.messages.kbytes": 65_536,
+                **({"group.instance.id": f"{group}-{instance}"} if instance else {}),
                 **config,
             },
             logger=logging.getLogger("wharf.kafka"),

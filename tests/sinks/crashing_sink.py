@@ -24,7 +24,7 @@ def die() -> None:
 
 
 def insert(self: writer.Writer, batch: Any, plain: Any = writer.Writer._insert) -> None:
-    global left  # noqa: PLW0603
+    global left
     left -= 1
     if left == 0 and place == "before-insert":
         die()

@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from domain.events import OrderEvent, PoolEvent
 from ops.embedded.endpoints import find
@@ -35,12 +36,23 @@ REPOSITORY = Path(__file__).parents[2]
 PARTITIONS = 2
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    """A broker of the test's own: the sink's topics have fixed names."""
-    with EmbeddedKafka(tmp_path) as server:
-        create_topics(server.bootstrap, PARTITIONS, topics=[ORDERS_EVENTS, POOLS_EVENTS, DLQ])
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker of this module's own: the sink's topics have fixed names."""
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as server:
         yield server.bootstrap
+
+
+@pytest.fixture
+def broker(own: str) -> Iterator[str]:
+    """The broker with the sink's topics, empty."""
+    topics = [ORDERS_EVENTS, POOLS_EVENTS, DLQ]
+    create_topics(own, PARTITIONS, topics=topics)
+    yield own
+    admin = AdminClient({"bootstrap.servers": own})
+    for deleted in admin.delete_topics([t.name for t in topics]).values():
+        deleted.result(20)
+    wait_until(lambda: not {t.name for t in topics} & set(admin.list_topics(timeout=10).topics))
 
 
 class Feed:
@@ -109,7 +121,7 @@ class SinkProcess:
         note = find(self._home, "clickhouse")
         if note is None:
             return -1
-        with urlopen(f"{note['url']}/?query={quote(sql)}", timeout=20) as answer:
+        with urlopen(f"{note['url']}/?query={quote(sql)}", timeout=20) as answer:  # noqa: S310
             return int(answer.read())
 
 
@@ -152,7 +164,9 @@ class Running:
     """A sink in a thread of this process."""
 
     def __init__(self, bootstrap: str, client: Any) -> None:
-        self.sink = Sink({"bootstrap.servers": bootstrap}, client, limits=Limits(linger=0.1, back_off=0.02))
+        self.sink = Sink(
+            {"bootstrap.servers": bootstrap}, client, instance="0", limits=Limits(linger=0.1, back_off=0.02)
+        )
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
 
@@ -274,7 +288,7 @@ def test_up_serves_everything_and_stops_clean_on_sigterm(tmp_path: Path) -> None
     )
     assert process.stdout
     where = json.loads(process.stdout.readline())
-    with urlopen(f"{where['clickhouse']}/?query=SELECT+count()+FROM+orders", timeout=20) as answer:
+    with urlopen(f"{where['clickhouse']}/?query=SELECT+count()+FROM+orders", timeout=20) as answer:  # noqa: S310
         assert answer.read() == b"0\n"
     kpi = subprocess.run(
         [sys.executable, "-c", "from ops.cli import main; main()", "kpi", "--json"],
