@@ -1,8 +1,4 @@
-"""The dead letters: read them, and give them another try exactly once.
-
-A redrive and the note that it was made (``wharf.control``, key ``dlq.redriven/PARTITION:OFFSET``) are one transaction, so that a
-second redrive, or one that was killed, can't put a record in twice.
-"""
+"""The dead letters: read them, choose among them, show them without personal data."""
 
 from __future__ import annotations
 
@@ -12,16 +8,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from ops.errors import UserError
-from schemas.topics import BY_NAME, CONTROL, DLQ, RAW
+from schemas.topics import CONTROL, DLQ
 
-__all__ = ["DeadLetter", "Redriver", "as_json", "check_possible", "mask", "read_dead_letters", "readable", "select"]
+__all__ = [
+    "NOTE",
+    "PREFIX",
+    "DeadLetter",
+    "as_json",
+    "mask",
+    "read_dead_letters",
+    "read_topic",
+    "readable",
+    "redriven",
+    "select",
+]
 
 PREFIX = "__connect.errors."
 NOTE = b"dlq.redriven/"
-_OWN = (PREFIX, "wharf.error.", "wharf.redriven.")
+"""Keys of `wharf.control` that say which dead letter was redriven; its id follows."""
 
 Kafka = Mapping[str, str]
 """librdkafka properties with ``bootstrap.servers``."""
@@ -61,9 +68,9 @@ class DeadLetter:
 
 def read_dead_letters(kafka: Kafka) -> list[DeadLetter]:
     """All there are, oldest first within each partition, with what became of them."""
-    done = _redriven(kafka)
+    done = redriven(kafka)
     letters = []
-    for m in _read_all(kafka, DLQ.name):
+    for m in read_topic(kafka, DLQ.name):
         at = done.get(f"{m.partition()}:{m.offset()}")
         headers = [(k, v or b"") for k, v in m.headers() or []]
         letters.append(
@@ -85,69 +92,13 @@ def select(letters: Iterable[DeadLetter], ids: Iterable[str], topic: str = "", c
     return [x for x in chosen if topic in ("", x.source[0]) and code in ("", x.header("wharf.error.code"))]
 
 
-def check_possible(letter: DeadLetter) -> tuple[str, int, int]:
-    """Where a redrive would put it: topic, partition and offset it came from. Raises UserError where there is no such place."""
-    topic, partition, offset = letter.source
-    if topic == RAW.name:
-        raise UserError(
-            f"{letter.id}: a delivery that could not be translated ({mask(letter.cause('exception.message'))}): once the cause"
-            " is mended, have the channel send it again or wait for the next poll, which fetches it anew"
-        )
-    if topic not in BY_NAME or partition is None or offset is None:
-        raise UserError(f"{letter.id}: its headers name no source topic of ours ({topic or 'none'}): nowhere to put it")
-    return topic, partition, offset
-
-
-class Redriver:
-    """Puts dead letters back into their source topics. Opening it fences any other that runs."""
-
-    def __init__(self, kafka: Kafka) -> None:
-        self._kafka = kafka
-        self._producer = Producer(
-            {**kafka, "transactional.id": "wharf-dlq-redrive", "partitioner": "murmur2_random", "log_level": 3}
-        )
-        self._producer.init_transactions(60)
-        # Only now: whatever another redrive was at is done or undone by the call above.
-        self._done = _redriven(kafka)
-
-    def redrive(self, letter: DeadLetter, now: int) -> bool:
-        """Produce the original record and the note; False where that was done before. Raises UserError, KafkaException."""
-        if letter.id in self._done:
-            return False
-        topic, partition, value = self._original(letter)
-        headers = [h for h in letter.headers if not h[0].startswith(_OWN)]
-        headers += [("wharf.redriven.from", letter.id.encode()), ("wharf.redriven.at", str(now).encode())]
-        note = json.dumps({"at": now, "topic": topic}).encode()
-        self._producer.begin_transaction()
-        # A key says its partition; a record without one (rules, the time) was meant for the partition it was in.
-        self._producer.produce(topic, value, letter.key, partition if not letter.key else -1, headers=headers)
-        self._producer.produce(CONTROL.name, note, NOTE + letter.id.encode())
-        self._producer.commit_transaction(30)
-        self._done[letter.id] = now
-        return True
-
-    def _original(self, letter: DeadLetter) -> tuple[str, int, bytes]:
-        topic, partition, offset = check_possible(letter)
-        if letter.header("wharf.error.value.omitted"):
-            return topic, partition, self._fetch(letter, topic, partition, offset)
-        return topic, partition, letter.value
-
-    def _fetch(self, letter: DeadLetter, topic: str, partition: int, offset: int) -> bytes:
-        """The value that was too large to go along, from where it was."""
-        for m in _read_all(self._kafka, topic, partition, offset):
-            if m.offset() == offset:
-                return bytes(m.value() or b"")
-            break
-        raise UserError(f"{letter.id}: its value is only in {topic}/{partition} at {offset}, which is no longer kept")
-
-
-def _redriven(kafka: Kafka) -> dict[str, int]:
-    """When which dead letter was redriven, by id."""
-    notes = ((m.key() or b"", m.value()) for m in _read_all(kafka, CONTROL.name))
+def redriven(kafka: Kafka) -> dict[str, int]:
+    """When (UTC ms) which dead letter was redriven, by id."""
+    notes = ((m.key() or b"", m.value()) for m in read_topic(kafka, CONTROL.name))
     return {k.removeprefix(NOTE).decode(): int(json.loads(v)["at"]) for k, v in notes if k.startswith(NOTE) and v}
 
 
-def _read_all(kafka: Kafka, topic: str, partition: int | None = None, start: int = 0) -> Iterator[Any]:
+def read_topic(kafka: Kafka, topic: str, partition: int | None = None, start: int = 0) -> Iterator[Any]:
     """Every committed record of a topic, or of one partition from an offset on, up to its present end."""
     properties = {
         **kafka,
@@ -156,6 +107,8 @@ def _read_all(kafka: Kafka, topic: str, partition: int | None = None, start: int
         "isolation.level": "read_committed",
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 10,
+        "log_level": 3,
     }
     reader = Consumer(properties)
     try:
@@ -165,7 +118,7 @@ def _read_all(kafka: Kafka, topic: str, partition: int | None = None, start: int
         left = {partition} if partition is not None else set(found.partitions)
         reader.assign([TopicPartition(topic, p, start) for p in left])
         while left:
-            for m in reader.consume(1000, 0.5):
+            for m in reader.consume(1000, 0.05):
                 if m.error() is None:
                     yield m
                 elif m.error().code() == KafkaError._PARTITION_EOF:

@@ -74,20 +74,30 @@ def redrive(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put dead letters back into the topics they came from, each at most once."""
-    from ops import clock, dlq
-    from ops.settings import Settings
+    """Put dead letters back into the topics they came from, each at most once.
 
+    A delivery that could not be translated is translated anew, with what the connector can read by now.
+    """
+    from ops import clock, dlq
+    from ops.commands.webhooks import receivers
+    from ops.redrive import Redriver, remake
+    from ops.settings import ConfigError, Settings, load_connections
+
+    settings = Settings()
+    try:
+        accounts = receivers(load_connections(settings.config))
+    except ConfigError as e:
+        raise UserError(str(e)) from e
     kafka = _kafka()
+    now = clock.from_setting(settings.clock)
     letters = [x for x in dlq.select(dlq.read_dead_letters(kafka), ids or [], topic, code) if x.redriven is None]
-    redriver = dlq.Redriver(kafka) if execute and letters else None
-    now = clock.from_setting(Settings().clock)
+    redriver = Redriver(kafka, accounts) if execute and letters else None
     done: list[DeadLetter] = []
     refused: dict[str, str] = {}
     for letter in letters:
         try:
             if redriver is None:
-                dlq.check_possible(letter)
+                remake(letter, kafka, accounts, now())
             elif not redriver.redrive(letter, now()):
                 continue
             done.append(letter)

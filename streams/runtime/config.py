@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["RuntimeConfig", "consumer_properties", "producer_properties", "restore_properties"]
+from confluent_kafka.admin import AdminClient
+
+__all__ = ["RuntimeConfig", "admin_client", "consumer_properties", "producer_properties", "restore_properties"]
 
 TRANSACTION_TIMEOUT_MS = 10_000
 """An open transaction holds up every read_committed reader; this bounds how long a dead worker can."""
@@ -106,5 +108,11 @@ def restore_properties(config: RuntimeConfig) -> dict[str, Any]:
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",
         "queued.min.messages": 50_000,
+        "fetch.wait.max.ms": 10,  # the end is only known from an answer without records: do not wait half a second for it
         **config.kafka,
     }
+
+
+def admin_client(config: RuntimeConfig) -> AdminClient:
+    """Hold on to it while its futures run: they fail without it."""
+    return AdminClient({"bootstrap.servers": config.bootstrap, "log_level": 3, **config.kafka})

@@ -15,11 +15,11 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from .batch import Batch
 from .channel import AgentSpec
-from .config import RuntimeConfig, producer_properties, restore_properties
+from .config import RuntimeConfig, admin_client, producer_properties, restore_properties
 from .errors import StateLost
 from .head import HEAD
 from .message import TP, Message
@@ -80,7 +80,7 @@ class Rebuilt:
 
 def check_idle(config: RuntimeConfig) -> None:
     """Raise GroupActive while the group has members."""
-    admin = AdminClient({"bootstrap.servers": config.bootstrap, **config.kafka})
+    admin = admin_client(config)
     [future] = admin.describe_consumer_groups([config.group], request_timeout=30).values()
     try:
         group = future.result()
@@ -98,7 +98,7 @@ def check_idle(config: RuntimeConfig) -> None:
 def plan(config: RuntimeConfig, agents: Mapping[str, AgentSpec]) -> list[PartitionPlan]:
     """Look at every table of the agents."""
     plans: list[PartitionPlan] = []
-    admin = AdminClient({"bootstrap.servers": config.bootstrap, **config.kafka})
+    admin = admin_client(config)
     reader = Consumer({**restore_properties(config), "group.id": config.group})
     try:
         for spec in agents.values():
@@ -158,7 +158,7 @@ async def _fold(
     try:
         reader.assign([TopicPartition(todo.topic, todo.partition, todo.first)])
         while at < end:
-            got = reader.consume(_BATCH, 0.2)
+            got = reader.consume(_BATCH, 0.05)
             messages = [Message.of(m) for m in got if m.error() is None and m.offset() < end]
             if messages:
                 batch = Batch(todo.topic, messages, {todo.partition: table})

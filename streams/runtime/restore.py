@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
-from .config import RuntimeConfig, restore_properties
+from .config import RuntimeConfig, admin_client, restore_properties
 from .head import HEAD, Head, fingerprint, start_offset
 from .message import TP
 from .table import Table
@@ -88,7 +88,7 @@ def _read(
     began = reported = time.monotonic()
     records = 0
     while not cancelled.is_set():
-        for m in reader.consume(_CHUNK, 0.1):
+        for m in reader.consume(_CHUNK, 0.02):
             if m.error() is not None:
                 if _at_end(m, target):
                     progress(1.0)
@@ -123,7 +123,7 @@ def _at_end(message: Any, target: int) -> bool:
 
 
 def _end(config: RuntimeConfig, tp: TP) -> int:
-    admin = AdminClient({"bootstrap.servers": config.bootstrap, **config.kafka})
+    admin = admin_client(config)
     spec = {TopicPartition(*tp): OffsetSpec.latest()}
     [future] = admin.list_offsets(spec, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=30).values()
     return int(future.result().offset)

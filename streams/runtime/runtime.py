@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 
 import faust
 import structlog
-from confluent_kafka.admin import AdminClient
 from faust.app.base import BootStrategy
 
 from .channel import AgentFunction, AgentSpec, bind
-from .config import RuntimeConfig
+from .config import RuntimeConfig, admin_client
 from .errors import TopicsUnfit
 from .health import Health
 from .service import KafkaService
@@ -106,7 +105,7 @@ class Runtime:
 
     def _check_topics(self) -> None:
         """A table must have a partition for each of its input's. Raises TopicsUnfit."""
-        admin = AdminClient({"bootstrap.servers": self.config.bootstrap, **self.config.kafka})
+        admin = admin_client(self.config)
         counts = {name: len(t.partitions) for name, t in admin.list_topics(timeout=30).topics.items()}
         needed = {self.config.dlq, *self._specs, *(s.table for s in self._specs.values() if s.table)}
         if missing := sorted(needed - counts.keys()):

@@ -58,7 +58,7 @@ def create(bootstrap: str, names: Names) -> None:
 
 def config(bootstrap: str, names: Names, **changes: Any) -> RuntimeConfig:
     base = RuntimeConfig(
-        bootstrap, names.prefix, now, dlq=names.dlq, session_timeout_ms=1_000, backoff_seconds=0.05, batch_size=200
+        bootstrap, names.prefix, now, dlq=names.dlq, session_timeout_ms=2_000, backoff_seconds=0.05, batch_size=200
     )
     return replace(base, **changes)
 
@@ -96,6 +96,7 @@ def read_all(bootstrap: str, topic: str) -> list[Any]:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 10,
         }
     )
     count = len(reader.list_topics(topic, 10).topics[topic].partitions)
@@ -103,7 +104,7 @@ def read_all(bootstrap: str, topic: str) -> list[Any]:
     found: list[Any] = []
     ended: set[int] = set()
     while len(ended) < count:
-        for m in reader.consume(1000, 0.2):
+        for m in reader.consume(1000, 0.05):
             if m.error() is None:
                 found.append(m)
             else:
@@ -125,7 +126,7 @@ def expected(records: list[tuple[bytes, bytes]]) -> dict[bytes, list[int]]:
     return {key: list(range(1, n + 1)) for key, n in counts.items()}
 
 
-async def until(done: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(done: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for what happens in threads and processes."""
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(done):

@@ -82,7 +82,7 @@ async def test_an_agent_that_never_stops_raising_ends_the_process(kafka: str, na
         raise RuntimeError("always")
 
     with pytest.raises(AgentFailed, match="3 times in a row"):
-        await asyncio.wait_for(runtime.run(), 20)
+        await asyncio.wait_for(runtime.run(), 60)
     assert job.read_all(kafka, names.output) == []
 
 
@@ -127,7 +127,7 @@ async def test_a_worker_refuses_to_start_on_a_changelog_that_lost_something(
     runtime = Runtime(job.config(kafka, names))
     job.counting(runtime, names)
     with pytest.raises(StateLost, match="wharf replay state"):
-        await asyncio.wait_for(runtime.run(), 20)
+        await asyncio.wait_for(runtime.run(), 60)
 
 
 async def test_a_deferred_record_stops_its_partition_until_it_is_due(kafka: str, names: job.Names, running) -> None:
