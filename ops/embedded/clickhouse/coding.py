@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import lz4.frame  # type: ignore[import-untyped]
 
@@ -40,23 +41,27 @@ def encode(body: bytes, coding: str) -> bytes:
     return _ENCODE[coding](body)
 
 
+_DECODE: dict[str, Callable[[], Any]] = {
+    "zstd": zstd.ZstdDecompressor,
+    "lz4": lz4.frame.LZ4FrameDecompressor,
+    "gzip": lambda: zlib.decompressobj(31),
+    "deflate": zlib.decompressobj,
+}
+
+
 def unpack(body: bytes, coding: str, limit: int) -> bytes:
     """Decompress a request, to at most ``limit`` bytes. Raises ClickHouseError."""
+    if coding in ("", "identity"):
+        return body
+    if coding not in _DECODE:
+        raise ClickHouseError(BAD_ARGUMENTS, f"Unknown Content-Encoding {coding}: use zstd, lz4, gzip or deflate")
+    decoder = _DECODE[coding]()
     try:
-        if coding in ("", "identity"):
-            out = body
-        elif coding == "gzip":
-            out = zlib.decompressobj(31).decompress(body, limit + 1)
-        elif coding == "deflate":
-            out = zlib.decompressobj().decompress(body, limit + 1)
-        elif coding == "zstd":
-            out = zstd.ZstdDecompressor().decompress(body, limit + 1)
-        elif coding == "lz4":
-            out = lz4.frame.LZ4FrameDecompressor().decompress(body, limit + 1)
-        else:
-            raise ClickHouseError(BAD_ARGUMENTS, f"Unknown Content-Encoding {coding}: use zstd, lz4, gzip or deflate")
+        out = bytes(decoder.decompress(body, limit + 1))
     except (zlib.error, RuntimeError, zstd.ZstdError) as e:
         raise ClickHouseError(BAD_ARGUMENTS, f"The body is not {coding}: {e}") from e
     if len(out) > limit:
         raise ClickHouseError(QUERY_TOO_LARGE, f"The query is longer than {limit} bytes")
-    return bytes(out)
+    if not decoder.eof:
+        raise ClickHouseError(BAD_ARGUMENTS, f"The body is not {coding}, or ends too early")
+    return out
