@@ -29,12 +29,12 @@ def create_topics(
     partitions: int,
     extra_config: Mapping[str, str] | None = None,
     *,
-    replication: int = 1,
+    replication: int = -1,
     topics: Iterable[Topic] = TOPICS,
 ) -> list[str]:
     """Create what is missing and bring the configuration of the rest up to date; returns the names created.
 
-    ``partitions`` is for the topics that don't fix their own count, ``extra_config`` are librdkafka properties (SASL, TLS).
+    ``replication`` -1 is the brokers' own default; ``partitions`` is for the topics that don't fix their own count, ``extra_config`` are librdkafka properties (SASL, TLS).
     Raises UserError where brokers don't answer or refuse, or a topic has another number of partitions: keys would move to
     other partitions, away from their state.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from urllib.request import urlopen
 
@@ -26,13 +27,22 @@ CRASH_LIMIT = 5
 class Up:
     """A context: entered, everything serves; left, everything has stopped, the sink before the Kafka it reads.
 
-    Raises UserError where something can't start.
+    ``after_topics`` are called, in order, once Kafka serves and its topics are there (publishing first rules, say). Raises UserError where
+    something can't start.
     """
 
-    def __init__(self, settings: Settings, kafka_port: int | None = None, clickhouse_port: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        kafka_port: int | None = None,
+        clickhouse_port: int | None = None,
+        *,
+        after_topics: Sequence[Callable[[Settings], None]] = (),
+    ) -> None:
         self._settings = settings
         self._kafka = None if settings.kafka else EmbeddedKafka(settings.home, port=kafka_port)
         self._clickhouse_port = clickhouse_port
+        self._after_topics = after_topics
         self._children: Supervisor | None = None
 
     def __enter__(self) -> Up:
@@ -42,6 +52,8 @@ class Up:
             kafka = kafka_bootstrap(self._settings)
             if made := create_topics(kafka, self._settings.partitions, self._settings.kafka_config):
                 log.info("topics created", topics=made)
+            for step in self._after_topics:
+                step(self._settings)
             self._children = Supervisor(self._settings.home / "logs")
             self._children.start(self._sink())
         except ProcessFailed as e:
