@@ -24,6 +24,7 @@ class Pace:
     ship: tuple[float, float] = (10.0, 60.0)
     transit: tuple[float, float] = (60.0, 180.0)
     deliver: tuple[float, float] = (240.0, 1_080.0)
+    late: tuple[float, float] = (1_440.0, 1_800.0)
 
     def times(self, factor: float) -> Pace:
         """The same, slower by ``factor``."""

@@ -176,9 +176,8 @@ class Warehouse:
         if self.chatty:
             self._report(order, "PACKED")
         chance = roll(self.seed, self.depot, order.reference, "late")
-        slow = 24.0 * 60 if chance.random() < self.rates.late else 0.0
-        low, high = self.pace.ship
-        self._next(order, "ship", (low + slow, high + slow), lambda: self._ship(order))
+        wait = self.pace.late if chance.random() < self.rates.late else self.pace.ship
+        self._next(order, "ship", wait, lambda: self._ship(order))
 
     def _ship(self, order: PickOrder) -> None:
         chance = roll(self.seed, self.depot, order.reference, "shipment")
