@@ -1,116 +1,28 @@
-"""A simulated Shopify shop over real HTTP: its customers order, pay late, mistype, cancel; its webhooks come as Shopify's do.
-
-``GET /_ledger`` (``kind``, ``since``) tells the truth, ``GET /_progress`` how far it is; the Admin API is at ``/admin/api/…``.
-"""
+"""A simulated Shopify shop over real HTTP: its customers order, pay late, mistype, cancel; its webhooks come as Shopify's do."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from aiohttp import web
 
-from ops.clock import Clock, system
+from ops.clock import Clock
 
-from .catalogue import Product, catalogue
-from .ledger import Ledger
-from .shopify_admin import Admin
-from .shopify_courier import ShopCourier, ShopFaults
-from .shopify_shop import Shop
-from .timeline import Timeline, serve_until_stopped
+from .catalogue import catalogue
+from .shopify_config import ShopFaults, ShopifyConfig
 
-__all__ = ["ShopifyConfig", "ShopifySimulator", "register", "run"]
-
-
-@dataclass(frozen=True, slots=True)
-class ShopifyConfig:
-    """``webhook_url``: where our server takes this shop's webhooks (``…/webhooks/shopify/acme``), ``""`` for none.
-
-    ``over_minutes``: of the clock, in which the orders come in. ``throttle``: the share of API calls told to come back.
-    """
-
-    orders: int = 100
-    over_minutes: float = 600.0
-    webhook_url: str = ""
-    secret: str = "simulated"  # noqa: S105 — the demonstration's own
-    token: str = "simulated"  # noqa: S105
-    seed: int = 1
-    ledger: Path | None = None
-    products: tuple[Product, ...] = field(default_factory=lambda: tuple(catalogue(1)))
-    faults: ShopFaults = field(default_factory=ShopFaults)
-    throttle: float = 0.01
-
-
-class ShopifySimulator:
-    """The application. ``shop`` and ``courier`` are open to tests."""
-
-    def __init__(self, config: ShopifyConfig, now: Clock = system) -> None:
-        self.config = config
-        self.ledger = Ledger(config.ledger, now)
-        self.timeline = Timeline(now)
-        self.courier = ShopCourier(
-            config.webhook_url,
-            config.secret,
-            "simulated.myshopify.com",
-            self.timeline,
-            self.ledger,
-            seed=config.seed,
-            faults=config.faults,
-        )
-        self.shop = Shop(config.seed, config.products, self.courier, now)
-        self.admin = Admin(self.shop, config.token, throttle=config.throttle)
-
-    def app(self) -> web.Application:
-        """To serve; the orders begin to come in when it starts."""
-        app = web.Application(client_max_size=4 * 1024 * 1024)
-        app.add_routes(self.admin.routes())
-        app.add_routes([web.get("/_ledger", self._ledger), web.get("/_progress", self._progress)])
-        app.cleanup_ctx.append(self._life)
-        return app
-
-    async def _life(self, _: web.Application) -> AsyncIterator[None]:
-        self.shop.open(self.config.orders, self.config.over_minutes)
-        task = asyncio.create_task(self.timeline.run())
-        yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await self.courier.close()
-        self.ledger.close()
-
-    def progress(self) -> dict[str, Any]:
-        """``done``: every order placed, every story told, every webhook confirmed, dropped or given up."""
-        placed, counts = self.shop.counts["orders"], self.courier.counts
-        done = placed >= self.config.orders and not self.shop.open_stories and not self.courier.open
-        return {
-            "orders": self.config.orders,
-            "placed": placed,
-            "done": done,
-            "stories": self.shop.open_stories,
-            "webhooks_open": self.courier.open,
-            "webhooks": dict(counts),
-            "changes": dict(self.shop.counts),
-            "violations": len(self.ledger.violations()),
-        }
-
-    async def _progress(self, _: web.Request) -> web.Response:
-        return web.json_response(self.progress())
-
-    async def _ledger(self, request: web.Request) -> web.Response:
-        kind, since = request.query.get("kind", ""), request.query.get("since", "0")
-        if not since.isdigit():
-            raise web.HTTPBadRequest(text="since: a whole number is needed")
-        return web.json_response(self.ledger.as_json(kind, int(since)))
+__all__ = ["ShopFaults", "ShopifyConfig", "register", "run"]
 
 
 def run(config: ShopifyConfig, port: int, now: Clock, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; ``ready`` is called once with the URL."""
+    from .shopify_server import ShopifySimulator
+    from .timeline import serve_until_stopped
+
     asyncio.run(serve_until_stopped(ShopifySimulator(config, now).app(), port, ready))
 
 

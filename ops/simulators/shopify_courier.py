@@ -12,27 +12,17 @@ import hashlib
 import hmac
 import uuid
 from collections import Counter
-from dataclasses import dataclass
 
 import aiohttp
 
 from .ledger import Ledger
+from .shopify_config import ShopFaults
 from .timeline import Timeline, roll
 
-__all__ = ["ShopCourier", "ShopFaults"]
+__all__ = ["ShopCourier"]
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 MINUTE = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class ShopFaults:
-    """Chances of a webhook. ``late``: it comes up to ``late_minutes`` (of the clock) late, behind newer ones; ``never``: not at all."""
-
-    double: float = 0.20
-    late: float = 0.20
-    never: float = 0.02
-    late_minutes: float = 20.0
 
 
 class ShopCourier:

@@ -23,8 +23,8 @@ from connectors.webhooks.server import AppServer
 from domain.commands import OrderCancelled, OrderUpserted
 from domain.effects import ChannelCancel, ChannelRefetch, ChannelShipment
 from domain.values import LineQty
-from ops.simulators.shopify import ShopifyConfig, ShopifySimulator
-from ops.simulators.shopify_courier import ShopFaults
+from ops.simulators.shopify import ShopFaults, ShopifyConfig
+from ops.simulators.shopify_server import ShopifySimulator
 from ops.simulators.timeline import serving
 from schemas.codec import decode
 
