@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from .checks.clickhouse import ClickHouse
-from .checks.evidence import Channel, Evidence
+from .checks.evidence import Channel, Evidence, Poison
 from .checks.log import read_topic
 from .ledgers import fetch, from_bol, from_shopify, from_threepl
 from .site import ACCOUNT, Site
@@ -15,8 +15,8 @@ __all__ = ["collect"]
 CATCH_UP_SECONDS = 60.0
 
 
-def collect(site: Site, bootstrap: str, clickhouse: ClickHouse) -> Evidence:
-    """Read everything. ClickHouse is given a minute to catch up with the log; the checks say if it did not."""
+def collect(site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poison]) -> Evidence:
+    """Read everything. ``broken``: the deliveries that were spoilt on purpose. ClickHouse is given a minute to catch up with the log; the checks say if it did not."""
     order_events = list(read_topic(bootstrap, "wharf.orders.events"))
     pool_events = list(read_topic(bootstrap, "wharf.pools.events"))
     _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)})
@@ -25,6 +25,7 @@ def collect(site: Site, bootstrap: str, clickhouse: ClickHouse) -> Evidence:
         channels.append(from_shopify(fetch(site.shopify), ACCOUNT))
     if site.plan.bol_orders:
         channels.append(from_bol(fetch(site.bol), ACCOUNT))
+    channels.append(Channel(f"shopify:{ACCOUNT}", poison=broken))
     return Evidence(
         order_events=order_events,
         pool_events=pool_events,

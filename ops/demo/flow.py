@@ -9,7 +9,7 @@ from urllib.error import URLError
 from ops.clock import from_setting
 
 from .display import Display
-from .lag import lag
+from .lag import Lag
 from .ledgers import progress
 from .site import Site
 from .supervisor import Supervisor
@@ -44,11 +44,13 @@ class Flow:
         self._watch = Watch(bootstrap)
         self._watch.start()
         self._idle_since: float | None = None
-        self._events = -1
+        self._moves = -1
+        self._lag = Lag(bootstrap)
 
     def close(self) -> None:
         """Stop watching."""
         self._watch.stop()
+        self._lag.close()
 
     def run(self) -> None:
         """Until quiet. Raises Stuck, ProcessFailed."""
@@ -61,6 +63,12 @@ class Flow:
                 raise Stuck(self._what_is_open())
             time.sleep(LOOK_SECONDS)
         self.display.orders(self._watch.progress(), self._local_time(), last=True)
+
+    def drain(self, seconds: float = 20.0) -> None:
+        """Wait until nobody is behind any more, or for so long; what then is left shows in the checks."""
+        end = time.monotonic() + seconds
+        while self._lag.now() and time.monotonic() < end:
+            time.sleep(0.1)
 
     def _local_time(self) -> str:
         from datetime import datetime
@@ -77,14 +85,14 @@ class Flow:
 
     def _is_quiet(self) -> bool:
         """Simulators idle, receipts booked, nobody behind, and that for a while; every order at its end or explained."""
-        events = self._watch.progress().events
-        if self._receipts or any(self.supervisor.alive(n) for n in self._booked) or events != self._events:
-            self._events, self._idle_since = events, None
+        moves = self._watch.progress().moves
+        if self._receipts or any(self.supervisor.alive(n) for n in self._booked) or moves != self._moves:
+            self._moves, self._idle_since = moves, None
             return False
         if self._idle_since is None:
             self._idle_since = time.monotonic()
         idle = time.monotonic() - self._idle_since
-        if idle < QUIET_SECONDS or self._busy() or lag(self.bootstrap):
+        if idle < QUIET_SECONDS or self._busy() or self._lag.now():
             return False
         return not self._watch.unexplained() or idle >= SILENT_SECONDS
 
@@ -93,7 +101,8 @@ class Flow:
         busy = []
         for name, url in self._simulators().items():
             try:
-                if not progress(url)["idle"]:
+                seen = progress(url)
+                if not seen.get("idle", seen.get("done")):
                     busy.append(name)
             except (URLError, OSError):
                 busy.append(name)
@@ -116,7 +125,7 @@ class Flow:
         ]
         for key, why in list(self._watch.unexplained().items())[:10]:
             lines.append(f"  {key}: {why}")
-        behind: Counter[str] = lag(self.bootstrap)
+        behind: Counter[str] = self._lag.now()
         lines += [f"  {group}: {n} records behind" for group, n in behind.most_common()]
         lines += [f"  {name} still has something to do" for name in self._busy()]
         lines += [f"  {name} was started again {n} times" for name, n in self.supervisor.restarts().items()]

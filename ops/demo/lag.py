@@ -7,69 +7,89 @@ The difference of two offsets would never become zero: a transaction's own marke
 from __future__ import annotations
 
 from collections import Counter
+from types import TracebackType
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from .checks.log import decode
 
-__all__ = ["committed", "lag"]
+__all__ = ["Lag"]
 
 FAR = 2_000
 """Further behind than this the offsets alone are told: reading would take longer than it is true."""
+SECONDS = 10.0
 
 
-def committed(bootstrap: str, internal: str = "wharf-demo") -> dict[str, list[TopicPartition]]:
-    """The committed offsets of every group but our own (whose names begin with ``internal``)."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    groups = [g.group_id for g in admin.list_consumer_groups(request_timeout=10).result().valid]
-    offsets = {}
-    for group in groups:
-        if group.startswith(internal):
-            continue
-        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=10)
-        offsets[group] = list(asked[group].result().topic_partitions)
-    return offsets
+class Lag:
+    """Asks for the lag of every group but our own (whose names begin with ``internal``). Use it as a context manager."""
 
+    def __init__(self, bootstrap: str, internal: str = "wharf-demo") -> None:
+        self._internal = internal
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": internal + "-lag",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,
+            }
+        )
 
-def lag(bootstrap: str, internal: str = "wharf-demo") -> Counter[str]:
-    """Unworked records by ``group topic``; empty means everyone is up to date. Raises KafkaException."""
-    behind: Counter[str] = Counter()
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": internal + "-lag",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-        }
-    )
-    try:
-        for group, places in committed(bootstrap, internal).items():
-            for place in places:
-                number = _behind(consumer, place)
-                if number:
-                    behind[f"{group} {place.topic}"] += number
-    finally:
-        consumer.close()
-    return behind
+    def __enter__(self) -> Lag:
+        return self
 
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
 
-def _behind(consumer: Consumer, place: TopicPartition) -> int:
-    low, high = consumer.get_watermark_offsets(place, timeout=10)
-    start = max(place.offset, low)
-    if start >= high:
-        return 0
-    if high - start > FAR:
-        return int(high - start)
-    consumer.assign([TopicPartition(place.topic, place.partition, start)])
-    number = 0
-    while True:
-        for message in consumer.consume(500, timeout=1.0):
+    def close(self) -> None:
+        """Close the connections."""
+        self._consumer.close()
+
+    def now(self) -> Counter[str]:
+        """Unworked records by ``group topic``; empty means everyone is up to date. Raises KafkaException."""
+        behind: Counter[str] = Counter()
+        for group, places in self._committed().items():
+            for topic, number in self._behind(places).items():
+                behind[f"{group} {topic}"] += number
+        return behind
+
+    def _committed(self) -> dict[str, list[TopicPartition]]:
+        groups = [g.group_id for g in self._admin.list_consumer_groups(request_timeout=SECONDS).result().valid]
+        offsets = {}
+        for group in groups:
+            if not group.startswith(self._internal):
+                asked = self._admin.list_consumer_group_offsets(
+                    [ConsumerGroupTopicPartitions(group)], request_timeout=SECONDS
+                )
+                offsets[group] = list(asked[group].result().topic_partitions)
+        return offsets
+
+    def _behind(self, places: list[TopicPartition]) -> Counter[str]:
+        behind: Counter[str] = Counter()
+        near = []
+        for place in places:
+            low, high = self._consumer.get_watermark_offsets(place, timeout=SECONDS)
+            start = max(place.offset, low)
+            if high - start > FAR:
+                behind[place.topic] += high - start
+            elif start < high:
+                near.append(TopicPartition(place.topic, place.partition, start))
+        self._consumer.assign(near)
+        todo = {(p.topic, p.partition) for p in near}
+        while todo:
+            self._count(todo, behind)
+        self._consumer.unassign()
+        return +behind
+
+    def _count(self, todo: set[tuple[str, int]], behind: Counter[str]) -> None:
+        for message in self._consumer.consume(500, timeout=0.05):
             error = message.error()
             if error is None:
-                number += decode(message.value() or b"")[0] != "Tick"
+                behind[str(message.topic())] += decode(message.value() or b"")[0] != "Tick"
             elif error.code() == KafkaError._PARTITION_EOF:
-                return number
+                todo.discard((str(message.topic()), int(message.partition() or 0)))
             else:
                 raise KafkaException(error)

@@ -63,6 +63,8 @@ def from_bol(ledger: Json, account: str) -> Channel:
     for e in ledger["entries"]:
         if e["kind"] == "order":
             channel.orders.append(_bol_order(e, account))
+        elif e["kind"] == "cancelled":
+            channel.cancelled[(f"bol:{account}:{e['order']}", e["item"])] += e["qty"]
         elif e["kind"] == "shipped":
             key = f"bol:{account}:{e['order']}"
             channel.told.append(Told(key, e["item"], e["qty"], e["reference"]))
@@ -82,5 +84,18 @@ def _bol_order(entry: Json, account: str) -> SentOrder:
 
 
 def from_shopify(ledger: Json, account: str) -> Channel:
-    """A simulated shop."""
-    return Channel(f"shopify:{account}", violations=_violations(ledger))
+    """A simulated shop. Every order can be polled for, whatever became of its webhooks."""
+    channel = Channel(f"shopify:{account}", violations=_violations(ledger))
+    ordered: dict[str, dict[str, int]] = {}
+    for e in ledger["entries"]:
+        key = f"shopify:{account}:{e.get('order')}"
+        if e["kind"] == "order":
+            ordered[key] = {x["line_id"]: x["qty"] for x in e["lines"]}
+            channel.orders.append(SentOrder(key, ordered[key], seen=True, test=e["test"]))
+        elif e["kind"] == "fulfilled":
+            channel.told.extend(Told(key, x["line_id"], x["qty"], e["number"]) for x in e["lines"])
+        elif e["kind"] == "part_cancelled":
+            channel.cancelled[(key, e["line"])] += e["qty"]
+        elif e["kind"] == "cancelled":
+            channel.cancelled.update({(key, line): qty for line, qty in ordered[key].items()})
+    return channel

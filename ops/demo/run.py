@@ -17,6 +17,7 @@ from typing import Any
 from ops.embedded.endpoints import find
 from ops.errors import UserError
 
+from . import poison
 from .checks import run_checks
 from .checks.clickhouse import ClickHouse
 from .collect import collect
@@ -126,13 +127,19 @@ class _Run:
         """Start, flow, freeze, check, report."""
         with self._timed("start"):
             bootstrap, clickhouse = self._start()
-        with self._timed("flow"):
-            self._flow(bootstrap)
-        ended = _simulated_now(self.site)
+        flow = Flow(self.site, self.supervisor, self.display, bootstrap, self.options.timeout_seconds)
+        try:
+            with self._timed("flow"):
+                broken = poison.send(self.site, self.options.seed)
+                flow.run()
+            ended = _simulated_now(self.site)
+            with self._timed("freeze"):
+                self._freeze(flow)
+        finally:
+            flow.close()
         with self._timed("check"):
-            self._freeze()
             self.display.step("gathering evidence: the log, the simulators' ledgers, ClickHouse")
-            evidence = collect(self.site, bootstrap, clickhouse)
+            evidence = collect(self.site, bootstrap, clickhouse, broken)
             self.display.step("checking")
             findings = run_checks(evidence)
             parts = summarize(evidence, clickhouse)
@@ -165,7 +172,8 @@ class _Run:
         self.display.step("starting Kafka, ClickHouse, workers, webhooks, pollers, simulators")
         start(site.servers())
         bootstrap, clickhouse = _servers(self.home.path)
-        site.start_clock(START_SECONDS)
+        # On a busy machine all takes longer: what the servers took is a measure for the rest.
+        site.start_clock(max(START_SECONDS, 1.2 * (time.monotonic() - self._began)))
         start(site.publish_rules(), wait=False)
         start(site.report_stock("stock-count", "count", site.plan.initial), wait=False)
         start(site.webhook_server(), wait=False)
@@ -176,12 +184,13 @@ class _Run:
             self.supervisor.wait_exit(name, 60)
         self.supervisor.wait_ready("webhooks")
         start(site.threepl_simulator())
-        start(site.poller(), wait=False)
-        # The demo's day began a moment ago: what took longer to start than that is not counted as the warehouse's work.
+        while time.time() * 1000 < site.origin_ms:  # the day begins with its first orders
+            time.sleep(0.02)
         if site.plan.shopify_orders:
             start(site.shopify_simulator(), wait=False)
         if site.plan.bol_orders:
             start(site.bol_simulator(), wait=False)
+        start(site.poller(), wait=False)
         self._note()
         return bootstrap, ClickHouse(clickhouse)
 
@@ -190,22 +199,19 @@ class _Run:
         pids = {name: self.supervisor.pid(name) for name in names if self.supervisor.alive(name)}
         self.home.note({"demo": os.getpid(), **pids})
 
-    def _flow(self, bootstrap: str) -> None:
-        flow = Flow(self.site, self.supervisor, self.display, bootstrap, self.options.timeout_seconds)
-        try:
-            flow.run()
-        finally:
-            flow.close()
-
-    def _freeze(self) -> None:
+    def _freeze(self, flow: Flow) -> None:
         """Nothing may move while the books are compared: first what lets facts in, then what works on them."""
-        self.display.step("all quiet: stopping workers, so that nothing moves while it is checked")
-        self._moving = [n for n in self.supervisor.names() if n in ("poll", "webhooks", "effects") or "worker" in n]
-        for name in self._moving:
+        self.display.step("all quiet: stopping what could still move, so that it can be checked")
+        for name in ("poll", "webhooks"):
             self.supervisor.stop(name)
+        flow.drain()
+        workers = [f"worker-{slot}" for slot in range(self.options.workers)]
+        for name in (*workers, "effects"):
+            self.supervisor.stop(name)
+        self._stopped = ["webhooks", *workers, "effects", "poll"]
 
     def _go_on(self) -> None:
-        for name in self._moving:
+        for name in self._stopped:
             self.supervisor.resume(name)
         names = self.supervisor.names()
         self.home.note({name: self.supervisor.pid(name) for name in names if self.supervisor.alive(name)})

@@ -16,13 +16,13 @@ __all__ = ["Progress", "Watch"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Orders that have been placed, wholly shipped, delivered or cancelled so far, and how many events it took."""
+    """Orders that have been placed, wholly shipped, delivered or cancelled so far, and how many events said something new."""
 
     placed: int = 0
     shipped: int = 0
     delivered: int = 0
     cancelled: int = 0
-    events: int = 0
+    moves: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
 
 
@@ -31,10 +31,10 @@ class Watch(threading.Thread):
 
     def __init__(self, bootstrap: str, topic: str = "wharf.orders.events") -> None:
         super().__init__(name="watch", daemon=True)
-        self._bootstrap = bootstrap
+        self._servers = bootstrap
         self._topic = topic
         self._stop_asked = threading.Event()
-        self._events = 0
+        self._moves = 0
         self._keys: dict[str, set[str]] = {}
         self._books: dict[str, Book] = {}
 
@@ -42,7 +42,7 @@ class Watch(threading.Thread):
         """Read until stopped. A broker that is away is waited for."""
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                "bootstrap.servers": self._servers,
                 "group.id": "wharf-demo-watch",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
@@ -62,8 +62,8 @@ class Watch(threading.Thread):
         name, event = decode(value)
         if name != "OrderEvent":
             return
-        self._events += 1
         kind, key = event["type"], event["order_key"]
+        self._moves += kind not in ("DUPLICATE", "STALE")
         if kind != "SHIPPED" or event["complete"]:
             self._keys.setdefault(kind, set()).add(key)
         self._books.setdefault(key, Book(key)).add(event)
@@ -76,7 +76,7 @@ class Watch(threading.Thread):
             sizes.get("SHIPPED", 0),
             sizes.get("DELIVERED", 0),
             sizes.get("CANCELLED", 0),
-            self._events,
+            self._moves,
             Counter(book.status for book in list(self._books.values())),
         )
 

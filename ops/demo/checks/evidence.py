@@ -50,14 +50,14 @@ class Poison:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel's ledger. ``sent_twice``: deliveries beyond the first of the same event that got a 2xx."""
+    """A channel's ledger. ``cancelled``: units by (order key, line) that it counts as cancelled: it takes no shipment of those."""
 
     name: str
     orders: list[SentOrder] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
+    cancelled: Counter[tuple[str, str]] = field(default_factory=Counter)
     poison: list[Poison] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
-    sent_twice: int = 0
 
 
 @dataclass(frozen=True, slots=True)

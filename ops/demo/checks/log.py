@@ -69,6 +69,7 @@ def read_topic(bootstrap: str, topic: str, decoded: bool = True) -> Iterator[Ent
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 20,
         }
     )
     try:
@@ -82,7 +83,7 @@ def read_topic(bootstrap: str, topic: str, decoded: bool = True) -> Iterator[Ent
 
 def _to_end(consumer: Consumer, open_partitions: set[int], decoded: bool) -> Iterator[Entry]:
     while open_partitions:
-        for message in consumer.consume(2000, timeout=1.0):
+        for message in consumer.consume(2000, timeout=0.2):
             error = message.error()
             if error is None:
                 yield _entry(message, decoded)

@@ -23,10 +23,7 @@ def check(evidence: Evidence) -> Finding:
         if qty > ordered.get(line, 0):
             violations.append(f"{'/'.join(line)}: {qty} shipped, {ordered.get(line, 0)} ordered")
     told = _told(evidence, violations)
-    known = {c.name for c in evidence.channels}
-    for line in sorted({*shipped, *told}):
-        if line[0].rpartition(":")[0] in known and shipped[line] != told[line]:
-            violations.append(f"{'/'.join(line)}: {shipped[line]} shipped, {told[line]} told to the channel")
+    violations += _untold(evidence, shipped, told)
     figures = {
         "pick_orders": len({(depot, reference) for depot, reference, _ in evidence.warehouse.asked}),
         "parcels": len({(s.depot, s.shipment_id) for s in evidence.warehouse.shipped}),
@@ -51,6 +48,18 @@ def _parcels(evidence: Evidence) -> tuple[Counter[Line], list[str]]:
         if qty > asked:
             violations.append(f"{' '.join(pick)}: {qty} shipped, {asked} asked for")
     return shipped, violations
+
+
+def _untold(evidence: Evidence, shipped: Counter[Line], told: Counter[Line]) -> list[str]:
+    """Lines of which the channel knows other units than left. What it had cancelled before, it does not take as shipped."""
+    cancelled: Counter[Line] = Counter()
+    for channel in evidence.channels:
+        cancelled += channel.cancelled
+    return [
+        f"{'/'.join(line)}: {shipped[line]} shipped, {told[line]} told to the channel ({cancelled[line]} cancelled there)"
+        for line in sorted({*shipped, *told})
+        if not shipped[line] - cancelled[line] <= told[line] <= shipped[line]
+    ]
 
 
 def _told(evidence: Evidence, violations: list[str]) -> Counter[Line]:
