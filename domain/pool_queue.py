@@ -58,12 +58,13 @@ def want_of(request: PoolRequest) -> Want:
 
 def key_of(order: PoolOrder, request: PoolRequest) -> str:
     """The request's place in a queue."""
-    return queue_key(request.rank, request.placed_at, order.key, request.no)
+    return queue_key(request.rank, request.placed_at, request.arrived, (order.key, request.no))
 
 
 def enqueue(s: Session, order: PoolOrder, request: PoolRequest, could: list[str]) -> None:
     """A request begins to wait; after ``unfillable_after_days`` it is given up."""
     order.requests.append(request)
+    request.arrived = s.meta.seq
     s.index("open").set(f"{order.key}/{request.no}")
     if days := s.rules.routing.unfillable_after_days:
         request.expires = s.now + days * DAY_MS

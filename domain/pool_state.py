@@ -91,7 +91,9 @@ class WaitingLine(_Kept):
 
 
 class PoolRequest(_Kept):
-    """A request of which units wait. ``queue``: the depots (joined) under which it is queued, ``None`` before it is."""
+    """A request of which units wait. ``queue``: the depots (joined) under which it is queued, ``None`` before it is;
+    ``arrived``: the pool's event count then.
+    """
 
     no: int
     rank: int
@@ -110,6 +112,7 @@ class PoolRequest(_Kept):
     trace: str
     queue: str | None = None
     expires: int = 0
+    arrived: int = 0
 
     def demand(self) -> list[DemandLine]:
         """What waits, as a demand."""

@@ -91,6 +91,7 @@ class Work:
 
     def drop(self, kind: type[msgspec.Struct], id: str) -> None:
         """The record goes."""
+        self.get(kind, id)  # is it stored at all?
         self._held[kind, id] = None
         self._dirty[kind, id] = None
 

@@ -59,14 +59,16 @@ def report_wms(s: Session, c: WmsReported) -> None:
     growth = [_growth(x, told) for x, told in _figures(allocation, c)]
     r = Report(c, order, allocation, growth, _progress(s, allocation, c))
     sent = len(s.sent)
+    picked = _picked(s, r)
     _short(s, r)
     _cancelled(s, r)
-    _picked(s, r)
     shipped = _shipped(s, r)
     if shipped and c.status != "SHIPPED":
         s.progressed(r.progress, "SHIPPED", _lines(allocation), c.reason)
-    if _is_news(allocation, c, shipped or any(g.picked for g in growth)):
+    if _is_news(allocation, c, shipped or picked):
         s.progressed(r.progress, c.status, _lines(allocation), c.reason)
+    elif picked and len(s.sent) == sent:
+        s.progressed(r.progress, "PICKING", _lines(allocation), c.reason)
     if len(s.sent) == sent:
         key = c.idempotency_key
         s.event("DUPLICATE", order_key=order.key, allocation_id=allocation.id, reason=c.status, reference=key)
@@ -158,11 +160,13 @@ def _cancelled(s: Session, r: Report) -> None:
     s.progressed(r.progress, "CANCELLED", _lines(r.allocation), r.told.reason)
 
 
-def _picked(s: Session, r: Report) -> None:
+def _picked(s: Session, r: Report) -> bool:
     for g in r.growth:
         g.line.picked += g.picked
     if any(g.picked for g in r.growth):
         s.event("PICKED", moves=[], **r.ids)
+        return True
+    return False
 
 
 def _shipped(s: Session, r: Report) -> bool:

@@ -30,9 +30,9 @@ def _due(latest_delivery: int | None, now: int, hours: int) -> bool:
     return latest_delivery is not None and latest_delivery - now <= hours * _HOUR
 
 
-def queue_key(rank: int, placed_at: int, order_key: str, request_no: int) -> str:
-    """Sorts as backorders are served: by class, then age (``placed_at``), then a fixed tie-break."""
-    return f"{rank:02d}/{max(placed_at, 0):013d}/{order_key}/{request_no}"
+def queue_key(rank: int, placed_at: int, arrived: int, request: tuple[str, int]) -> str:
+    """Sorts as backorders are served: by class, then age (``placed_at``), then arrival (channels round to seconds)."""
+    return f"{rank:02d}/{max(placed_at, 0):013d}/{arrived:012d}/{request[0]}/{request[1]}"
 
 
 def after_class(rank: int) -> str:
@@ -42,5 +42,5 @@ def after_class(rank: int) -> str:
 
 def split_queue_key(key: str) -> tuple[int, str, int]:
     """Rank, order key and request number of a queue key (an order key has no ``/``)."""
-    r, _, order_key, no = key.split("/")
+    r, _, _, order_key, no = key.split("/")
     return int(r), order_key, int(no)

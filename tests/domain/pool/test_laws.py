@@ -88,7 +88,7 @@ class Machine(RuleBasedStateMachine):
         demand = [DemandLine(f"{self.n}-{i}", sku, qty, bundle) for i, (sku, qty, bundle) in enumerate(lines)]
         for x in demand:
             self.wanted[f"shopify:acme:{name}", x.line_id] += x.qty
-        self.places[f"shopify:acme:{name}", self.n] = (0 if vip else 2, self.pool.now, f"shopify:acme:{name}", self.n)
+        self.places[f"shopify:acme:{name}", self.n] = (0 if vip else 2, self.pool.now, self.n)
         before = self._takeable()
         answer = self.pool.order(name, demand, no=self.n, tags=["VIP"] if vip else [], country=country)
         self._no_overtaking(answer, 0 if vip else 2, before)
@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
             order = msgspec.msgpack.decode(raw, type=PoolOrder) if kind == "o" else None
             for r in order.requests if order else ():
                 found += [
-                    ((r.rank, r.placed_at, order.key, r.no), x.sku, (r.queue or "").split(","), x.qty) for x in r.lines
+                    ((r.rank, r.placed_at, r.no), x.sku, (r.queue or "").split(","), x.qty) for x in r.lines
                 ]
         return found
 
