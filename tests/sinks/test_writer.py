@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import clickhouse_connect
 import pytest
 
 from domain.record import Record
+from ops.embedded.clickhouse import Engine
 from schemas.topics import ORDERS_EVENTS, POOLS_EVENTS
 from sinks.clickhouse import progress
 from sinks.clickhouse.batches import Batch, Poison
@@ -14,6 +16,7 @@ from sinks.clickhouse.progress import StateMismatch
 from sinks.clickhouse.ranges import Rewind, State, Stored
 from sinks.clickhouse.writer import Writer
 from tests.sinks.events import START, order_event, pool_event, units
+from tests.sinks.writable_http import WritableServer
 
 KEY = (ORDERS_EVENTS.name, 0)
 
@@ -22,10 +25,17 @@ class Crash(Exception):
     pass
 
 
-@pytest.fixture
-def client(clickhouse: Any) -> Any:
+@pytest.fixture(params=["chdb", "http"])
+def client(request: pytest.FixtureRequest, clickhouse: Any, engine: Engine) -> Iterator[Any]:
+    """Both of clickhouse-connect's clients, in process and over HTTP, on the same engine."""
     migrate(clickhouse)
-    return clickhouse
+    if request.param == "chdb":
+        yield clickhouse
+        return
+    server = WritableServer(str(engine.directory / "data"))
+    with clickhouse_connect.get_client(host="127.0.0.1", port=server.port, database=clickhouse.database) as client:
+        yield client
+    server.close()
 
 
 def batch(first: int, last: int, topic: str = ORDERS_EVENTS.name) -> Batch:
