@@ -38,7 +38,7 @@ def _pick_order(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
     if a is None:
         raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
     if not c.ok:
-        if a.status in _BEFORE_WORK and any(x.live for x in a.lines):
+        if not a.heard and any(x.live for x in a.lines):
             a.status = "FAILED"
             for x in a.lines:
                 x.asked = 0

@@ -129,7 +129,8 @@ class Allocation(msgspec.Struct, array_like=True):
 
     ``status``: ALLOCATED, FAILED (the pick order could not be delivered), SUBMITTED, ACCEPTED, PICKING, PICKED, PACKED,
     CLOSED. ``sent``: a pick order went out; ``refused``: the WMS will not cancel; ``recall``: the units must come back
-    (address or article changed); ``target``: the WMS connection; ``reference``: the WMS's own number.
+    (address or article changed); ``target``: the WMS connection; ``reference``: the WMS's own number;
+    ``heard``: it reported on it, so it has it.
     """
 
     id: str
@@ -154,6 +155,7 @@ class Allocation(msgspec.Struct, array_like=True):
     recall: bool = False
     effect_id: str = ""
     reference: str = ""
+    heard: bool = False
 
     @property
     def at_wms(self) -> bool:

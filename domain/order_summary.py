@@ -71,7 +71,7 @@ def _line(x: Line) -> dict[str, Any]:
 
 
 def _allocation(a: Allocation) -> dict[str, Any]:
-    skip = {"target", "wave", "sent", "refused", "recall", "effect_id"}
+    skip = {"target", "wave", "sent", "refused", "recall", "effect_id", "heard"}
     lines = [{k: v for k, v in _fields(x).items() if k != "told"} for x in a.lines]
     return {k: v for k, v in _fields(a).items() if k not in skip} | {"lines": lines}
 

@@ -158,3 +158,11 @@ def test_returns_and_refunds_are_kept_also_before_the_create(desk):
     assert desk.state.refunds["r1"].amount == 500
     assert desk.events[1].amount == 500
     assert desk.units() == {"allocated": 1}
+
+
+def test_a_failure_told_after_the_warehouse_reported_is_no_failure_of_the_order(desk):
+    desk.upsert()
+    desk.wms("PICKING")
+    desk.outcome(desk.of(PickOrder)[0], ok=False)
+    assert (desk.status, desk.state.holds) == ("ALLOCATED", {})
+    assert desk.types()[-1] == "EFFECT_FAILED"
