@@ -116,7 +116,8 @@ class Site:
 
     def servers(self) -> Spec:
         """Kafka with its topics, the sink with ClickHouse."""
-        return self._spec("up", "up", ready=lambda: find(self.home.path, "clickhouse") is not None, stop_seconds=40.0)
+        ready = _found(self.home.path)
+        return Spec("up", (*WHARF, "up"), ready=ready, stop_seconds=40.0, base=True)
 
     def publish_rules(self) -> Spec:
         """The rules, once."""
@@ -186,16 +187,13 @@ class Site:
         ready: Callable[[], bool] | None = None,
         env: dict[str, str] | None = None,
         restart: bool = True,
-        stop_seconds: float = 15.0,
     ) -> Spec:
-        return Spec(
-            name,
-            (*WHARF, *arguments),
-            env={"WHARF_CLOCK": self.clock, **(env or {})},
-            ready=ready,
-            restart=restart,
-            stop_seconds=stop_seconds,
-        )
+        told = {"WHARF_CLOCK": self.clock, **(env or {})}
+        return Spec(name, (*WHARF, *arguments), env=told, ready=ready, restart=restart)
+
+
+def _found(home: Path) -> Callable[[], bool]:
+    return lambda: find(home, "kafka") is not None and find(home, "clickhouse") is not None
 
 
 def _answers(url: str) -> Callable[[], bool]:

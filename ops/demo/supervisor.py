@@ -43,7 +43,10 @@ class ProcessFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """How to run a process. ``ready`` tells whether it serves now; ``restart`` false: it runs once, and exit 0 is success."""
+    """How to run a process. ``ready`` tells whether it serves now; ``restart`` false: it runs once, and exit 0 is success.
+
+    ``base``: others need it to stop well (a broker), so ``stop_all`` stops it after them.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -52,6 +55,7 @@ class Spec:
     ready_seconds: float = 60.0
     stop_seconds: float = 15.0
     restart: bool = True
+    base: bool = False
 
 
 @dataclass(slots=True)
@@ -168,14 +172,22 @@ class Supervisor:
             self._respawn(running)
 
     def stop_all(self) -> dict[str, int]:
-        """Stop everything, the last started first. Returns exit codes by name; called again, it does nothing more."""
+        """Stop everything, the last started first, ``base`` ones after all others. Returns exit codes by name.
+
+        Called again, it does nothing more.
+        """
         codes = {}
         with self._lock:
-            names = list(self._running)
             for running in self._running.values():
                 running.held = True
-        for name in reversed(names):
-            codes[name] = self.stop(name)
+            names = list(reversed(self._running))
+        for base in (False, True):
+            group = [name for name in names if self._running[name].spec.base == base]
+            for name in group:  # all at once: each takes a second or two to end
+                if self.alive(name):
+                    self.kill(name, signal.SIGTERM)
+            for name in group:
+                codes[name] = self.stop(name)
         self._stopping.set()
         self._watcher.join(5)
         return codes

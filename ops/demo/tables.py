@@ -28,7 +28,7 @@ def show(report: Report, console: Console) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i == 0)
     return table
 
 
@@ -61,7 +61,7 @@ def _kpis(report: Report, console: Console) -> None:
         if not shown:
             continue
         names = [n for n in shown[0] if n not in ("dimension", "value", "cohort")]
-        table = _table(view, "", *names)
+        table = _table(view, "", *(name.replace("_", " ") for name in names))
         for row in shown:
             table.add_row(f"{row['dimension']} {row['value']}".strip(), *(_cell(n, row[n]) for n in names))
         console.print(table, "")
@@ -78,9 +78,10 @@ def _checks(checks: list[Finding], console: Console) -> None:
     for check in checks:
         mark = "[green]holds[/green]" if check.ok else "[red]FAILS[/red]"
         figures = ", ".join(f"{k} {v}" for k, v in check.figures.items() if k != "violations")
-        console.print(f"  {mark}  {check.name}: {check.promise}\n         [dim]{figures}[/dim]", highlight=False)
+        console.print(f"  {mark}  {check.name.replace('_', ' ')}: {check.promise}", highlight=False, soft_wrap=True)
+        console.print(f"         [dim]{figures}[/dim]", highlight=False, soft_wrap=True)
         for text in check.offenders:
-            console.print(f"         [red]{escape(text)}[/red]", highlight=False)
+            console.print(f"         [red]{escape(text)}[/red]", highlight=False, soft_wrap=True)
         if (left := check.figures["violations"] - len(check.offenders)) > 0:
             console.print(f"         … and {left} more")
     console.print("")
@@ -90,9 +91,9 @@ def _next(report: Report, console: Console) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
-    took = report.seconds["all"]
-    simulated = f"{report.simulated['from']} to {report.simulated['to']}"
-    say(f"{report.orders} orders, {simulated}, in {took:.0f} s")
+    simulated = f"{report.simulated['from']} to {report.simulated['to']} ({report.speed:g} times as fast)"
+    parts = ", ".join(f"{name} {s:.0f} s" for name, s in report.seconds.items() if name != "all")
+    say(f"{report.orders} orders, {simulated}, in {report.seconds['all']:.0f} s ({parts})")
     if report.kept:
         say("\n[bold]Still running[/bold]; where to look next:")
         say(f"  export WHARF_HOME={report.home} WHARF_CONFIG={report.home}/wharf.yaml")
