@@ -69,7 +69,15 @@ class _Running:
     """When to start it again (monotonic seconds); None while it runs."""
     exit_codes: list[int] = field(default_factory=list)
     held: bool = False
-    """Killed or stopped by ``stop``: not to be started again by the watcher."""
+    """Stopped by ``stop``: not to be started again by the watcher."""
+    asked: bool = False
+    """Was sent SIGTERM to end; a second one may cut its clean end short."""
+
+    def ask_to_end(self) -> None:
+        """SIGTERM, once."""
+        if not self.asked and self.process.poll() is None:
+            self.asked = True
+            self.process.terminate()
 
 
 def tail(path: Path, lines: int = 15) -> str:
@@ -145,8 +153,7 @@ class Supervisor:
             running = self._running[name]
             running.held = True
             running.due = None
-        if running.process.poll() is None:
-            running.process.terminate()
+        running.ask_to_end()
         try:
             return running.process.wait(running.spec.stop_seconds)
         except subprocess.TimeoutExpired:
@@ -184,8 +191,7 @@ class Supervisor:
         for base in (False, True):
             group = [name for name in names if self._running[name].spec.base == base]
             for name in group:  # all at once: each takes a second or two to end
-                if self.alive(name):
-                    self.kill(name, signal.SIGTERM)
+                self._running[name].ask_to_end()
             for name in group:
                 codes[name] = self.stop(name)
         self._stopping.set()
@@ -242,6 +248,7 @@ class Supervisor:
         running.process = self._spawn(running.spec)
         running.started = time.monotonic()
         running.due = None
+        running.asked = False
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.05):

@@ -111,3 +111,26 @@ def test_a_one_off_that_fails_names_its_exit_code(supervisor: Supervisor) -> Non
     supervisor.start(Spec("once", (sys.executable, "-c", "raise SystemExit(3)"), restart=False), wait=False)
     with pytest.raises(ProcessFailed, match="once exited with 3"):
         supervisor.wait_exit("once", 10)
+
+
+def test_a_process_is_asked_to_end_only_once(supervisor: Supervisor, tmp_path: Path) -> None:
+    """Many servers take a second SIGTERM for "at once", and would not stop clean."""
+    count = tmp_path / "count"
+    code = (
+        "import signal,time,pathlib\n"
+        f"count = pathlib.Path({str(count)!r})\n"
+        "n = 0\n"
+        "def term(*_):\n"
+        "    global n\n"
+        "    n += 1\n"
+        "    count.write_text(str(n))\n"
+        "signal.signal(15, term)\n"
+        "count.write_text('0')\n"
+        "while not n: time.sleep(0.01)\n"
+        "time.sleep(0.5)\n"
+    )
+    supervisor.start(
+        Spec("slow to end", (sys.executable, "-c", code), ready=lambda: count.exists() and count.read_text() == "0")
+    )
+    assert supervisor.stop_all() == {"slow to end": 0}
+    assert count.read_text() == "1"
