@@ -117,6 +117,7 @@ class Up:
             arguments,
             env={"WHARF_KAFKA": kafka_config(self._settings)["bootstrap.servers"]},
             ready=self._clickhouse_ready,
+            ready_seconds=120.0,
         )
 
     def _clickhouse_ready(self) -> bool:

@@ -21,7 +21,7 @@ __all__ = ["EmbeddedKafka", "kafka_lib"]
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
 _BROKER_JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
 # The tool lives for a second: the optimizing compiler would only cost it time.
