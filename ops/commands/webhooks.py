@@ -34,35 +34,6 @@ def receivers(connections: Connections) -> dict[tuple[str, str], Receiver]:
     return found
 
 
-def _bootstrap(settings: Settings) -> str:
-    """The brokers: ``WHARF_KAFKA``, else the embedded one that ``wharf up`` runs."""
-    port = settings.home / "kafka" / "port"
-    if settings.kafka:
-        return settings.kafka
-    if port.is_file():
-        return f"127.0.0.1:{port.read_text().strip()}"
-    raise UserError(f"Kafka is not running under {settings.home}: start `wharf up`, or set WHARF_KAFKA=host:port")
-
-
-def _logging(level: str) -> None:
-    import logging
-    import sys
-
-    import structlog
-
-    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
 async def serve(
     found: Mapping[tuple[str, str], Receiver], settings: Settings, host: str, port: int, ready: Path | None
 ) -> None:
@@ -73,8 +44,9 @@ async def serve(
     from connectors.webhooks.publisher import KafkaPublisher
     from connectors.webhooks.server import AppServer
     from ops import clock
+    from ops.process import bootstrap
 
-    publisher = KafkaPublisher({"bootstrap.servers": _bootstrap(settings), **settings.kafka_config})
+    publisher = KafkaPublisher({"bootstrap.servers": bootstrap(settings), **settings.kafka_config})
     app = create_app(found, publisher, clock.from_setting(settings.clock))
     server = AppServer(app, host, port)
     stop = asyncio.Event()
@@ -108,6 +80,7 @@ def webhooks(
 
     A delivery is confirmed once Kafka has acknowledged it; `/healthz` and `/metrics` are served beside.
     """
+    from ops.process import json_logs
     from ops.settings import ConfigError, Settings, load_connections
 
     settings = Settings()
@@ -118,7 +91,7 @@ def webhooks(
     found = receivers(connections)
     if not found:
         raise UserError(f"{settings.config}: no account with `secrets`: add one under channels.shopify or threepl")
-    _logging(settings.log_level)
+    json_logs(settings.log_level)
     import uvloop
 
     uvloop.run(serve(found, settings, host, port, ready_file))

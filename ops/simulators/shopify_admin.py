@@ -11,8 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .shopify_order import SimOrder, iso
+from .shopify_order import SimOrder
 from .shopify_shop import Shop, UserErrors
+from .shopify_views import iso, order_body
 from .timeline import roll
 
 __all__ = ["Admin"]
@@ -91,7 +92,7 @@ class Admin:
             info = base64.urlsafe_b64encode(json.dumps(page[-1]).encode()).decode()
             url = request.url.with_query({"limit": str(limit), "page_info": info})
             headers["Link"] = f'<{url}>; rel="next"'
-        return web.json_response({"orders": [self.shop.orders[i].body() for _, i in page]}, headers=headers)
+        return web.json_response({"orders": [order_body(self.shop.orders[i]) for _, i in page]}, headers=headers)
 
     async def order(self, request: web.Request) -> web.Response:
         """One order."""
@@ -99,7 +100,7 @@ class Admin:
         order = self.shop.orders.get(_tail(request.match_info["order"]))
         if order is None:
             return web.json_response({"errors": "Not Found"}, status=404)
-        return web.json_response({"order": order.body()})
+        return web.json_response({"order": order_body(order)})
 
     async def graphql(self, request: web.Request) -> web.Response:
         """The operations above, each known by its field."""

@@ -18,7 +18,8 @@ from ops.clock import Clock
 from .catalogue import Product
 from .ledger import Ledger
 from .shopify_courier import MINUTE, ShopCourier
-from .shopify_order import SimFulfilment, SimOrder, SimRefund, fulfilment_body, make, refund_body
+from .shopify_order import SimFulfilment, SimOrder, SimRefund, make
+from .shopify_views import fulfilment_body, order_body, refund_body
 from .timeline import Timeline, roll
 
 __all__ = ["Shop", "UserErrors"]
@@ -82,9 +83,9 @@ class Shop:
 
     def _tell(self, order: SimOrder, event: str, topics: tuple[str, ...], *, extra_minutes: float = 0.0) -> None:
         """Webhooks of one event, all with the order as it is now."""
-        body = msgspec.json.encode(order.body())
+        body = msgspec.json.encode(order_body(order))
         for topic in topics:
-            name = f"{order.id}/{event}@{order.updated_at}"
+            name = f"{order.id}/{event}/{order.changes}"
             self.courier.deliver(topic, order.id, name, body, extra_minutes=extra_minutes)
 
     def _change(self, order: SimOrder, kind: str, **fields: Any) -> None:
@@ -131,7 +132,7 @@ class Shop:
             order.financial_status = "partially_refunded"
         self._change(order, "part_cancelled", line=str(line.id), sku=line.product.sku, qty=1)
         body = msgspec.json.encode(refund_body(order, refund))
-        event = f"{order.id}/part@{order.updated_at}"
+        event = f"{order.id}/part/{order.changes}"
         self.courier.deliver("refunds/create", order.id, event, body)
         self._tell(order, "part", ("orders/updated",))
 
@@ -166,7 +167,7 @@ class Shop:
         shown = [{"line_id": str(i), "qty": n} for i, n in lines]
         self._change(order, "fulfilled", fulfilment=made.id, lines=shown, number=made.number, company=made.company)
         body = msgspec.json.encode(fulfilment_body(order, made))
-        event = f"{order.id}/fulfilled@{order.updated_at}"
+        event = f"{order.id}/fulfilled/{order.changes}"
         self.courier.deliver("fulfillments/create", order.id, event, body)
         self._tell(order, "fulfilled", ("orders/updated",))
         return made

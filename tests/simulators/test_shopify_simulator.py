@@ -99,7 +99,7 @@ async def test_what_webhooks_lose_the_poll_finds_and_what_both_tell_has_one_name
     assert {f.order_key for f in found if isinstance(f, OrderCancelled)} == cancelled
 
     times = Counter(e["webhook"] for e in ledger.entries("answered") if e["status"] == 200)
-    assert sum(n > 1 for n in times.values()) > 20, "webhooks come twice"
+    assert sum(n > 1 for n in times.values()) > 10, "webhooks come twice"
 
 
 async def test_the_same_seed_places_the_same_orders() -> None:
