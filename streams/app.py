@@ -22,10 +22,14 @@ GROUPS = {"core": "wharf-core", "effects": "wharf-effects"}
 TICKS = {POOLS_IN.name: 30_000, ORDERS_IN.name: 600_000}
 """How often they are told the time (ms): cut-offs and waves are in minutes, an order gives up after days."""
 
+LEAST_TICK_MS = 1_000
+"""Of real time: a demonstration's clock may run a thousand times as fast, and each tick is a transaction."""
 
-def core(config: RuntimeConfig) -> Runtime:
-    """Orders and pools: all that decides."""
-    runtime = Runtime(replace(config, dlq=DLQ.name, ticks=TICKS, tick=encode_tick))
+
+def core(config: RuntimeConfig, speed: float = 1.0) -> Runtime:
+    """Orders and pools: all that decides. ``speed``: of the clock, 1 for the machine's own."""
+    ticks = {topic: max(every, int(LEAST_TICK_MS * speed)) for topic, every in TICKS.items()}
+    runtime = Runtime(replace(config, dlq=DLQ.name, ticks=ticks, tick=encode_tick))
     runtime.agent(ORDERS_IN.name, table=ORDERS_TABLE.name)(orders)
     runtime.agent(POOLS_IN.name, table=POOLS_TABLE.name)(pools)
     return runtime

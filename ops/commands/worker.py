@@ -69,9 +69,10 @@ def worker(
 
 async def _run_role(role: str, config: RuntimeConfig, settings: Settings) -> int:
     if role == "core":
+        from ops.clock import speed
         from streams.app import core
 
-        return await _run(core(config))
+        return await _run(core(config, speed(settings.clock)))
     from ops.senders import open_senders
     from streams.effects import effects_runtime
 
