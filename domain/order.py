@@ -49,7 +49,7 @@ def handle(state: OrderState | None, command: c.OrderCommand, rules: RuleSet) ->
     A channel may speak of an order before it shows it: that is kept. Raises Rejected for what must go to the DLQ: a
     delivery with two contents, an order or allocation that isn't known, a value that makes no sense.
     """
-    if isinstance(command, c.Tick | c.RulesPublished):
+    if isinstance(command, (c.Tick, c.RulesPublished)):  # a union would be built anew with every call
         return _timed(state, command, rules)
     if state is None:
         if not isinstance(command, c.ChannelFact):

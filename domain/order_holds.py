@@ -107,6 +107,8 @@ def update(turn: Turn) -> None:
     if s.header is not None and not is_live(s):
         release_all(turn)
         return
+    if not (s.found or s.placed or s.holds) and all(a.status != "FAILED" for a in s.allocations):
+        return
     now = _effective(turn)
     for name, hold in now.items():
         if name not in s.holds:

@@ -30,8 +30,10 @@ def settle(turn: Turn) -> None:
     update(turn)
     if s.holds:
         _stop(turn)
-    flush(turn)
-    drop_finished(turn)
+    if turn.uncover or turn.release or turn.withdraw:
+        flush(turn)
+    if s.requests:
+        drop_finished(turn)
     if not s.holds:
         _no_shipping(turn)
         submit(turn)
@@ -54,12 +56,20 @@ def _quantities(turn: Turn) -> None:
     s, booked = turn.state, _Booked()
     f = facts(s)
     for line in s.lines:
-        _line(turn, line, wants(line, f), booked)
+        if not (f.none and _calm(line)):
+            _line(turn, line, wants(line, f), booked)
     if booked.outside:
         _outside(turn, booked.outside)
     if booked.cancelled:
         _cancelled(turn, booked)
-    s.lines = [x for x in s.lines if x.ordered or x.wanted or _used(turn, x)]
+    if not all(x.ordered for x in s.lines):
+        s.lines = [x for x in s.lines if x.ordered or x.wanted or _used(turn, x)]
+
+
+def _calm(x: Line) -> bool:
+    """Nothing was ever told of it but how many are ordered: so it is with most lines, most of the time."""
+    told = x.shown_cancelled or x.shown_outside or x.dropped or x.surplus or x.cancel_wanted
+    return x.ordered == x.wanted and not (told or x.cancelled or x.outside)
 
 
 def _used(turn: Turn, line: Line) -> bool:
@@ -176,6 +186,6 @@ def _finish(turn: Turn) -> None:
         release_all(turn)
     if s.due and not any(x.unfillable for x in s.lines):
         s.due = 0
-    if not s.completed and status(s) == "COMPLETED":
+    if not s.completed and not is_live(s) and status(s) == "COMPLETED":
         s.completed = True
         turn.event("COMPLETED", complete=True)

@@ -27,6 +27,11 @@ class Facts(msgspec.Struct, frozen=True):
     known: dict[str, int]
     outside: dict[str, int]
 
+    @property
+    def none(self) -> bool:
+        """No fact speaks of any unit."""
+        return not (self.every or self.cancelled or self.outside)
+
 
 class Wants(msgspec.Struct, frozen=True):
     """Levels for one line: units to keep in ``ordered``, of them shipped by others, to be cancelled, cancelled to the channel's knowledge."""

@@ -6,8 +6,6 @@ HELD, BACKORDERED, UNFILLABLE while nothing of it is on its way; CANCEL_REQUESTE
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .order_state import Line, OrderState
 
 __all__ = ["FINAL", "STATUSES", "is_complete", "is_live", "status"]
@@ -32,11 +30,10 @@ FINAL = frozenset({"SHIPPED", "DELIVERED", "COMPLETED", "CANCELLED"})
 """Nothing is left to allocate, pick or ship."""
 
 
-def counted(lines: Iterable[Line]) -> list[Line]:
+def counted(lines: list[Line]) -> list[Line]:
     """The lines that decide: those that are shipped, or all of them where none is (a gift card on its own)."""
-    every = list(lines)
-    physical = [x for x in every if x.requires_shipping]
-    return physical or every
+    physical = [x for x in lines if x.requires_shipping]
+    return physical or lines
 
 
 def is_live(s: OrderState) -> bool:
@@ -55,23 +52,24 @@ def status(s: OrderState) -> str:
     if s.header is None:
         return "CANCEL_REQUESTED" if any(not c.lines for c in s.cancels.values()) else "RECEIVED"
     lines = counted(s.lines)
-    ordered = sum(x.ordered for x in lines)
-    live = ordered - sum(x.cancelled for x in lines)
+    ordered = cancelled = shipped = picked = allocated = 0
+    for x in lines:
+        ordered += x.ordered
+        cancelled += x.cancelled
+        shipped += x.shipped
+        picked += x.picked
+        allocated += x.allocated
+    live = ordered - cancelled
     if live == 0:
         return "CANCELLED" if ordered or s.header.cancelled_at is not None else "COMPLETED"
     if _cancelling(s):
         return "CANCEL_REQUESTED"
-    shipped = sum(x.shipped for x in lines)
-    if shipped == live:
-        return _after_shipping(s)
-    return "PARTIALLY_SHIPPED" if shipped else _before_shipping(s, lines, live)
+    if shipped:
+        return _after_shipping(s) if shipped == live else "PARTIALLY_SHIPPED"
+    return "PICKED" if picked == live else _before_picking(s, lines, picked + allocated, live)
 
 
-def _before_shipping(s: OrderState, lines: list[Line], live: int) -> str:
-    picked = sum(x.picked for x in lines)
-    placed = picked + sum(x.allocated for x in lines)
-    if picked == live:
-        return "PICKED"
+def _before_picking(s: OrderState, lines: list[Line], placed: int, live: int) -> str:
     if s.holds and (any(x.open for x in lines) or any(h.soft for h in s.holds.values())):
         return "HELD"
     if placed:
@@ -90,6 +88,6 @@ def _after_shipping(s: OrderState) -> str:
 
 def _cancelling(s: OrderState) -> bool:
     """A cancellation waits for a WMS's word; a recall for a hold or an address is none."""
-    if not any(x.asked for a in s.allocations for x in a.lines):
+    if not any(x.cancel_wanted > x.cancelled for x in s.lines):
         return False
-    return any(x.cancel_wanted > x.cancelled for x in s.lines)
+    return any(x.asked for a in s.allocations for x in a.lines)
