@@ -25,10 +25,19 @@ from .ranges import Rewind, Stored, resume_at
 from .rows import TABLES
 from .writer import Writer
 
-__all__ = ["Limits", "Sink", "StateMismatch"]
+__all__ = ["Limits", "Port", "Sink", "StateMismatch"]
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """What the sink touches besides ClickHouse: Kafka's consumer, the clock (seconds), the wish to stop. The simulation puts its own here."""
+
+    consumer: Callable[..., Any] = Consumer
+    clock: Callable[[], float] = time.monotonic
+    event: Callable[[], threading.Event] = threading.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +65,17 @@ class Sink:
         group: str = "wharf-sink",
         instance: str = "",
         limits: Limits | None = None,
+        port: Port | None = None,
     ) -> None:
+        port = port or Port()
         self.limits = limits or Limits()
         self._client = client
         self._writer = Writer(client, DeadLetters(config, group))
         self._buffer = Buffer()
-        self._stop = threading.Event()
+        self._stop = port.event()
+        self._clock = port.clock
         self._due = 0.0
-        self._consumer = Consumer(
+        self._consumer = port.consumer(
             {
                 "group.id": group,
                 "isolation.level": "read_committed",
@@ -91,9 +103,7 @@ class Sink:
         try:
             while not self._stop.is_set():
                 self._collect()
-                if self._buffer.records >= self.limits.records or (
-                    self._buffer.records and time.monotonic() >= self._due
-                ):
+                if self._buffer.records >= self.limits.records or (self._buffer.records and self._clock() >= self._due):
                     self._flush()
             self._write_rest()
         finally:
@@ -109,14 +119,14 @@ class Sink:
             else:
                 log.warning("kafka", error=error.str())
         if messages and not self._buffer.records:
-            self._due = time.monotonic() + self.limits.linger
+            self._due = self._clock() + self.limits.linger
         self._buffer.add(messages)
 
     def _flush(self) -> None:
-        started, records = time.monotonic(), self._buffer.records
+        started, records = self._clock(), self._buffer.records
         if self._retry("write", self._write):
-            log.debug("written", records=records, seconds=round(time.monotonic() - started, 3))
-        self._due = time.monotonic() + self.limits.linger
+            log.debug("written", records=records, seconds=round(self._clock() - started, 3))
+        self._due = self._clock() + self.limits.linger
 
     def _write(self) -> bool:
         try:

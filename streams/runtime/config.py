@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka.admin import AdminClient
+from .port import LIBRDKAFKA, Port
 
 __all__ = ["RuntimeConfig", "admin_client", "consumer_properties", "producer_properties", "restore_properties"]
 
@@ -47,6 +47,7 @@ class RuntimeConfig:
     max_failures: int = 5
     backoff_seconds: float = 0.2
     metrics_port: int | None = None
+    port: Port = LIBRDKAFKA
 
     @property
     def member(self) -> str:
@@ -113,6 +114,6 @@ def restore_properties(config: RuntimeConfig) -> dict[str, Any]:
     }
 
 
-def admin_client(config: RuntimeConfig) -> AdminClient:
+def admin_client(config: RuntimeConfig) -> Any:
     """Hold on to it while its futures run: they fail without it."""
-    return AdminClient({"bootstrap.servers": config.bootstrap, "log_level": 3, **config.kafka})
+    return config.port.admin({"bootstrap.servers": config.bootstrap, "log_level": 3, **config.kafka})

@@ -10,18 +10,17 @@ nothing is being folded, and only after the running commit has ended.
 from __future__ import annotations
 
 import asyncio
-import gc
-import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import structlog
+from confluent_kafka import KafkaException
 
 from .batch import Batch, BatchLimits
 from .channel import AgentSpec, BatchChannel
 from .config import RuntimeConfig
-from .errors import AgentFailed, AgentStuck
+from .errors import AgentFailed, AgentStuck, KafkaFailed
 from .health import Health
 from .intake import Intake, Polled
 from .message import Message, Output
@@ -42,12 +41,14 @@ class Committing:
 
     __slots__ = ("began", "future", "outputs", "records", "tables")
 
-    def __init__(self, future: Future[None], tables: list[Table], records: dict[str, int], outputs: int) -> None:
+    def __init__(
+        self, future: Future[None], tables: list[Table], records: dict[str, int], outputs: int, began: float
+    ) -> None:
         self.future = future
         self.tables = tables
         self.records = records
         self.outputs = outputs
-        self.began = time.monotonic()
+        self.began = began
 
 
 class Cycle:
@@ -67,12 +68,12 @@ class Cycle:
         self.health = health
         self._outlet = outlet
         self._stopping = stopping
-        self._reading = ThreadPoolExecutor(1, "wharf-intake")
-        self._writing = ThreadPoolExecutor(1, "wharf-outlet")
+        self._reading = config.port.threads(1, "wharf-intake")
+        self._writing = config.port.threads(1, "wharf-outlet")
         self._intake = Intake(config, list(agents), self._await_commit)
         tables = {topic: spec.table for topic, (spec, _) in agents.items()}
         self._partitions = Partitions(config, tables, self._intake.committed, health)
-        self._ticker = Ticker(config.ticks, config.tick, config.tick_gap_seconds)
+        self._ticker = Ticker(config.ticks, config.tick, config.tick_gap_seconds, config.port.monotonic)
         self._limits = BatchLimits(config.dlq, config.member, config.max_record_bytes)
         self._committing: Committing | None = None
         self._failures = 0
@@ -81,7 +82,7 @@ class Cycle:
 
     async def turn(self) -> None:
         """One cycle."""
-        wait = 0.01 if self._committing or not self._partitions.all_restored() else self.config.poll_seconds
+        wait = 0.01 if self._committing or not self._partitions.settled() else self.config.poll_seconds
         polled = await self._read(self._intake.poll, self.config.batch_size, wait)
         await self._rebalance(polled)
         if self._committing is not None and self._committing.future.done():
@@ -103,11 +104,10 @@ class Cycle:
         if polled.assigned:
             log.info("partitions assigned", partitions=polled.assigned)
             self._partitions.take(polled.assigned)
-        for partition, start in self._partitions.restored():
-            await self._read(self._intake.start, partition.tp, start)
-        for partition in self._partitions.due(self.config.now()):
-            partition.due = None
-            await self._read(self._intake.start, partition.tp, partition.next)
+        self._partitions.wake(self.config.now())
+        for partition, start in self._partitions.to_start():
+            if await self._read(self._intake.start, partition.tp, start):
+                partition.start, partition.next = None, max(start, 0)
 
     def _batches(self, polled: Polled) -> list[Batch]:
         """The records by topic. What belongs to a partition that stands still will be read again: start() seeks."""
@@ -192,7 +192,7 @@ class Cycle:
             self._ticker.wrote(ticks, self.config.now())
         if sealed:
             future = self._writing.submit(self._outlet.commit, sealed)
-            self._committing = Committing(future, tables, records, len(sealed.outputs))
+            self._committing = Committing(future, tables, records, len(sealed.outputs), self.config.port.monotonic())
 
     async def _move(self, batch: Batch, number: int, offset: int, sealed: Sealed, tables: list[Table]) -> None:
         """Add one partition's progress to the transaction; stand still where a record was deferred."""
@@ -222,7 +222,7 @@ class Cycle:
         for table in committing.tables:
             table.apply()
         self._failures = 0
-        self.health.committed(committing.records, committing.outputs, time.monotonic() - committing.began)
+        self.health.committed(committing.records, committing.outputs, self.config.port.monotonic() - committing.began)
 
     def _await_commit(self) -> None:
         """Called in the intake's thread before partitions are given up; how the commit ended is for ``settle`` to say."""
@@ -234,18 +234,20 @@ class Cycle:
         """Now and then: the gauges; once all is restored: keep the collector away from what lives for ever."""
         if not self._frozen and self._partitions.running() and self._partitions.all_restored():
             self._frozen = True
-            gc.collect()
-            gc.freeze()
-        if time.monotonic() < self._health_due:
+            self.config.port.spare_collector()
+        if self.config.port.monotonic() < self._health_due:
             return
-        self._health_due = time.monotonic() + _HEALTH_SECONDS
+        self._health_due = self.config.port.monotonic() + _HEALTH_SECONDS
         for p in self._partitions.running():
             end = await self._read(self._intake.end, p.tp)
             self.health.stands(p.tp, max(end - p.next, 0), None if p.table is None else len(p.table))
 
     async def _read(self, call: Any, *args: Any) -> Any:
-        """A call of the consumer, in its thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._reading, call, *args)
+        """A call of the consumer, in its thread. Raises KafkaFailed."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reading, call, *args)
+        except KafkaException as e:
+            raise KafkaFailed(f"{call.__name__}{args}: {e.args[0].name()}: {e.args[0].str()}") from e
 
     async def close(self) -> None:
         """Wait for the running transaction and leave. Raises TransactionFailed."""

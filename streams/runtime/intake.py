@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from .config import RuntimeConfig, consumer_properties
 from .errors import Fenced, KafkaFailed
@@ -47,7 +47,7 @@ class Intake:
         self._before_revoke = before_revoke
         self._assigned: list[TP] = []
         self._revoked: list[TP] = []
-        self._consumer = Consumer(consumer_properties(config), logger=logging.getLogger("wharf.kafka"))
+        self._consumer = config.port.consumer(consumer_properties(config))
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
     def poll(self, size: int, wait: float) -> Polled:
@@ -64,10 +64,16 @@ class Intake:
         revoked, self._revoked = self._revoked, []
         return Polled(records, assigned, revoked, self._consumer.consumer_group_metadata())
 
-    def start(self, tp: TP, offset: int) -> None:
-        """Begin (again) to read a partition at ``offset``."""
-        self._consumer.seek(TopicPartition(*tp, offset))
+    def start(self, tp: TP, offset: int) -> bool:
+        """Begin (again) to read a partition at ``offset``. False: librdkafka's fetcher is not up yet, try again."""
+        try:
+            self._consumer.seek(TopicPartition(*tp, offset))
+        except KafkaException as e:
+            if e.args[0].code() == KafkaError._STATE:
+                return False
+            raise
         self._consumer.resume([TopicPartition(*tp)])
+        return True
 
     def pause(self, tp: TP, offset: int) -> None:
         """Stand still before ``offset``."""
@@ -94,7 +100,8 @@ class Intake:
         self._consumer.close()
 
     def _on_assign(self, consumer: Any, partitions: list[Any]) -> None:
-        plain = [TopicPartition(p.topic, p.partition) for p in partitions]
+        # Not the committed offset: its look-up waits for open transactions, and until then nothing can be sought.
+        plain = [TopicPartition(p.topic, p.partition, OFFSET_BEGINNING) for p in partitions]
         consumer.assign(plain)
         if plain:
             consumer.pause(plain)

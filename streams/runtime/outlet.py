@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from .config import TRANSACTION_TIMEOUT_MS, RuntimeConfig, producer_properties
 from .errors import Fenced, TransactionFailed
@@ -46,7 +45,7 @@ class Outlet:
     """Writes transactions, one at a time, in one thread."""
 
     def __init__(self, config: RuntimeConfig) -> None:
-        self._producer = Producer(producer_properties(config), logger=logging.getLogger("wharf.kafka"))
+        self._producer = config.port.producer(producer_properties(config))
 
     def open(self) -> None:
         """Fence the predecessor in this slot and end its open transaction. Raises TransactionFailed."""
@@ -90,5 +89,7 @@ class _Failing:
             return
         cause = error.args[0]
         if cause.code() in _FENCED or cause.fatal():
-            raise Fenced(f"{self._what}: {cause.name()}: {cause.str()}") from error
+            moved = cause.code() in (KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID)
+            why = "the group moved its partitions on" if moved else "another worker runs in the same slot of this group"
+            raise Fenced(f"{self._what}: {why} ({cause.name()}: {cause.str()})") from error
         raise TransactionFailed(f"{self._what}: {cause.name()}: {cause.str()}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from threading import Event
 
@@ -24,9 +24,12 @@ log = structlog.get_logger(__name__)
 
 
 class Partition:
-    """One owned partition. ``next``: the input offset it expects; ``due``: set while it stands still for a deferred record."""
+    """One owned partition: restoring, then to be started at ``start``, then running.
 
-    __slots__ = ("cancelled", "due", "next", "restoring", "table", "tp")
+    ``next``: the input offset it expects; ``due``: set while it stands still for a deferred record.
+    """
+
+    __slots__ = ("cancelled", "due", "next", "restoring", "start", "table", "tp")
 
     def __init__(self, tp: TP) -> None:
         self.tp = tp
@@ -34,12 +37,13 @@ class Partition:
         self.restoring: Future[Restored] | None = None
         self.table: Table | None = None
         self.next = 0
+        self.start: int | None = None
         self.due: int | None = None
 
     @property
     def running(self) -> bool:
-        """Restored, and not waiting for a deferred record."""
-        return self.restoring is None and self.due is None
+        """Restored, started, and not waiting for a deferred record."""
+        return self.restoring is None and self.start is None and self.due is None
 
 
 class Partitions:
@@ -60,7 +64,7 @@ class Partitions:
         self._tables = tables
         self._committed = committed
         self._health = health
-        self._threads = ThreadPoolExecutor(2, "wharf-restore")
+        self._threads = config.port.threads(2, "wharf-restore")
         self._owned: dict[TP, Partition] = {}
         self._aside: dict[TP, Table] = {}
 
@@ -82,6 +86,10 @@ class Partitions:
         """Whether nothing is being restored."""
         return all(p.restoring is None for p in self._owned.values())
 
+    def settled(self) -> bool:
+        """Whether nothing is being restored or started."""
+        return all(p.restoring is None and p.start is None for p in self._owned.values())
+
     def take(self, tps: Iterable[TP]) -> None:
         """Partitions were assigned: restore their tables, in threads."""
         for tp in tps:
@@ -96,23 +104,22 @@ class Partitions:
             if partition is not None and partition.table is not None and partition.restoring is None:
                 self._aside[tp] = partition.table
 
-    def restored(self) -> list[tuple[Partition, int]]:
-        """Those whose restore ended since the last call, with the input offset to start at. Raises StateLost."""
-        ready = []
+    def to_start(self) -> list[tuple[Partition, int]]:
+        """Those that are restored but not started, with the input offset to start at. Raises StateLost."""
         for partition in self._owned.values():
             future = partition.restoring
             if future is not None and future.done():
-                partition.table, start = future.result()
+                partition.table, partition.start = future.result()
                 partition.restoring = None
-                partition.next = max(start, 0)
-                ready.append((partition, start))
-        if ready and self.all_restored():
-            self._aside.clear()
-        return ready
+                if self.all_restored():
+                    self._aside.clear()
+        return [(p, p.start) for p in self._owned.values() if p.start is not None]
 
-    def due(self, now: int) -> list[Partition]:
-        """Those whose deferred record is due."""
-        return [p for p in self._owned.values() if p.due is not None and p.due <= now]
+    def wake(self, now: int) -> None:
+        """Have those whose deferred record is due started again."""
+        for partition in self._owned.values():
+            if partition.due is not None and partition.due <= now:
+                partition.start, partition.due = partition.next, None
 
     def close(self) -> None:
         """Stop restoring."""

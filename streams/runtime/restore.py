@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from threading import Event
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from .config import RuntimeConfig, admin_client, restore_properties
@@ -73,7 +72,7 @@ def read_changelog(config: RuntimeConfig, tp: TP, cancelled: Event, progress: Pr
     content: dict[bytes, bytes] = {}
     if target == 0:
         return content
-    reader = Consumer(restore_properties(config), logger=logging.getLogger("wharf.kafka"))
+    reader = config.port.consumer(restore_properties(config))
     try:
         reader.assign([TopicPartition(*tp, 0)])
         _read(reader, tp, target, content, cancelled=cancelled, progress=progress)

@@ -15,7 +15,7 @@ from .cycle import Cycle
 from .health import Health
 from .outlet import Outlet
 
-__all__ = ["KafkaService"]
+__all__ = ["KafkaService", "turn_cycles"]
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class KafkaService(mode.Service):  # type: ignore[misc]  # mode's types are not 
     async def _run(self) -> None:
         """Every failure ends here, and with it the process: nothing is retried on a doubtful transaction."""
         try:
-            await self._turn_cycles()
+            await turn_cycles(self._config, self._agents, self._health, self._stopping)
         except Exception as e:
             self.finished.set_exception(e)
         except BaseException:
@@ -50,14 +50,18 @@ class KafkaService(mode.Service):  # type: ignore[misc]  # mode's types are not 
         else:
             self.finished.set_result(None)
 
-    async def _turn_cycles(self) -> None:
-        outlet = Outlet(self._config)
-        await asyncio.to_thread(outlet.open)
-        cycle = Cycle(self._config, self._agents, self._health, outlet=outlet, stopping=self._stopping)
-        log.info("worker ready", member=self._config.member, topics=list(self._agents))
-        try:
-            while not self._stopping.is_set():
-                await cycle.turn()
-            await cycle.close()
-        finally:
-            cycle.shut_down()
+
+async def turn_cycles(
+    config: RuntimeConfig, agents: Mapping[str, tuple[AgentSpec, BatchChannel]], health: Health, stopping: asyncio.Event
+) -> None:
+    """Cycle after cycle until ``stopping`` is set, then leave. Raises RuntimeFailed where the process must end."""
+    outlet = Outlet(config)
+    await asyncio.to_thread(outlet.open)
+    cycle = Cycle(config, agents, health, outlet=outlet, stopping=stopping)
+    log.info("worker ready", member=config.member, topics=list(agents))
+    try:
+        while not stopping.is_set():
+            await cycle.turn()
+        await cycle.close()
+    finally:
+        cycle.shut_down()

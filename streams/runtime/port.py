@@ -1,0 +1,75 @@
+"""All that a worker touches outside itself: Kafka's clients, threads, the monotonic clock. The simulation puts its own here."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+__all__ = ["LIBRDKAFKA", "Librdkafka", "Port"]
+
+
+class Port(Protocol):
+    """The clients behave as confluent-kafka's; each takes librdkafka properties."""
+
+    def consumer(self, properties: Mapping[str, Any]) -> Any:
+        """A consumer."""
+        ...
+
+    def producer(self, properties: Mapping[str, Any]) -> Any:
+        """A transactional producer."""
+        ...
+
+    def admin(self, properties: Mapping[str, Any]) -> Any:
+        """An admin client."""
+        ...
+
+    def threads(self, count: int, name: str) -> Executor:
+        """Threads for calls that block; with ``count`` 1 they run in the order they were handed in."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds, for measuring."""
+        ...
+
+    def spare_collector(self) -> None:
+        """All that was allocated so far stays: the garbage collector need not look at it again."""
+        ...
+
+
+class Librdkafka:
+    """The real thing."""
+
+    def consumer(self, properties: Mapping[str, Any]) -> Any:
+        """Its log goes to ``wharf.kafka``."""
+        return Consumer(dict(properties), logger=logging.getLogger("wharf.kafka"))
+
+    def producer(self, properties: Mapping[str, Any]) -> Any:
+        """Its log goes to ``wharf.kafka``."""
+        return Producer(dict(properties), logger=logging.getLogger("wharf.kafka"))
+
+    def admin(self, properties: Mapping[str, Any]) -> Any:
+        """Hold on to it while its futures run: they fail without it."""
+        return AdminClient(dict(properties))
+
+    def threads(self, count: int, name: str) -> Executor:
+        """A pool."""
+        return ThreadPoolExecutor(count, name)
+
+    def monotonic(self) -> float:
+        """The process's own."""
+        return time.monotonic()
+
+    def spare_collector(self) -> None:
+        """Freeze it."""
+        gc.collect()
+        gc.freeze()
+
+
+LIBRDKAFKA = Librdkafka()
