@@ -43,9 +43,7 @@ def publish(
         producer.begin_transaction()
         for topic, count in partitions.items():
             for partition in range(count):
-                producer.produce(
-                    topic, encode(record), NAME.encode(), partition=partition, headers=headers(record), timestamp=now
-                )
+                producer.produce(topic, encode(record), NAME.encode(), partition=partition, headers=headers(record))
         producer.commit_transaction(SECONDS)
     except KafkaException as e:
         # An open transaction ends by itself (transaction.timeout.ms) or with the next publisher, and is never seen.
@@ -72,29 +70,52 @@ def _partitions(config: Mapping[str, str], topic: str) -> int:
 
 def in_force(bootstrap: str, kafka_config: Mapping[str, str]) -> tuple[RulesPublished, RuleSet] | None:
     """The rules last published, with the record that brought them; None before any."""
-    config: dict[str, str | bool] = {**kafka_config, "bootstrap.servers": bootstrap}
-    _partitions({**kafka_config, "bootstrap.servers": bootstrap}, RULES.name)
-    config |= {"group.id": "wharf-rules-show", "isolation.level": "read_committed"}
-    consumer = Consumer({**config, "enable.auto.commit": False, "enable.partition.eof": True})
+    config = {**kafka_config, "bootstrap.servers": bootstrap, "group.id": "wharf-rules-show"}
+    _partitions(config, RULES.name)
+    end = _end(config)
+    consumer = Consumer(
+        {
+            **config,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
     try:
-        latest = _last(consumer)
+        latest = _last(consumer, end)
     finally:
         consumer.close()
     return None if latest is None else (latest, msgspec.json.decode(latest.body, type=RuleSet))
 
 
-def _last(consumer: Consumer) -> RulesPublished | None:
-    """Read the topic to its end: one partition, compacted."""
+def _end(config: Mapping[str, str]) -> int:
+    """The end of the topic, transactions that are just being committed included."""
+    consumer = Consumer({**config, "isolation.level": "read_uncommitted"})
+    try:
+        return int(consumer.get_watermark_offsets(TopicPartition(RULES.name, 0), timeout=SECONDS)[1])
+    except KafkaException as e:
+        raise UserError(f"{RULES.name}: {e.args[0].str()}") from e
+    finally:
+        consumer.close()
+
+
+def _last(consumer: Consumer, end: int) -> RulesPublished | None:
+    """Read the topic (one partition, compacted) to its end: a commit becomes visible a moment after it was made."""
     consumer.assign([TopicPartition(RULES.name, 0, 0)])
     latest: RulesPublished | None = None
     while (message := consumer.poll(SECONDS)) is not None:
         error = message.error()
         if error and error.code() == KafkaError._PARTITION_EOF:
-            return latest
-        if error:
+            if message.offset() >= end:
+                return latest
+        elif error:
             raise UserError(f"{RULES.name}: {error.str()}")
-        value = message.value()
-        record = decode(value) if value else None
-        if isinstance(record, RulesPublished) and record.name == NAME:
-            latest = record
-    raise UserError(f"{RULES.name}: Kafka did not answer within {SECONDS:.0f} s")
+        else:
+            latest = _rules(message.value()) or latest
+    raise UserError(f"{RULES.name}: an open transaction is in the way, or Kafka does not answer; try again")
+
+
+def _rules(value: bytes | None) -> RulesPublished | None:
+    record = decode(value) if value else None
+    return record if isinstance(record, RulesPublished) and record.name == NAME else None

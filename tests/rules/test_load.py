@@ -1,0 +1,136 @@
+"""Rule files: read whole or refused with line, field and a way out; all errors at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from domain.rules import RuleSet
+from ops.cli import app
+from ops.errors import UserError
+from ops.rules.compare import changes
+from ops.rules.load import DEFAULTS, RulesError, check, load, schema
+
+GOOD = "depots:\n  - id: a\n    country: NL\n"
+
+
+def depot(*lines: str) -> str:
+    """A file with one depot and more lines of it, from line 4 on."""
+    return GOOD + "".join(f"    {x}\n" for x in lines)
+
+
+def problems(text: str) -> list[tuple[int, str, str]]:
+    found = check(text)
+    assert isinstance(found, list), "the file was taken"
+    return [(p.line, p.field, f"{p.message}; {p.hint}") for p in found]
+
+
+def test_the_starting_set_is_sound_and_says_what_it_promises():
+    rules = load(DEFAULTS)
+    assert [d.id for d in rules.depots] == ["depot-a", "depot-b"]
+    assert rules.depots[0].cutoffs[0].time < rules.depots[1].cutoffs[0].time
+
+
+def test_the_schema_beside_it_is_the_present_one():
+    assert json.loads((DEFAULTS.parent / "rules.schema.json").read_text()) == schema()
+
+
+def test_the_version_is_the_files_own_or_made_of_its_content():
+    first, second = check(GOOD), check("# a comment\n" + GOOD)
+    assert isinstance(first, RuleSet)
+    assert isinstance(second, RuleSet)
+    assert first.version == second.version
+    assert len(first.version) == 12
+    named = check("version: v1\n" + GOOD)
+    assert isinstance(named, RuleSet)
+    assert named.version == "v1"
+
+
+def test_json_is_read_like_yaml_with_lines():
+    assert isinstance(check('{"depots": [{"id": "a", "country": "NL"}]}'), RuleSet)
+    assert problems('{"depots": [\n  {"id": "a",\n\t"country": "UK"}]}')[0][:2] == (3, "depots[0].country")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field", "says"),
+    [
+        pytest.param(depot("safty_stock: 1"), 4, "depots[0].safty_stock", "did you mean safety_stock?", id="unknown-field"),
+        pytest.param("depots:\n  - id: a\n", 2, "depots[0].country", "is missing", id="missing-field"),
+        pytest.param(depot("timezone: Europe/Amsterdm"), 4, "depots[0].timezone", "did you mean Europe/Amsterdam?", id="time-zone"),
+        pytest.param(depot("working_days: [mon, tues]"), 4, "depots[0].working_days[1]", "did you mean tue?", id="weekday"),
+        pytest.param(depot("cutoffs:", "  - time: 9:00"), 5, "depots[0].cutoffs[0].time", 'write "09:00"', id="time-of-one-digit"),
+        pytest.param(depot('handover: "24:00"'), 4, "depots[0].handover", "between 00:00 and 23:59", id="time"),
+        pytest.param(depot("holidays:", "  - 2026-02-30"), 5, "depots[0].holidays[0]", "no day of the calendar", id="date"),
+        pytest.param(depot("holidays: [25-12-2026]"), 4, "depots[0].holidays[0]", "a date YYYY-MM-DD", id="date-form"),
+        pytest.param(GOOD + "  - id: a\n    country: DE\n", 4, "depots[1].id", "already depots[0]", id="the-same-depot-twice"),
+        pytest.param("depots:\n  - id: a\n    country: UK\n", 3, "depots[0].country", "did you mean GB?", id="country"),
+        pytest.param(depot("rates: [{cost: -1}]"), 4, "depots[0].rates[0].cost", "below 0", id="negative-cost"),
+        pytest.param(depot("rates: [{cost: 4.5}]"), 4, "depots[0].rates[0].cost", "minor units: 450", id="cost-with-a-point"),
+        pytest.param(depot("services: standard"), 4, "depots[0].services", "a list of one is [standard]", id="no-list"),
+        pytest.param(depot("rates: [{cost: 1, service: expres}]", "services: [express]"), 4, "depots[0].rates[0].service", "did you mean express?", id="a-service-it-does-not-offer"),
+        pytest.param(depot("ships_to: [NL]", "rates: [{cost: 1, country: DE}]"), 5, "depots[0].rates[0].country", "add it to ships_to", id="a-country-it-does-not-serve"),
+        pytest.param(depot('cutoffs: [{time: "19:00"}]'), 4, "depots[0].cutoffs[0].time", "after the hand-over at 18:00", id="cut-off-after-the-hand-over"),
+        pytest.param(depot("cutoffs: [{weekdays: [sat]}]"), 4, "depots[0].cutoffs", "never ships", id="no-cut-off-on-a-working-day"),
+        pytest.param(depot("cutoffs: []"), 4, "depots[0].cutoffs", "never ships", id="no-cut-off-at-all"),
+        pytest.param(depot('cutoffs: [{time: "12:00"}, {time: "16:00"}]'), 4, "depots[0].cutoffs[1]", "an earlier row decides", id="a-cut-off-never-reached"),
+        pytest.param(GOOD + "routing: {preferences: [cheapest]}\n", 4, "routing.preferences[0]", "one of fewest_parcels", id="unknown-preference"),
+        pytest.param(GOOD + "routing: {split: {max_parcels: 0}}\n", 4, "routing.split.max_parcels", "below 1", id="no-parcels"),
+        pytest.param(GOOD + "routing: {backorder: yes}\n", 4, "routing.backorder", "write true", id="yes-is-not-true"),
+        pytest.param(GOOD + "priorities:\n  - {name: all}\n  - {name: vip, tags_any: [VIP]}\n", 6, "priorities[1]", "vip is never reached", id="a-class-never-reached"),
+        pytest.param(GOOD + "checks:\n  - {problem: addr}\n  - {problem: address}\n", 6, "checks[1]", "never reached", id="a-check-never-reached"),
+        pytest.param(GOOD + "checks: [{problem: x, hold: FRUAD_RISK}]\n", 4, "checks[0].hold", "did you mean FRAUD_RISK?", id="unknown-hold"),
+        pytest.param(GOOD + "paid_states: [payed]\n", 4, "paid_states[0]", "did you mean paid?", id="unknown-payment-state"),
+        pytest.param("currency: EUR\n", 1, "depots", "nothing can be allocated", id="no-depots"),
+        pytest.param("depots: [\n", 2, "", "no YAML", id="no-yaml"),
+        pytest.param("depots: []\ndepots: []\n", 2, "", "duplicate key", id="a-key-twice"),
+        pytest.param("", 1, "", "the file is empty", id="empty"),
+        pytest.param("- 1\n", 1, "", "not a group of fields", id="a-list"),
+    ],
+)  # fmt: skip
+def test_an_error_names_line_field_and_the_way_out(text, line, field, says):
+    found = problems(text)
+    assert (line, field) in [x[:2] for x in found], found
+    assert any(says in x[2] for x in found if x[:2] == (line, field)), found
+
+
+def test_all_errors_come_at_once_from_top_to_bottom_and_nothing_is_taken(tmp_path: Path):
+    file = tmp_path / "rules.yaml"
+    file.write_text(depot("timezone: Mars/Base", "handover: late", "rates: [{cost: x}]") + "extra: 1\n")
+    with pytest.raises(RulesError) as e:
+        load(file)
+    assert [p.line for p in e.value.problems] == [4, 5, 6, 7]
+    assert str(e.value).splitlines()[1].startswith(f"{file}:4:15: depots[0].timezone: ")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(UserError, match=r"none\.yaml"):
+        load(tmp_path / "none.yaml")
+
+
+def test_the_check_command_tells_a_machine_what_is_wrong(tmp_path: Path):
+    file = tmp_path / "r.yaml"
+    file.write_text(depot("x: 1"))
+    result = CliRunner().invoke(app, ["rules", "check", str(file), "--json"])
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["ok"], told["problems"][0]["line"]) == (2, False, 4)
+    good = CliRunner().invoke(app, ["rules", "check", str(DEFAULTS), "--json"])
+    assert (good.exit_code, json.loads(good.stdout)["ok"]) == (0, True)
+
+
+def test_what_would_change_is_told_by_depot_not_by_place():
+    old, new = check(depot("safety_stock: 1")), check("depots:\n  - {id: b, country: DE}\n" + GOOD.split("\n", 1)[1])
+    assert isinstance(old, RuleSet)
+    assert isinstance(new, RuleSet)
+    fields = {c.field: (c.before, c.after) for c in changes(old, new)}
+    assert fields["depots.a.safety_stock"] == (1, 0)
+    assert fields["depots.b.country"] == (None, "DE")
+    assert changes(new, msgspec.structs.replace(new, version="other")) == []
+
+
+def test_a_rule_set_survives_its_way_through_json():
+    rules = load(DEFAULTS)
+    assert msgspec.json.decode(msgspec.json.encode(rules), type=RuleSet) == rules
