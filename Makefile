@@ -32,7 +32,10 @@ $(KAFKA_LIB)/.ready: ops/embedded/kafka/pom.xml | tools
 	@mvn -q -B -f ops/embedded/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(KAFKA_LIB)
 	@touch $@
 
-setup: $(VENV)/.ready $(KAFKA_LIB)/.ready ## Make .venv with the wharf command, fetch Kafka's jars
+$(KAFKA_LIB)/wharf.jsa: $(VENV)/.ready $(KAFKA_LIB)/.ready
+	@$(BIN)/python -m ops.embedded.kafka.archive || echo "wharf: no class archive; Kafka starts a little slower" >&2
+
+setup: $(VENV)/.ready $(KAFKA_LIB)/.ready $(KAFKA_LIB)/wharf.jsa ## Make .venv with the wharf command, fetch Kafka's jars
 
 demo: setup ## Run the main job: 2,000 orders through everything, checked
 	@$(BIN)/wharf demo --orders 2000 --seed 1
