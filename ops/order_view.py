@@ -36,6 +36,7 @@ class _Part:
 class _Line:
     sku: str = ""
     ordered: int = 0
+    requested: int = 0
     backordered: int = 0
     outside: int = 0
     delivered: int = 0
@@ -43,22 +44,36 @@ class _Line:
     returned: int = 0
     parts: dict[str, _Part] = field(default_factory=lambda: defaultdict(_Part))
 
+    def answered(self, qty: int, *, replenished: bool = False) -> None:
+        """A pool gave its word on units: on those asked for, else on those that waited for stock; ``replenished``: the other way."""
+        fresh = max(qty - self.backordered, 0) if replenished else min(qty, self.requested)
+        self.requested = max(self.requested - fresh, 0)
+        self.backordered = max(self.backordered - (qty - fresh), 0)
+
+    def settle(self) -> None:
+        """Units were taken out of those that wait: what was open goes first, then what was asked for, then the backordered."""
+        now = self.quantities()
+        self.requested, self.backordered = min(self.requested, now["open"]), now["backordered"]
+
     def quantities(self) -> dict[str, int]:
         """Each unit in one place: ordered = open + backordered + allocated + picked + shipped + cancelled."""
         shipped = self.outside + sum(p.shipped for p in self.parts.values())
         picked = sum(max(min(p.picked, p.allocated - p.back) - p.shipped, 0) for p in self.parts.values())
-        live = sum(max(p.allocated - p.back - max(p.picked, p.shipped), 0) for p in self.parts.values())
-        left = max(self.ordered - self.cancelled - shipped - picked, 0)
-        allocated = min(live, left)
-        backordered = min(self.backordered, left - allocated)
+        allocated = sum(max(p.allocated - p.back - max(p.picked, p.shipped), 0) for p in self.parts.values())
+        # What left after all (a WMS that shipped what it had given up) was not cancelled.
+        cancelled = min(self.cancelled, max(self.ordered - shipped, 0))
+        # Fewer were wanted after an edit, but a warehouse has not given them back yet: they are still the order's.
+        ordered = max(self.ordered, cancelled + shipped + picked + allocated)
+        left = ordered - cancelled - shipped - picked - allocated
+        backordered = min(self.backordered, left)
         return {
-            "ordered": self.ordered,
-            "open": left - allocated - backordered,
+            "ordered": ordered,
+            "open": left - backordered,
             "backordered": backordered,
             "allocated": allocated,
             "picked": picked,
             "shipped": shipped,
-            "cancelled": self.cancelled,
+            "cancelled": cancelled,
             "delivered": self.delivered,
             "returned": self.returned,
         }
@@ -95,14 +110,24 @@ def _units(event: Row) -> list[tuple[str, str, int]]:
 
 def _lines(events: list[Row], pool_events: Iterable[Row]) -> dict[str, _Line]:
     lines: dict[str, _Line] = {}
-    for event in events:
+    given_back = sorted(
+        (e for e in pool_events if e["type"] in {"UNRESERVED", "SHORT_PICKED"}), key=lambda e: e["time"]
+    )
+    for n, event in enumerate(events, start=1):
+        # A pool's word comes before what the order says of the same moment.
+        while given_back and given_back[0]["time"] <= event["time"]:
+            _give_back(lines, given_back.pop(0))
+        if event["type"] in {"HELD", "BACKORDERED"} and _holds(events[:n]):
+            # A held order waits for nothing: what was asked for or backordered is open again.
+            for line in lines.values():
+                line.requested = line.backordered = 0
+            continue
         for line_id, sku, qty in _units(event):
             line = lines.setdefault(line_id, _Line())
             line.sku = sku or line.sku
             _count(line, event, qty)
-    for event in pool_events:
-        if event["type"] in {"UNRESERVED", "SHORT_PICKED"}:
-            _give_back(lines, event)
+    for event in given_back:
+        _give_back(lines, event)
     return {k: x for k, x in lines.items() if x.ordered or x.parts or x.cancelled}
 
 
@@ -110,13 +135,17 @@ def _count(line: _Line, event: Row, qty: int) -> None:
     kind, allocation = event["type"], event["allocation_id"]
     if kind in {"PLACED", "EDITED"}:
         line.ordered = qty
+        line.settle()
+    elif kind == "ALLOCATION_REQUESTED":
+        line.requested += qty
     elif kind == "ALLOCATED":
         line.parts[allocation].allocated += qty
-        line.backordered = max(line.backordered - qty, 0)
+        line.answered(qty, replenished=event["reason"] == "replenished")
     elif kind == "BACKORDERED":
+        line.requested = max(line.requested - qty, 0)
         line.backordered += qty
     elif kind == "UNFILLABLE":
-        line.backordered = max(line.backordered - qty, 0)
+        line.answered(qty)
     elif kind == "PICKED":
         line.parts[allocation].picked += qty
     elif kind == "SHIPPED" and allocation:
@@ -127,6 +156,7 @@ def _count(line: _Line, event: Row, qty: int) -> None:
         line.delivered += qty
     elif kind == "CANCELLED":
         line.cancelled += qty
+        line.settle()
     elif kind == "RMA_RECEIVED":
         line.returned += qty
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -51,7 +50,7 @@ def show(client: Any, key: str) -> dict[str, Any]:
         "SELECT * FROM order_events FINAL WHERE order_key = {key:String} ORDER BY seq", parameters={"key": key}
     )
     pools = client.query(
-        "SELECT type, allocation_id, `moves.sku`, `moves.reserved_delta` FROM pool_events FINAL "
+        "SELECT time, type, allocation_id, `moves.sku`, `moves.reserved_delta` FROM pool_events FINAL "
         "WHERE order_key = {key:String} AND type IN ('UNRESERVED', 'SHORT_PICKED') ORDER BY pool, seq",
         parameters={"key": key},
     )
@@ -101,13 +100,13 @@ def _head(kind: str, subject: str, key: str, said: dict[str, Any], *, actor: str
     }
 
 
-def send(command: OrderCommand, kafka: dict[str, str], producer: Callable[[dict[str, Any]], Any] | None = None) -> None:
+def send(command: OrderCommand, kafka: dict[str, str]) -> None:
     """Write a command to its order's input topic and wait until all replicas have it. Raises UserError where they don't."""
     from confluent_kafka import Producer
 
     key = getattr(command, "order_key", "")
     errors: list[Any] = []
-    client = (producer or Producer)(
+    client = Producer(
         {
             "partitioner": "murmur2_random",
             "enable.idempotence": True,
@@ -124,6 +123,7 @@ def send(command: OrderCommand, kafka: dict[str, str], producer: Callable[[dict[
         on_delivery=lambda error, _: errors.append(error),
     )
     client.flush(20.0)
-    if errors != [None]:
+    # `is`, for a KafkaError that is compared with None by == leaves an exception behind (confluent-kafka 2.16).
+    if not errors or errors[0] is not None:
         why = errors[0].str() if errors else "no answer in time"
         raise UserError(f"not written to {ORDERS_IN.name} at {kafka['bootstrap.servers']}: {why}; try again")
