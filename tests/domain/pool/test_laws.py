@@ -205,9 +205,7 @@ class Machine(RuleBasedStateMachine):
         for (kind, _), raw in self.pool.view.data.items():
             order = msgspec.msgpack.decode(raw, type=PoolOrder) if kind == "o" else None
             for r in order.requests if order else ():
-                found += [
-                    ((r.rank, r.placed_at, r.no), x.sku, (r.queue or "").split(","), x.qty) for x in r.lines
-                ]
+                found += [((r.rank, r.placed_at, r.no), x.sku, (r.queue or "").split(","), x.qty) for x in r.lines]
         return found
 
     @invariant()
