@@ -5,6 +5,7 @@ from __future__ import annotations
 from domain.commands import AllocationRequested
 from domain.effects import ChannelShipment, PickOrder
 from domain.values import WmsLine
+from schemas import codec
 
 
 def test_an_order_goes_from_placed_to_completed(desk):
@@ -111,3 +112,13 @@ def test_a_parcel_that_leaves_in_two_reports_is_one_shipment(desk, kit):
     assert desk.status == "SHIPPED"
     assert [e.type for e in desk.events if e.type in ("PICKED", "SHIPPED")] == ["PICKED", "SHIPPED"] * 2
     assert [[u.qty for u in x.lines] for x in desk.state.shipments] == [[2], [1]]
+
+
+def test_all_that_comes_out_can_be_written_to_its_topic(desk, kit):
+    desk.upsert(kit.snapshot(kit.line(qty=2)))
+    desk.cancel(*kit.qty(L1=1), confirm=True)
+    desk.wms("CANCELLED", 1, WmsLine("L1", "SKU-L1", cancelled=1))
+    desk.ship()
+    desk.scan("DELIVERED")
+    for record in (*desk.events, *desk.effects, *desk.asked):
+        assert codec.decode(codec.encode(record)) == record
