@@ -32,6 +32,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="More librdkafka properties, as JSON (SASL, TLS)"
     )
     clickhouse: str = Field(default="", description="clickhouse-connect DSN of a real server; empty = the embedded one")
+    registry: str = Field(default="", description="URL of a Confluent-compatible schema registry; empty = none")
     config: Path = Field(default=Path("wharf.yaml"), description="Connections to channels and 3PLs")
     partitions: int = Field(default=4, description="Partitions of the topics that Wharfinger creates")
     clock: str = Field(default="", description="START@ORIGIN_MS*SPEED, for demonstrations only")

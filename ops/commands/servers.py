@@ -25,12 +25,13 @@ def up(
     """
     from ops.embedded.service import log_to_stderr, stop_on_signals
     from ops.embedded.up import Up
+    from ops.registry import publish_schemas
     from ops.settings import Settings
 
     settings = Settings()
     log_to_stderr(settings.log_level)
     stop = stop_on_signals()
-    with Up(settings, kafka_port, clickhouse_port) as servers:
+    with Up(settings, kafka_port, clickhouse_port, after_topics=[publish_schemas]) as servers:
         typer.echo(servers.summary(as_json))
         servers.watch(stop)
         typer.echo("stopping", err=True)

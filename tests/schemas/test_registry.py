@@ -18,6 +18,9 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from domain.commands import AllocationReleased
 from domain.values import LineQty
+from ops.errors import UserError
+from ops.registry import publish_schemas
+from ops.settings import Settings
 from schemas.catalogue import SCHEMA_IDS, SCHEMAS
 from schemas.codec import decode, encode
 from schemas.registry import RegistryConflict, register, subject
@@ -161,3 +164,18 @@ def test_a_registry_that_refuses_the_import_is_named_with_the_way_out(served: tu
     registry.mutable = False
     with pytest.raises(RegistryConflict, match=r"set the mode IMPORT: 422 .*mode.mutability=true"):
         register(client.request)
+
+
+def test_wharf_up_registers_them_where_a_registry_is_configured(served: tuple[Registry, httpx.Client]) -> None:
+    registry, client = served
+    publish_schemas(Settings(registry=str(client.base_url)))
+    publish_schemas(Settings(registry=""))
+    assert len(registry.schemas) >= len(SCHEMA_IDS)
+
+
+def test_a_registry_that_does_not_answer_is_one_clear_error_without_the_password() -> None:
+    with pytest.raises(
+        UserError, match=r"WHARF_REGISTRY: http://127.0.0.1:1 does not answer as a schema registry"
+    ) as e:
+        publish_schemas(Settings(registry="http://user:secret@127.0.0.1:1"))
+    assert "secret" not in str(e.value)
