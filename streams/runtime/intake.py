@@ -14,7 +14,7 @@ from .message import TP
 
 __all__ = ["Intake", "Polled"]
 
-_FENCED = (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED)
+_FENCED = (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED, KafkaError._FATAL)
 _MENDABLE = (
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,

@@ -15,6 +15,7 @@ __all__ = ["Outlet", "Sealed"]
 
 _FENCED = (
     KafkaError._FENCED,
+    KafkaError._FATAL,
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.FENCED_INSTANCE_ID,

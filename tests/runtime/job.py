@@ -53,7 +53,17 @@ class Names:
 def create(bootstrap: str, names: Names) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})  # held on to: its futures fail without it
     for done in admin.create_topics(names.all()).values():
-        done.result(10)
+        done.result(30)
+    deadline = time.monotonic() + 30
+    while not all(is_led(admin, t.topic) for t in names.all()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_led(admin: AdminClient, topic: str) -> bool:
+    """The controller answers before the broker knows."""
+    there = admin.list_topics(timeout=10).topics.get(topic)
+    return there is not None and all(p.leader >= 0 for p in there.partitions.values())
 
 
 def config(bootstrap: str, names: Names, **changes: Any) -> RuntimeConfig:

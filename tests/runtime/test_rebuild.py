@@ -95,7 +95,7 @@ def test_an_input_that_was_cut_is_said_to_be_incomplete(kafka: str, names: job.N
     job.produce(kafka, names.input, RECORDS)
     admin = AdminClient({"bootstrap.servers": kafka})
     for done in admin.delete_records([TopicPartition(names.input, 0, 1)]).values():
-        done.result(10)
+        done.result(30)
     runtime = Runtime(job.config(kafka, names))
     job.counting(runtime, names)
     plans = plan(runtime.config, runtime.agents)
