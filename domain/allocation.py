@@ -43,6 +43,8 @@ class Decision(msgspec.Struct, frozen=True):
 _PASSING = ("capacity", "calendar")
 """Refusals that pass with time."""
 
+_MEMO = 10_000
+
 
 class Compiled:
     """A rule set with its calendars parsed."""
@@ -52,6 +54,33 @@ class Compiled:
         self.depots = {d.id: d for d in rules.depots}
         self.calendars = {d.id: Calendar(d) for d in rules.depots}
         self.safety = {d.id: d.safety_stock for d in rules.depots}
+        self._lanes: dict[tuple[str, str, str], tuple[int, int, Candidate | str]] = {}
+
+    def candidate(self, depot: Depot, want: Want, now: int, full: Container[str]) -> Candidate | str:
+        """The depot with its promise, or why not. Until the promised day's cut-off the answer stays the same, so it is kept."""
+        if depot.id in want.excluded:
+            return "excluded"
+        if full:
+            return self._judge(depot, want, now, full)
+        key = (depot.id, want.country, want.service)
+        since, until, known = self._lanes.get(key, (0, 0, ""))
+        if not since <= now < until:
+            known = self._judge(depot, want, now, full)
+            until = known.promise.cutoff if isinstance(known, Candidate) else now + 1
+            if len(self._lanes) >= _MEMO:
+                self._lanes.clear()
+            self._lanes[key] = now, until, known
+        return known
+
+    def _judge(self, depot: Depot, want: Want, now: int, full: Container[str]) -> Candidate | str:
+        if refusal := _refusal(depot, want):
+            return refusal
+        rate = _rate(depot, want) or Rate(0)
+        calendar = self.calendars[depot.id]
+        promise = calendar.promise(now, want.service, rate.transit_days, rate.delivers, full)
+        if promise is None:
+            return "capacity" if full else "calendar"
+        return Candidate(depot, rate, promise)
 
 
 _last: list[Compiled] = []
@@ -101,17 +130,6 @@ def eligible(want: Want, rules: RuleSet) -> list[str]:
     return sorted(d.id for d in rules.depots if not _refusal(d, want))
 
 
-def _candidate(depot: Depot, want: Want, now: int, calendar: Calendar, full: Container[str]) -> Candidate | str:
-    """The depot with its promise, or why not."""
-    if refusal := _refusal(depot, want):
-        return refusal
-    rate = _rate(depot, want) or Rate(0)
-    promise = calendar.promise(now, want.service, rate.transit_days, rate.delivers, full)
-    if promise is None:
-        return "capacity" if full else "calendar"
-    return Candidate(depot, rate, promise)
-
-
 Value = Callable[[list[Candidate], Served, Want, Available], Any]
 """A preference: the smaller value wins."""
 
@@ -147,7 +165,7 @@ def decide(want: Want, available: Available, rules: Compiled, now: int, full: Ma
     """
     routing = rules.rules.routing
     may_split = splittable(want, rules.rules)
-    judged = {d: _candidate(x, want, now, rules.calendars[d], full.get(d, ())) for d, x in rules.depots.items()}
+    judged = {d: rules.candidate(x, want, now, full.get(d, ())) for d, x in rules.depots.items()}
     refused = {d: r for d, r in judged.items() if isinstance(r, str)}
     fit = {d: c for d, c in judged.items() if isinstance(c, Candidate)}
     names = _ordered(fit, want, available, routing.preferences)

@@ -24,11 +24,14 @@ _MEMO = 4096
 
 
 class Promise(msgspec.Struct, frozen=True):
-    """``day``: the local ship date (ISO); ``ship_by``: hand-over to the carrier; ``eta``: end of the delivery day, local."""
+    """``day``: the local ship date (ISO); ``ship_by``: hand-over to the carrier; ``eta``: end of the delivery day, local;
+    ``cutoff``: until when this promise holds for new orders.
+    """
 
     day: str
     ship_by: int
     eta: int
+    cutoff: int
 
 
 class Calendar:
@@ -48,23 +51,23 @@ class Calendar:
         """The local date at ``now``."""
         return datetime.fromtimestamp(now // 1000, self.zone).date()
 
-    def ship_days(self, now: int, service: str) -> Iterator[tuple[date, int]]:
-        """The days on which an order for ``service`` known at ``now`` can ship, with the hand-over instant; nearest first."""
+    def ship_days(self, now: int, service: str) -> Iterator[tuple[date, int, int]]:
+        """The days on which an order for ``service`` known at ``now`` can ship, with cut-off and hand-over; nearest first."""
         first = self.today(now)
         for n in range(HORIZON_DAYS):
             day = first + timedelta(days=n)
             hours = self._on(day, service)
             if hours is not None and (n > 0 or now < hours[0]):
-                yield day, hours[1]
+                yield day, *hours
 
     def promise(
         self, now: int, service: str, transit_days: int, delivers: list[str], full: Container[str] = ()
     ) -> Promise | None:
         """The first ship day that is not ``full`` (ISO dates without capacity), and what it means; None: not in the horizon."""
-        for day, handover in self.ship_days(now, service):
+        for day, cutoff, handover in self.ship_days(now, service):
             iso = day.isoformat()
             if iso not in full:
-                return Promise(iso, handover, self.arrival(day, transit_days, delivers))
+                return Promise(iso, handover, self.arrival(day, transit_days, delivers), cutoff)
         return None
 
     def arrival(self, ship_day: date, transit_days: int, delivers: list[str]) -> int:
