@@ -39,7 +39,9 @@ from .clients import SimConsumer, SimEvent, SimPort
 from .faults import Chaos, Supervisor
 from .kernel import Crashed, Kernel, Process, Stuck
 from .load import deliver_all
+from .oracles import judge
 from .outside import Channel, Deliveries, Ledger, SimSender, Warehouse
+from .refold import compare
 
 __all__ = ["Outcome", "World", "quiet"]
 
@@ -142,6 +144,10 @@ class World:
         out.crashes, out.pauses, out.zombies = self.chaos.crashes, self.chaos.pauses, self.chaos.zombies
         out.rebalances = sum(g.rebalances for g in self.broker.groups.values())
         out.inputs = len(self.deliveries.ledger)
+        if not out.violations:
+            out.violations += judge(self.broker.log, self.clickhouse, self.ledger, self.deliveries.ledger)
+            with quiet():
+                out.violations += compare(self.broker.log, self.deliveries.ledger)
         return out
 
     def _at_rest(self) -> bool:
