@@ -35,6 +35,8 @@ class Home:
             raise UserError(
                 f"a demo still runs in {self.path}: `wharf demo --stop --home {self.path}`, or choose another --home"
             )
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"--home {self.path}: is no directory")
         if self.path.exists() and any(self.path.iterdir()) and not (self.path / MARK).exists():
             raise UserError(f"--home {self.path}: not empty, and not the directory of an earlier demo; choose another")
         shutil.rmtree(self.path, ignore_errors=True)
