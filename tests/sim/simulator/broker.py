@@ -82,6 +82,7 @@ class Group(Actor):
     def join(self, instance: str, process: Process, topics: list[str]) -> Member:
         """A process joins. A known instance takes its predecessor's place, without a rebalance where the group is at rest."""
         self._numbers += 1
+        self._log.version += 1
         known = self.members.get(instance)
         member = Member(instance, self._numbers, process, topics)
         self.members[instance] = member
@@ -104,6 +105,7 @@ class Group(Actor):
 
     def _begin(self) -> None:
         self.joining = True
+        self._log.version += 1
         for m in self.members.values():
             m.joined = False
 
@@ -111,6 +113,7 @@ class Group(Actor):
         """The range assignor: per topic, members in the order of their names get neighbouring partitions."""
         self.joining = False
         self.generation += 1
+        self._log.version += 1
         self.rebalances += 1
         members = [self.members[k] for k in sorted(self.members)]
         for m in members:
@@ -137,17 +140,20 @@ class Transactions(Actor):
         self._numbers = 0
         self.epochs: dict[str, int] = {}
         self.current: dict[str, Transaction] = {}
-        self._to_mark: list[tuple[str, Transaction, object]] = []
+        self._to_mark: list[tuple[float, str, Transaction, object]] = []
 
     def due(self) -> float | None:
         if self._to_mark:
-            return 0.0
+            return min(m[0] for m in self._to_mark)
         began = [t.began for t in self.current.values() if t.state == "open"]
         return min(began) + TRANSACTION_SECONDS if began else None
 
     def step(self) -> None:
-        if self._to_mark:
-            self._mark(self._to_mark.pop(self._kernel.random.randrange(len(self._to_mark))))
+        ready = [m for m in self._to_mark if m[0] <= self._kernel.now]
+        if ready:
+            todo = ready[self._kernel.random.randrange(len(ready))]
+            self._to_mark.remove(todo)
+            self._mark(*todo[2:])
             return
         for name, t in list(self.current.items()):
             if t.state == "open" and t.began + TRANSACTION_SECONDS <= self._kernel.now:
@@ -156,7 +162,7 @@ class Transactions(Actor):
 
     def marking(self, name: str) -> bool:
         """Whether the last transaction's markers are still being written."""
-        return any(n == name for n, _, _ in self._to_mark)
+        return any(m[1] == name for m in self._to_mark)
 
     def check(self, name: str, epoch: int) -> None:
         """Raise for a producer that was fenced."""
@@ -178,11 +184,14 @@ class Transactions(Actor):
             return
         t.state = state
         self._kernel.note("decided", name, t.number, state)
-        self._to_mark += [(name, t, tp) for tp in t.partitions]
-        self._to_mark += [(name, t, group) for group in t.groups]
+        self._to_mark += [(self._soon(), name, t, where) for where in (*t.partitions, *t.groups)]
 
-    def _mark(self, todo: tuple[str, Transaction, object]) -> None:
-        _, t, where = todo
+    def _soon(self) -> float:
+        """When a partition gets its marker: at once, or now and then late, when its leader is busy."""
+        r = self._kernel.random
+        return self._kernel.now + (r.random() * 1.5 if r.random() < 0.03 else 0.0)
+
+    def _mark(self, t: Transaction, where: object) -> None:
         if isinstance(where, tuple):
             self._log.mark(where, t, self._kernel.ms)
             return

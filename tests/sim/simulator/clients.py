@@ -91,7 +91,8 @@ class SimConsumer:
         if (fenced := self._follow_group()) is not None:
             return [fenced]
         if not self._has_news() and timeout:
-            kernel.wait(self._process, lambda: self._has_news() or self._group_moved(), timeout)
+            # Late as a busy machine is, and that spares steps.
+            kernel.wait(self._process, self._heard(), timeout * (2 + 6 * kernel.random.random()))
             if (fenced := self._follow_group()) is not None:
                 return [fenced]
         messages = self._fetch(number)
@@ -117,6 +118,19 @@ class SimConsumer:
                 self._eofs[tp] = at
                 found.append(SimMessage(tp, None, KafkaError(KafkaError._PARTITION_EOF), at))
         return found
+
+    def _heard(self) -> Callable[[], bool]:
+        """Whether there is something for a poll; looks closely only when something changed at the broker."""
+        seen = -1
+
+        def heard() -> bool:
+            nonlocal seen
+            if seen == self._broker.log.version:
+                return False
+            seen = self._broker.log.version
+            return self._has_news() or self._group_moved()
+
+        return heard
 
     def _has_news(self) -> bool:
         for tp, at in self._positions.items():

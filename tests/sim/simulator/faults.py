@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable
 
@@ -21,6 +22,11 @@ USUAL = {
 """The step boundaries, and about how often a run comes by each: an aimed fault picks one of these visits."""
 
 
+def _pause(r: random.Random) -> float:
+    """Seconds. Between the session time-out (6) and the transaction's (10) only the group's generation fences a zombie."""
+    return 6.1 + r.random() * 3.7 if r.random() < 0.5 else 0.5 + r.random() * 14
+
+
 class Chaos:
     """``aims``: label → visit → "crash" or seconds to stand still."""
 
@@ -35,7 +41,7 @@ class Chaos:
         for _ in range(r.randrange(faults + 1)):
             label = r.choice(list(USUAL))
             visit = 1 + int(r.random() ** 1.5 * USUAL[label])
-            self.aims[label, visit] = 0.0 if r.random() < 0.75 else 0.5 + r.random() * 14
+            self.aims[label, visit] = 0.0 if r.random() < 0.75 else _pause(r)
 
     def at(self, process: Process, label: str) -> None:
         """A process comes by a boundary."""

@@ -41,9 +41,6 @@ class Job:
         self.deadline: float | None = None
         self.let = greenlet(call)
 
-    def runnable(self, now: float) -> bool:
-        return self.ready is None or self.ready() or (self.deadline is not None and self.deadline <= now)
-
     def step(self) -> None:
         self.let.switch()
 
@@ -221,10 +218,15 @@ class Kernel:
                     continue
                 p.paused_until = p.silent_since = None
                 self.note(p.name, "resumed")
-            units += [j for j in p.jobs if j.runnable(now)]
+            for j in p.jobs:
+                if j.ready is None or (j.deadline is not None and j.deadline <= now) or j.ready():
+                    units.append(j)
             if p.loop.runnable(now):
                 units.append(p)
-        units += [a for a in self.actors if (due := a.due()) is not None and due <= now]
+        for a in self.actors:
+            due = a.due()
+            if due is not None and due <= now:
+                units.append(a)
         return units
 
     def _leap(self) -> None:

@@ -38,7 +38,7 @@ class Partition:
     @property
     def stable(self) -> int:
         """The last stable offset: read_committed sees what lies before."""
-        return min(self.open.values(), default=self.end)
+        return min(self.open.values()) if self.open else len(self.entries)
 
     def committed(self, begin: int, limit: int) -> tuple[list[Entry], int]:
         """Up to ``limit`` records that a read_committed consumer gets from ``begin`` on, and where it then stands."""
@@ -70,6 +70,8 @@ class Log:
 
     def __init__(self) -> None:
         self.topics: dict[str, list[Partition]] = {}
+        self.version = 0
+        """Counts everything that a waiting consumer may want to hear of."""
 
     def create(self, topic: str, partitions: int) -> None:
         self.topics[topic] = [Partition() for _ in range(partitions)]
@@ -86,6 +88,7 @@ class Log:
     ) -> int:
         """Write a record; returns its offset."""
         p = self.at(tp)
+        self.version += 1
         if t:
             p.open.setdefault(t, p.end)
         p.entries.append(Entry(p.end, key, value, headers, now, t))
@@ -94,6 +97,7 @@ class Log:
     def mark(self, tp: TP, t: Transaction, now: int) -> None:
         """Write a transaction's marker: its records are decided here."""
         p = self.at(tp)
+        self.version += 1
         p.open.pop(t.number, None)
         if t.state == "aborted":
             p.aborted.add(t.number)

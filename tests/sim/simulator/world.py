@@ -152,6 +152,8 @@ class World:
 
     def _at_rest(self) -> bool:
         kernel = self.kernel
+        if self.outcome.violations:
+            return True
         if kernel.steps % 16:
             return False
         self._let_one_leave()
