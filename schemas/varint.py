@@ -9,6 +9,9 @@ from __future__ import annotations
 __all__ = ["LENGTHS", "Malformed", "read_count", "read_long", "read_span", "write_long"]
 
 INT64 = 1 << 63
+_REMEMBERED = 8192
+_READ: dict[bytes, int] = {}
+_WRITTEN: dict[int, bytes] = {}
 _CONTINUED = sum(128 << 7 * i for i in range(5))
 
 
@@ -22,13 +25,19 @@ class Malformed(ValueError):
 
 def read_long(b: bytes, p: int) -> tuple[int, int]:
     """The number at ``p`` and the position after it. Raises Malformed (not 64 bits) and IndexError (the bytes end)."""
-    # A clock in ms is six bytes until the year 2039: take them at once.
+    # A clock in ms is six bytes until the year 2039; the same ones come again and again, in a record and from one to the next.
     six = b[p : p + 6]
+    known = _READ.get(six)
+    if known is not None:
+        return known, p + 6
     if len(six) == 6:
         b0, b1, b2, b3, b4, b5 = six
         if b0 & b1 & b2 & b3 & b4 & 128 and b5 < 128:
             z = b0 + (b1 << 7) + (b2 << 14) + (b3 << 21) + (b4 << 28) + (b5 << 35) - _CONTINUED
-            return (z >> 1) ^ -(z & 1), p + 6
+            if len(_READ) >= _REMEMBERED:
+                _READ.clear()
+            value = _READ[six] = (z >> 1) ^ -(z & 1)
+            return value, p + 6
     z = shift = 0
     while True:
         byte = b[p]
@@ -87,9 +96,15 @@ _LOW = [bytes((z & 127 | 128, z >> 7 | 128)) for z in range(16384)]
 
 def write_long(n: int) -> bytes:
     """The bytes of ``n``. Raises OverflowError beyond 64 bits, TypeError for what is no whole number."""
+    known = _WRITTEN.get(n)
+    if known is not None and n.__class__ is int:  # 1.0 would be found under 1
+        return known
     z = n << 1 if n >= 0 else ~(n << 1)
     if 1 << 35 <= z < 1 << 42:  # a clock in ms until 2039: three look-ups
-        return _LOW[z & 16383] + _LOW[z >> 14 & 16383] + _PLAIN[z >> 28]
+        if len(_WRITTEN) >= _REMEMBERED:
+            _WRITTEN.clear()
+        value = _WRITTEN[n] = _LOW[z & 16383] + _LOW[z >> 14 & 16383] + _PLAIN[z >> 28]
+        return value
     if not -INT64 <= n < INT64:
         raise OverflowError(f"{n} does not fit into 64 bits")
     return _plain(z)

@@ -1,0 +1,97 @@
+"""Codec against fastavro, microseconds a record: ``python -m bench.codec``. The best of many short runs, for a busy machine only adds."""
+
+from __future__ import annotations
+
+import io
+import timeit
+from collections.abc import Callable
+from typing import Any
+
+import fastavro
+import msgspec
+
+from domain import commands, events, values
+from schemas.catalogue import SCHEMAS
+from schemas.codec import decode, encode
+
+EVENT = "6f9a2c1e-4b7d-5e0f-8a3b-9c2d1e0f4a5b"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+NOW = 1_795_428_000_000
+KEY = "shopify:acme:5678901234"
+HOME = values.Address("Ada L", "", "Kade 1", "", "1012 AB", "Amsterdam", "", "NL", "+31201234567")
+
+
+def _head(kind: str, source: str) -> tuple[str, str, int, str, str]:
+    return EVENT, kind, NOW, source, TRACE
+
+
+def records() -> dict[str, Any]:
+    """From the smallest to the largest that is common."""
+    lines = [values.OrderLine(f"{i}", f"SKU-{i}", 2, 2999, 1041, 0, "v", "A nice thing") for i in (1, 2)]
+    client = values.Client("c0ffee", "ada@example.org", "+31201234567", "nl", HOME, HOME)
+    order = values.Order(
+        KEY, "shopify", "acme", "5678901234", "#1001", NOW, NOW, "EUR", "paid", lines, client, values.Delivery(), 11996
+    )
+    return {
+        "Tick, flat": commands.Tick(*_head("Tick", "worker")),
+        "StockReported, flat": commands.StockReported(
+            *_head("StockReported", "threepl:nl-1/webhook"), "main", "count/7", "COUNT", "nl-1", "SKU-1", "new", 12, "7"
+        ),
+        "AllocationReleased, 1 line": commands.AllocationReleased(
+            *_head("AllocationReleased", "orders"), "main", KEY, f"main/{KEY}/1", [values.LineQty("1", "SKU-1", 2)], "x"
+        ),
+        "OrderEvent, 1 line": events.OrderEvent(
+            *_head("SHIPPED", "orders"), KEY, 7, "shopify", "acme", "5678901234", "SHIPPED", NOW, NOW, "NL",
+            [values.EventLine("1", "SKU-1", 2, 5998)], True, f"main/{KEY}/1", "s-1", "nl-1", "standard", "PostNL",
+            "3SABC123", NOW, NOW, 5998, 495, "EUR", "", "", "", False, "v1", "", "EUR",
+        ),
+        "OrderUpserted, 2 lines, 2 addresses": commands.OrderUpserted(
+            *_head("OrderUpserted", "shopify:acme/webhook"), KEY, f"order@{NOW}", EVENT, "0123456789abcdef", order
+        ),
+    }  # fmt: skip
+
+
+def micros(call: Callable[[], object]) -> float:
+    """The best of 300 runs of 200 calls: short enough to fall between the others of a busy machine."""
+    return min(timeit.repeat(call, number=200, repeat=300)) / 200 * 1e6
+
+
+def _row(name: str, record: Any) -> str:
+    kind = type(record).__name__
+    schema = fastavro.parse_schema(SCHEMAS[kind])
+    value, plain = encode(record), msgspec.to_builtins(record, builtin_types=(bytes,))
+
+    def fast_write() -> bytes:
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, schema, plain)
+        return out.getvalue()
+
+    def fast_read() -> Any:
+        return fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
+
+    def fast_read_struct() -> Any:
+        return msgspec.convert(fast_read(), type(record))
+
+    def fast_write_struct() -> bytes:
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, schema, msgspec.to_builtins(record, builtin_types=(bytes,)))
+        return out.getvalue()
+
+    assert decode(value) == fast_read_struct() == record
+    assert value[5:] == fast_write()
+    calls = [lambda: decode(value), fast_read, fast_read_struct, lambda: encode(record), fast_write, fast_write_struct]
+    return f"| {name} | {len(value)} | " + " | ".join(f"{micros(c):.2f}" for c in calls) + " |"
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    print(
+        "| record | bytes | decode | fastavro to dict | fastavro to struct | encode | fastavro from dict | from struct |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name, record in records().items():
+        print(_row(name, record), flush=True)
+
+
+if __name__ == "__main__":
+    main()
