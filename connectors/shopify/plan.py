@@ -27,10 +27,15 @@ class CannotFulfil(Exception):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """One group a location, each a mutation of its own; ``reference``: the fulfilments that are there already."""
+    """One group a location, each a mutation of its own; ``reference``: the fulfilments that are there already.
+
+    ``refused``: why Shopify won't take the rest of the units, ``""`` where there is no rest. They left although the shop had
+    cancelled or refunded them meanwhile: it is told of all others, and a person has to look at these.
+    """
 
     groups: list[FulfilmentPlan]
     reference: str = ""
+    refused: str = ""
 
 
 def _tail(text: str) -> str:
@@ -71,7 +76,7 @@ def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str],
 
 
 def plan(order: dict[str, Any], effect: ChannelShipment) -> Plan:
-    """What is left to tell Shopify of this shipment. Raises CannotFulfil."""
+    """What is left to tell Shopify of this shipment. Raises CannotFulfil where units are on hold, and are to be tried again."""
     done, ids = _done(order, effect)
     wanted = Counter({x.line_id: x.qty for x in effect.lines}) - done
     groups: dict[str, FulfilmentPlan] = {}
@@ -89,8 +94,8 @@ def plan(order: dict[str, Any], effect: ChannelShipment) -> Plan:
                 group = groups.setdefault(location, {})
                 group.setdefault(fulfilment_order["id"], []).append((item["id"], take))
     missing = +wanted
-    if missing:
-        text = ", ".join(f"{n} of line {line}" for line, n in missing.items())
-        why = "a fulfillment order is on hold" if held else "they are fulfilled, cancelled or refunded there"
-        raise CannotFulfil(f"Shopify has {text} not to fulfil: {why}", permanent=not held)
-    return Plan(list(groups.values()), " ".join(ids))
+    text = ", ".join(f"{n} of line {line}" for line, n in missing.items())
+    if missing and held:
+        raise CannotFulfil(f"Shopify has {text} not to fulfil: a fulfillment order is on hold", permanent=False)
+    refused = f"Shopify has {text} not to fulfil: they are fulfilled, cancelled or refunded there" if missing else ""
+    return Plan(list(groups.values()), " ".join(ids), refused)

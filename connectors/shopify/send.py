@@ -97,6 +97,8 @@ class ShopifySender:
         made = [to_do.reference] if to_do.reference else []
         for group in to_do.groups:
             made.append(await self._fulfil(effect, group))
+        if to_do.refused:
+            raise CannotFulfil(to_do.refused, permanent=True)
         return Sent(ok=True, reference=" ".join(made))
 
     async def _fulfil(self, effect: ChannelShipment, group: FulfilmentPlan) -> str:
