@@ -137,7 +137,7 @@ def cost_per_shipment(events: Events) -> Table:
     for event in _all(events):
         if event["type"] == "ALLOCATED":
             expected.setdefault(event["allocation_id"], event["cost"])
-        elif event["type"] == "SHIPPED":
+        elif event["type"] == "SHIPPED" and event["allocation_id"]:
             shipment = event["shipment_id"] or event["allocation_id"]
             parcels[(event["group_id"] or shipment, bool(event["group_id"]))][shipment].append(event)
     table: Table = defaultdict(lambda: {"parcels": 0, "parcel_orders": 0, "total_cost": 0, "saving": 0})

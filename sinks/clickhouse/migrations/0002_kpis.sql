@@ -133,7 +133,7 @@ FROM
         groupUniqArray(order_key) AS order_keys,
         max(cost) AS shipment_cost
     FROM order_events FINAL
-    WHERE type = 'SHIPPED'
+    WHERE type = 'SHIPPED' AND allocation_id != ''  -- what others shipped is no parcel of ours, and its cost unknown
     GROUP BY parcel, bundled, shipment_key
 )
 GROUP BY parcel, bundled;
