@@ -53,6 +53,7 @@ class Site:
             "WHARF_CONFIG": str(self.home.config),
             "WHARF_KAFKA": "",
             "WHARF_CLICKHOUSE": "",
+            "WHARF_RULES": "",
             "WHARF_LOG_LEVEL": os.environ.get("WHARF_LOG_LEVEL", "INFO"),
             "PYTHONUNBUFFERED": "1",
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,13 +26,14 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 class Server:
-    def __init__(self, home: Path) -> None:
-        self.engine = Engine(home)
-        self.client: Any = self.engine.client()
-        migrate(self.client)
-        self.http = ReadOnlyServer(self.engine, free_port())
+    """A database of the session's ClickHouse, and its HTTP interface."""
+
+    def __init__(self, engine: Engine, client: Any) -> None:
+        self.client = client
+        migrate(client)
+        self.http = ReadOnlyServer(engine, free_port())
         self.http.start()
-        self.ask = ClickHouse(self.http.url)
+        self.ask = ClickHouse(self.http.url, database=client.database)
 
     def fill(self, entries: list[Entry]) -> None:
         self.client.command("TRUNCATE TABLE order_events")
@@ -43,17 +43,12 @@ class Server:
         rows = [_row(entry) for entry in entries]
         self.client.insert("order_events", [list(row.values()) for row in rows], column_names=list(rows[0]))
 
-    def close(self) -> None:
-        self.http.stop()
-        self.client.close()
-        self.engine.close()
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    s = Server(tmp_path_factory.mktemp("clickhouse"))
+@pytest.fixture
+def server(engine: Engine, clickhouse: Any) -> Iterator[Server]:
+    s = Server(engine, clickhouse)
     yield s
-    s.close()
+    s.http.stop()
 
 
 @pytest.fixture

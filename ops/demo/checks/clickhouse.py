@@ -18,13 +18,20 @@ class ClickHouseError(Exception):
 class ClickHouse:
     """Queries against ``url`` (``http://127.0.0.1:8123``), answers as dicts."""
 
-    def __init__(self, url: str, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, database: str = "wharf", timeout: float = 60.0) -> None:
         self.url = url.rstrip("/")
+        self.database = database
         self.timeout = timeout
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a query; 64-bit integers come as ints. Raises ClickHouseError."""
-        parameters = urlencode({"default_format": "JSONEachRow", "output_format_json_quote_64bit_integers": "0"})
+        parameters = urlencode(
+            {
+                "database": self.database,
+                "default_format": "JSONEachRow",
+                "output_format_json_quote_64bit_integers": "0",
+            }
+        )
         request = Request(f"{self.url}/?{parameters}", data=sql.encode(), method="POST")  # noqa: S310
         try:
             with urlopen(request, timeout=self.timeout) as answer:  # noqa: S310
