@@ -13,9 +13,9 @@ from ops.errors import UserError
 
 from .sense import check_sense
 from .shape import check_shape
-from .source import Problem, parse
+from .source import Problem, Source, parse
 
-__all__ = ["DEFAULTS", "RulesError", "check", "load", "schema"]
+__all__ = ["DEFAULTS", "RulesError", "check", "check_source", "load", "schema"]
 
 DEFAULTS = Path(__file__).parent.parent / "defaults" / "rules.yaml"
 """The set a new merchant begins with, and the demo's."""
@@ -35,8 +35,11 @@ def check(text: str) -> RuleSet | list[Problem]:
     Without a ``version``, the content gives one: 12 hex digits of its SHA-256.
     """
     source = parse(text)
-    if isinstance(source, Problem):
-        return [source]
+    return [source] if isinstance(source, Problem) else check_source(source)
+
+
+def check_source(source: Source) -> RuleSet | list[Problem]:
+    """The same for what was read already: a file, or the part of one that holds rules."""
     problems = check_shape(source)
     if isinstance(source.data, dict):
         problems += check_sense(source, problems)

@@ -1,4 +1,4 @@
-"""Has a rule file the shape of a rule set? Every field, type and limit is that of ``domain.rules``; all problems at once."""
+"""Has a file the shape of a type (a rule set: ``domain.rules``)? Every field, type and limit is the type's; all problems at once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,20 @@ __all__ = ["check_shape"]
 _NAMES = {
     inspect.StrType: "text",
     inspect.IntType: "a whole number",
+    inspect.FloatType: "a number",
     inspect.BoolType: "true or false",
     inspect.ListType: "a list",
     inspect.StructType: "a group of fields",
+    inspect.DictType: "a group of names with a value each",
+}
+_PYTHON: dict[type, Any] = {
+    inspect.StrType: str,
+    inspect.BoolType: bool,
+    inspect.FloatType: (int, float),
+    inspect.ListType: list,
+    inspect.StructType: dict,
+    inspect.DictType: dict,
+    inspect.NoneType: type(None),
 }
 _FORMS = {
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time HH:MM between 00:00 and 23:59",
@@ -35,14 +46,14 @@ _FORMS = {
 }
 
 
-def check_shape(source: Source) -> list[Problem]:
-    """Every place where the file is not a rule set."""
+def check_shape(source: Source, shape: Any = RuleSet) -> list[Problem]:
+    """Every place where the file is not a rule set, or whatever ``shape`` it is to have."""
     if source.data is None:
         return [
             source.problem((), "the file is empty", "begin with `depots:`, or with a copy of ops/defaults/rules.yaml")
         ]
     found: list[Problem] = []
-    _walk(source, (), source.data, inspect.type_info(RuleSet), found)
+    _walk(source, (), source.data, inspect.type_info(shape), found)
     return found
 
 
@@ -50,6 +61,8 @@ def _walk(source: Source, path: Path, value: Any, kind: inspect.Type, found: lis
     extra: dict[str, Any] = {}
     if isinstance(kind, inspect.Metadata):
         extra, kind = kind.extra_json_schema or {}, kind.type
+    if isinstance(kind, inspect.UnionType):
+        kind = next((k for k in kind.types if _is(value, k)), kind.types[0])
     known = extra.get("enum", [])
     if not _is(value, kind):
         found.append(source.problem(path, f"{_shown(value)} is not {_NAMES[type(kind)]}", _type_hint(value, kind)))
@@ -58,6 +71,9 @@ def _walk(source: Source, path: Path, value: Any, kind: inspect.Type, found: lis
     elif isinstance(kind, inspect.ListType):
         for i, item in enumerate(value):
             _walk(source, (*path, i), item, kind.item_type, found)
+    elif isinstance(kind, inspect.DictType):
+        for name, item in value.items():
+            _walk(source, (*path, name), item, kind.value_type, found)
     elif known and value not in known:
         hint = closest(value, known) or f"one of {', '.join(known)}"
         found.append(source.problem(path, f"{_shown(value)} is not known here", hint))
@@ -70,8 +86,7 @@ def _walk(source: Source, path: Path, value: Any, kind: inspect.Type, found: lis
 def _is(value: Any, kind: inspect.Type) -> bool:
     if isinstance(kind, inspect.IntType):
         return isinstance(value, int) and not isinstance(value, bool)
-    types = {inspect.StrType: str, inspect.BoolType: bool, inspect.ListType: list, inspect.StructType: dict}
-    return isinstance(value, types[type(kind)])
+    return isinstance(kind, inspect.AnyType) or isinstance(value, _PYTHON[type(kind)])
 
 
 def _struct(source: Source, path: Path, value: dict[str, Any], kind: inspect.StructType, found: list[Problem]) -> None:

@@ -30,16 +30,19 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Source:
-    """The data of a file, and where its parts are."""
+    """The data of a file, or of a part of one, and where its parts are. ``origin``: the part's own line and column, from 0."""
 
-    def __init__(self, tree: Any) -> None:
+    def __init__(self, tree: Any, origin: tuple[int, int] = (0, 0)) -> None:
         self._tree = tree
+        self._origin = origin
         self.data = _plain(tree)
 
     def place(self, path: Path) -> tuple[int, int]:
         """Line and column of the value at ``path``, or of what should hold it, from 1."""
-        node, line, column = self._tree, 0, 0
-        for step in path:
+        node, (line, column) = self._tree, self._origin
+        for name in path:
+            # `1001:` is a number to YAML and a name to us
+            step = next((k for k in node if str(k) == name), name) if isinstance(node, dict) else name
             try:
                 marks = node.lc.data[step]
                 node = node[step]
@@ -47,6 +50,14 @@ class Source:
                 break
             line, column = marks[-2], marks[-1]
         return line + 1, column + 1
+
+    def part(self, path: Path) -> Source:
+        """What is at ``path`` as a source of its own; places are still those of the whole file."""
+        tree = self._tree
+        for step in path:
+            tree = tree[step]
+        line, column = self.place(path)
+        return Source(tree, (line - 1, column - 1))
 
     def problem(self, path: Path, message: str, hint: str = "") -> Problem:
         """A problem with the value at ``path``."""
