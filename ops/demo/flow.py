@@ -43,7 +43,7 @@ class Flow:
         self._booked: list[str] = []
         self._watch = Watch(bootstrap)
         self._watch.start()
-        self._idle_since: float | None = None
+        self._idle_since = time.monotonic()
         self._moves = -1
         self._lag = Lag(bootstrap)
 
@@ -55,10 +55,10 @@ class Flow:
     def run(self) -> None:
         """Until quiet. Raises Stuck, ProcessFailed."""
         end = time.monotonic() + self.timeout_seconds
-        while not self._is_quiet():
+        while waiting := self._waits_for():
             self.supervisor.check()
             self._book_receipts()
-            self.display.orders(self._watch.progress(), self._local_time())
+            self.display.orders(self._watch.progress(), f"{self._local_time()}, waiting for {waiting}")
             if time.monotonic() > end:
                 raise Stuck(self._what_is_open())
             time.sleep(LOOK_SECONDS)
@@ -83,18 +83,22 @@ class Flow:
             self.supervisor.start(self.site.report_stock(name, "receipt", receipt.units), wait=False)
             self._booked.append(name)
 
-    def _is_quiet(self) -> bool:
-        """Simulators idle, receipts booked, nobody behind, and that for a while; every order at its end or explained."""
+    def _waits_for(self) -> str:
+        """What keeps the run from its end; ``""``: nothing has happened for a while, and nothing is left to happen."""
         moves = self._watch.progress().moves
-        if self._receipts or any(self.supervisor.alive(n) for n in self._booked) or moves != self._moves:
-            self._moves, self._idle_since = moves, None
-            return False
-        if self._idle_since is None:
-            self._idle_since = time.monotonic()
+        if moves != self._moves:
+            self._moves, self._idle_since = moves, time.monotonic()
         idle = time.monotonic() - self._idle_since
-        if idle < QUIET_SECONDS or self._busy() or self._lag.now():
-            return False
-        return not self._watch.unexplained() or idle >= SILENT_SECONDS
+        if self._receipts or any(self.supervisor.alive(n) for n in self._booked):
+            return "goods to come in"
+        if idle < QUIET_SECONDS:
+            return "orders"
+        if busy := self._busy():
+            return ", ".join(busy)
+        if behind := self._lag.now():
+            return ", ".join(behind)
+        left = self._watch.unexplained()
+        return f"{len(left)} orders that nothing explains" if left and idle < SILENT_SECONDS else ""
 
     def _busy(self) -> list[str]:
         """Simulators that still have something to do (or can't be asked)."""
