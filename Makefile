@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA_LIB := .wharf/kafka/lib
 
-.PHONY: help setup tools demo test check clean
+.PHONY: help setup tools demo test sim check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,11 @@ demo: setup ## Run the main job: 2,000 orders through everything, checked
 
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest
+
+SEEDS ?= 10000
+FROM ?= 0
+sim: setup ## Simulate 10,000 seeded runs with crashes at every step (SEEDS=, FROM=, TRACE=1)
+	@$(BIN)/python tests/sim/run.py --seeds $(SEEDS) --from $(FROM) $(if $(TRACE),--trace)
 
 check: setup ## Lint, types, import rule
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Breakages:
         elif self.no_progress:
             with (
                 patch("sinks.clickhouse.progress.load", lambda client: {}),
-                patch("sinks.clickhouse.writer.token", lambda batch: ""),
+                patch("sinks.clickhouse.writer.token", lambda batch, n=itertools.count(): f"{next(n)}"),  # noqa: B008
             ):
                 yield
         else:

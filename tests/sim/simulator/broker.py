@@ -138,6 +138,7 @@ class Transactions(Actor):
         self._log = log
         self._groups = groups
         self._numbers = 0
+        self.slow = 0.0
         self.epochs: dict[str, int] = {}
         self.current: dict[str, Transaction] = {}
         self._to_mark: list[tuple[float, str, Transaction, object]] = []
@@ -189,7 +190,7 @@ class Transactions(Actor):
     def _soon(self) -> float:
         """When a partition gets its marker: at once, or now and then late, when its leader is busy."""
         r = self._kernel.random
-        return self._kernel.now + (r.random() * 1.5 if r.random() < 0.03 else 0.0)
+        return self._kernel.now + (r.random() * 1.5 if r.random() < self.slow else 0.0)
 
     def _mark(self, t: Transaction, where: object) -> None:
         if isinstance(where, tuple):

@@ -91,7 +91,7 @@ class Client:
     def create_insert_context(self, table: str, names: list[str]) -> Any:
         return SimpleNamespace(column_types=[None] * len(names))
 
-    def insert(
+    def insert(  # noqa: PLR0917  # clickhouse-connect's own signature
         self,
         table: str,
         data: list[Any],

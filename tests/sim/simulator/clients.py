@@ -297,9 +297,7 @@ class SimProducer:
     def begin_transaction(self) -> None:
         self._kernel.point(self._process, "before begin")
 
-    def produce(
-        self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Any = None
-    ) -> None:
+    def produce(self, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: Any = None) -> None:
         """Only a part of the calls is a step boundary: there are many."""
         self._queue.append(((topic, self._broker.log.place(topic, key, partition)), key, value, headers or []))
         if self._kernel.random.random() < 0.15:
@@ -408,5 +406,3 @@ class SimEvent(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         return self._process.kernel.wait(self._process, self.is_set, timeout)
-
-

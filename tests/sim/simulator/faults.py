@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .kernel import Actor, Kernel, Process
 
-__all__ = ["Chaos", "Supervisor"]
+__all__ = ["USUAL", "Chaos", "Supervisor"]
 
 USUAL = {
     "before consume": 120, "after consume": 60, "before join": 3, "before assign": 3, "before revoke": 2, "before lost": 1,
@@ -28,9 +28,9 @@ def _pause(r: random.Random) -> float:
 
 
 class Chaos:
-    """``aims``: label → visit → "crash" or seconds to stand still."""
+    """``aims``: boundary and visit → 0 to crash there, or seconds to stand still. ``focus``: only at these boundaries, as many as may be."""
 
-    def __init__(self, kernel: Kernel, faults: int) -> None:
+    def __init__(self, kernel: Kernel, faults: int, focus: Sequence[str] = ()) -> None:
         r = kernel.random
         self._kernel = kernel
         self._visits: Counter[str] = Counter()
@@ -38,8 +38,8 @@ class Chaos:
         self.pauses: Counter[str] = Counter()
         self.zombies = 0
         self.aims: dict[tuple[str, int], float] = {}
-        for _ in range(r.randrange(faults + 1)):
-            label = r.choice(list(USUAL))
+        for _ in range(faults if focus else r.randrange(faults + 1)):
+            label = r.choice(focus or list(USUAL))
             visit = 1 + int(r.random() ** 1.5 * USUAL[label])
             self.aims[label, visit] = 0.0 if r.random() < 0.75 else _pause(r)
 

@@ -157,7 +157,8 @@ class Kernel:
         job = self._current
         if process.dead:
             raise Crashed
-        assert job is not None and job.process is process, "only a job can block"
+        assert job is not None, "only a job can block"
+        assert job.process is process, "a job can only block for its own process"
         deadline = None if seconds is None else self.now + seconds
         while not ready():
             if deadline is not None and deadline <= self.now:

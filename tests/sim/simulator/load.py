@@ -22,9 +22,7 @@ __all__ = ["deliver_all"]
 SKUS = ("SKU-1", "SKU-2", "SKU-3")
 POOL = "main"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-RULES = RuleSet(
-    version="v1", depots=[Depot("a", "NL", sequence=1, wms="wms"), Depot("b", "DE", sequence=2, wms="wms")]
-)
+RULES = RuleSet(version="v1", depots=[Depot("a", "NL", sequence=1, wms="wms"), Depot("b", "DE", sequence=2, wms="wms")])
 _ADDRESS = Address("Ada", "", "Kade 1", "", "1012AB", "Amsterdam", country="NL")
 
 

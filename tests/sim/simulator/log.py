@@ -83,7 +83,7 @@ class Log:
         """Where a record goes. Not murmur2: any fixed function of the key will do here."""
         return partition if partition >= 0 else zlib.crc32(key or b"") % len(self.topics[topic])
 
-    def append(
+    def append(  # noqa: PLR0917
         self, tp: TP, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]], now: int, t: int = 0
     ) -> int:
         """Write a record; returns its offset."""

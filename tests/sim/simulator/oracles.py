@@ -51,7 +51,9 @@ def judge(log: Log, clickhouse: ClickHouse, ledger: Ledger, deliveries: list[tup
         *_sequences("order", "order_key", order_events),
         *_sequences("pool", "pool", pool_events),
         *_stock(pool_events, facts, ledger, order_events),
-        *_orders(log, order_events, facts, ledger),
+        *_placed(order_events, facts),
+        *_shipments(order_events, facts, ledger),
+        *_order_table(log, order_events, ledger),
         *_duplicates(order_events, facts),
         *_tables(log, pool_events),
         *_effects(log, ledger),
@@ -89,7 +91,7 @@ def _stock(
                 yield f"stock: {place} is {m['on_hand']} with {m['reserved']} reserved after event {e['seq']}"
             stands[place] = (m["on_hand"], m["reserved"])
     received: Counter[str] = Counter()
-    for key, sku, qty in {(f["idempotency_key"], f["sku"], f["qty"]) for name, f in facts if name == "StockReported"}:
+    for _, sku, qty in {(f["idempotency_key"], f["sku"], f["qty"]) for name, f in facts if name == "StockReported"}:
         received[sku] += qty
     sku_of = {(e["order_key"], x["line_id"]): x["sku"] for e in order_events for x in e["lines"]}
     for key, line, n in ledger.shipped:
@@ -104,21 +106,23 @@ def _stock(
             yield f"stock: {sku}: {received[sku]} should be there (received less shipped), {held[sku]} are"
 
 
-def _orders(log: Log, events: list[dict[str, Any]], facts: list[Any], ledger: Ledger) -> Iterator[str]:
-    """One PLACED an order; shipped units as the 3PL's ledger has them, never above what was ordered; nothing left under way."""
+def _placed(events: list[dict[str, Any]], facts: list[Any]) -> Iterator[str]:
+    """One PLACED an order."""
     placed = Counter(e["order_key"] for e in events if e["type"] == "PLACED")
     shown = {f["order_key"] for name, f in facts if name == "OrderUpserted"}
     for key in shown:
         if placed[key] != 1:
             yield f"orders: {key} was placed {placed[key]} times"
+
+
+def _shipments(events: list[dict[str, Any]], facts: list[Any], ledger: Ledger) -> Iterator[str]:
+    """Shipped units as the 3PL's ledger has them, never above what was ordered."""
     told: Counter[tuple[str, str]] = Counter()
     for e in events:
         if e["type"] == "SHIPPED":
             for x in e["lines"]:
                 told[e["order_key"], x["line_id"]] += x["qty"]
-    left: Counter[tuple[str, str]] = Counter()
-    for key, line, n in ledger.shipped:
-        left[key, line] += n
+    left = _left(ledger)
     for unit in told.keys() | left.keys():
         if told[unit] != left[unit]:
             yield f"orders: {left[unit]} of {unit} left the warehouse, the events say {told[unit]}"
@@ -131,6 +135,19 @@ def _orders(log: Log, events: list[dict[str, Any]], facts: list[Any], ledger: Le
     for unit, n in left.items():
         if n > wanted.get(unit, 0):
             yield f"orders: {n} of {unit} were shipped, {wanted.get(unit, 0)} ordered"
+
+
+def _left(ledger: Ledger) -> Counter[tuple[str, str]]:
+    """Units that left the warehouse, by order and line."""
+    left: Counter[tuple[str, str]] = Counter()
+    for key, line, n in ledger.shipped:
+        left[key, line] += n
+    return left
+
+
+def _order_table(log: Log, events: list[dict[str, Any]], ledger: Ledger) -> Iterator[str]:
+    """Each order stands where its events end, no unit is lost, none is under way at rest."""
+    left = _left(ledger)
     count = Counter(e["order_key"] for e in events)
     for key, state in _table(log, "wharf.orders.table").items():
         if key.startswith(b"\x00"):

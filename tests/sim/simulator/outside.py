@@ -256,5 +256,3 @@ class SimSender:
         if r.random() < self._receiver.trouble:
             return Sent(ok=False, error="the answer was lost")
         return sent
-
-

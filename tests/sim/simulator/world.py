@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,7 +99,15 @@ class ObservedHealth(Health):
 class World:
     """All of it, from one seed."""
 
-    def __init__(self, seed: int, faults: int = 8, orders: int = 4, breakages: Breakages | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        faults: int = 8,
+        orders: int = 4,
+        breakages: Breakages | None = None,
+        focus: Sequence[str] = (),
+    ) -> None:
         self.breakages = breakages or Breakages()
         self.kernel = kernel = Kernel(seed)
         self.broker = Broker(kernel, self.breakages)
@@ -108,7 +118,7 @@ class World:
         self.ledger = Ledger()
         self.warehouse = Warehouse(kernel, self.deliveries, self.ledger, not self.breakages.forgetful_warehouse)
         self.channel = Channel(self.ledger)
-        self.chaos = Chaos(kernel, faults)
+        self.chaos = Chaos(kernel, faults, focus)
         kernel.chaos = self.chaos.at
         self.outcome = Outcome(seed)
         self._stops: dict[Process, asyncio.Event] = {}
@@ -118,6 +128,7 @@ class World:
         kernel.actors += [self.deliveries, self.supervisor, self.clickhouse]
         r = kernel.random
         if faults:
+            self.broker.transactions.slow = r.choice((0.02, 0.02, 0.3))
             self.clickhouse.trouble = r.choice((0.0, 0.0, 0.05, 0.2))
             self.warehouse.trouble = self.channel.trouble = r.choice((0.0, 0.05, 0.2))
         for slot, chance in (("core-0", 1), ("core-1", 0.8), ("core-2", 0.25), ("effects-0", 1), ("sink-0", 1)):
@@ -269,8 +280,6 @@ class World:
 @contextmanager
 def quiet() -> Iterator[None]:
     """The product's log goes nowhere: a run crashes dozens of times."""
-    import logging
-
     config = structlog.get_config()
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=False
@@ -278,7 +287,9 @@ def quiet() -> Iterator[None]:
     kafka = logging.getLogger("wharf.kafka")
     before, kafka.disabled = kafka.disabled, True
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+            yield
     finally:
         structlog.configure(**config)
         kafka.disabled = before
