@@ -41,7 +41,7 @@ from .clients import SimConsumer, SimEvent, SimPort
 from .faults import Chaos, Supervisor
 from .kernel import Crashed, Kernel, Process, Stuck
 from .load import deliver_all
-from .oracles import judge
+from .oracles import judge, rows_too_many
 from .outside import Channel, Deliveries, Ledger, SimSender, Warehouse
 from .refold import compare
 
@@ -69,6 +69,8 @@ class Outcome:
     fenced: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     inputs: int = 0
+    healed: int = 0
+    """Rows that a zombie sink wrote twice and FINAL drops."""
     violations: list[str] = field(default_factory=list)
 
 
@@ -121,6 +123,7 @@ class World:
         self.chaos = Chaos(kernel, faults, focus)
         kernel.chaos = self.chaos.at
         self.outcome = Outcome(seed)
+        self._zombie_sink = False
         self._stops: dict[Process, asyncio.Event] = {}
         starts: dict[str, Callable[[], Process]] = {f"core-{n}": self._starter(n) for n in range(3)}
         starts |= {"effects-0": self._start_effects, "sink-0": self._start_sink}
@@ -156,7 +159,10 @@ class World:
         out.rebalances = sum(g.rebalances for g in self.broker.groups.values())
         out.inputs = len(self.deliveries.ledger)
         if not out.violations:
-            out.violations += judge(self.broker.log, self.clickhouse, self.ledger, self.deliveries.ledger)
+            out.violations += judge(
+                self.broker.log, self.clickhouse, self.ledger, self.deliveries.ledger, self._zombie_sink
+            )
+            out.healed = rows_too_many(self.clickhouse)
             with quiet():
                 out.violations += compare(self.broker.log, self.deliveries.ledger)
         return out
@@ -244,6 +250,7 @@ class World:
         return p
 
     def _start_sink(self) -> Process:
+        self._zombie_sink |= any(p.name.startswith("sink") for p in self.kernel.processes)
         p = self.kernel.process(f"sink-0#{self.supervisor.starts}")
 
         def run() -> None:
