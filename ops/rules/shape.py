@@ -62,7 +62,8 @@ def _walk(source: Source, path: Path, value: Any, kind: inspect.Type, found: lis
     if isinstance(kind, inspect.Metadata):
         extra, kind = kind.extra_json_schema or {}, kind.type
     if isinstance(kind, inspect.UnionType):
-        kind = next((k for k in kind.types if _is(value, k)), kind.types[0])
+        _walk(source, path, value, next((k for k in kind.types if _is(value, k)), kind.types[0]), found)
+        return
     known = extra.get("enum", [])
     if not _is(value, kind):
         found.append(source.problem(path, f"{_shown(value)} is not {_NAMES[type(kind)]}", _type_hint(value, kind)))
@@ -84,6 +85,8 @@ def _walk(source: Source, path: Path, value: Any, kind: inspect.Type, found: lis
 
 
 def _is(value: Any, kind: inspect.Type) -> bool:
+    if isinstance(kind, inspect.Metadata):
+        return _is(value, kind.type)
     if isinstance(kind, inspect.IntType):
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(kind, inspect.AnyType) or isinstance(value, _PYTHON[type(kind)])

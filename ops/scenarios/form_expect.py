@@ -1,0 +1,171 @@
+"""What a scenario may expect. What is left out is not looked at; what is listed must be exactly so.
+
+Under a step, ``events``, ``effects``, ``stock_events`` and ``rejected`` are what happened since the step before; at the end of the file they
+are all of the run. ``orders`` and ``stock`` are how things stand.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+import msgspec
+from msgspec import Meta
+
+from domain.effects import Effect
+from domain.rules import HOLDS
+from domain.status import STATUSES
+
+__all__ = [
+    "EFFECT_TYPES",
+    "EVENT_TYPES",
+    "AllocationExpect",
+    "EffectExpect",
+    "EventExpect",
+    "Expect",
+    "OrderExpect",
+    "StockExpect",
+    "Units",
+]
+
+EVENT_TYPES = [
+    "PLACED",
+    "UPDATED",
+    "STALE",
+    "DUPLICATE",
+    "HELD",
+    "RELEASED",
+    "PAYMENT_CHANGED",
+    "ADDRESS_CHANGED",
+    "EDITED",
+    "ALLOCATION_REQUESTED",
+    "ALLOCATED",
+    "BACKORDERED",
+    "UNFILLABLE",
+    "SUBMITTED",
+    "ACCEPTED",
+    "REJECTED",
+    "SHORT_PICKED",
+    "PICKED",
+    "PACKED",
+    "SHIPPED",
+    "IN_TRANSIT",
+    "OUT_FOR_DELIVERY",
+    "DELIVERED",
+    "EXCEPTION",
+    "CANCEL_REQUESTED",
+    "WITHDRAWN",
+    "CANCELLED",
+    "CANCEL_REJECTED",
+    "REFUNDED",
+    "RETURN_REPORTED",
+    "RMA_CREATED",
+    "RMA_RECEIVED",
+    "CREDITED",
+    "CHANNEL_NOTIFIED",
+    "EFFECT_FAILED",
+    "COMPLETED",
+]
+"""The types of ``domain.events.OrderEvent``."""
+EFFECT_TYPES = [e.__name__ for e in get_args(Effect)]
+
+Count = Annotated[int, Meta(ge=0)]
+EventName = Annotated[str, Meta(extra_json_schema={"enum": EVENT_TYPES})]
+EffectName = Annotated[str, Meta(extra_json_schema={"enum": EFFECT_TYPES})]
+
+
+class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Units(_Form, frozen=True):
+    """Where a line's units are: each is in exactly one of the first seven, so those left out are 0."""
+
+    open: Count = 0
+    requested: Count = 0
+    backordered: Count = 0
+    allocated: Count = 0
+    picked: Count = 0
+    shipped: Count = 0
+    cancelled: Count = 0
+    ordered: Count | None = None
+    unfillable: Count | None = None
+    outside: Count | None = None
+    delivered: Count | None = None
+
+
+class AllocationExpect(_Form, frozen=True):
+    """One depot's part of an order. ``units``: still its business, shipped ones included, by line. ``replaces``: a number.
+
+    ``ship_by`` and ``eta``: a day, or a moment.
+    """
+
+    depot: str
+    units: dict[str, Count] | None = None
+    status: str | None = None
+    ship_by: str | None = None
+    eta: str | None = None
+    service: str | None = None
+    carrier: str | None = None
+    cost: Count | None = None
+    replaces: Count | None = None
+
+
+class OrderExpect(_Form, frozen=True):
+    """How an order stands. ``lines`` by line id (by default the SKU). ``allocations``: all it ever had, in order."""
+
+    status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})] | None = None
+    holds: list[Annotated[str, Meta(extra_json_schema={"enum": HOLDS})]] | None = None
+    lines: dict[str, Units] | None = None
+    allocations: list[AllocationExpect] | None = None
+    refused: str | None = None
+    country: str | None = None
+    total: Count | None = None
+    duplicates: Count | None = None
+    stale: Count | None = None
+    intervention: bool | None = None
+
+
+class StockExpect(_Form, frozen=True):
+    """Stock of a SKU at a depot. ``available``: on hand less reserved less the safety stock."""
+
+    on_hand: Count | None = None
+    reserved: Count | None = None
+    available: Count | None = None
+    quality: str = "new"
+
+
+class EventExpect(_Form, frozen=True):
+    """An event of an order, with what is to be looked at. ``amount`` in minor units."""
+
+    event: EventName
+    units: dict[str, int] | None = None
+    status: str | None = None
+    depot: str | None = None
+    reason: str | None = None
+    amount: int | None = None
+    complete: bool | None = None
+    intervention: bool | None = None
+    actor: str | None = None
+
+
+class EffectExpect(_Form, frozen=True):
+    """Something to be done outside: PickOrder, PickOrderCancel, ChannelShipment, ChannelCancel; ``to``: the connection."""
+
+    effect: EffectName
+    to: str | None = None
+    units: dict[str, Count] | None = None
+    allocation: Count | None = None
+    country: str | None = None
+    reason: str | None = None
+    tracking: str | None = None
+
+
+class Expect(_Form, frozen=True):
+    """Everything that may be expected. ``events`` and ``effects`` by order: exactly these, in this order. ``rejected``: codes."""
+
+    orders: dict[str, OrderExpect] | None = None
+    stock: dict[str, dict[str, StockExpect]] | None = None
+    events: dict[str, list[EventExpect | EventName]] | None = None
+    effects: dict[str, list[EffectExpect | EffectName]] | None = None
+    stock_events: list[str] | None = None
+    rejected: list[str] | None = None
