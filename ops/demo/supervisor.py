@@ -91,8 +91,15 @@ def tail(path: Path, lines: int = 15) -> str:
 class Supervisor:
     """Runs processes until ``stop_all``. Safe to call from several threads; use it as a context manager."""
 
-    def __init__(self, logs: Path, env: Mapping[str, str] | None = None, die_with_us: bool = True) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        env: Mapping[str, str] | None = None,
+        die_with_us: bool = True,
+        young_seconds: float = YOUNG_SECONDS,
+    ) -> None:
         self.logs = logs
+        self._young_seconds = young_seconds
         self.logs.mkdir(parents=True, exist_ok=True)
         self._env = {**os.environ, **(env or {})}
         self._die_with_us = die_with_us and _LIBC is not None
@@ -277,7 +284,7 @@ class Supervisor:
             running.held = True
             self._failure = ProcessFailed(name, f"exited with {code}", self.log(name))
             return
-        young = now - running.started < YOUNG_SECONDS
+        young = now - running.started < self._young_seconds
         running.young_deaths = running.young_deaths + 1 if young else 0
         if running.young_deaths >= CRASH_LIMIT:
             self._failure = ProcessFailed(name, f"died {CRASH_LIMIT} times in a row (last: {code})", self.log(name))
