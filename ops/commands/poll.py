@@ -46,6 +46,7 @@ def poll(
 
 
 async def _run(settings: Settings, only: list[str], *, once: bool, as_json: bool) -> list[Round]:
+    from ops.metrics import FeedMetrics, metrics_served
     from ops.poll_ledger import TakenOver
     from ops.poller import poll_all, poll_once
     from ops.senders import build_pollers, close_all, connections
@@ -55,7 +56,10 @@ async def _run(settings: Settings, only: list[str], *, once: bool, as_json: bool
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pollers, closing = build_pollers(connections(settings))
 
+    metrics = FeedMetrics()
+
     def told(done: Round) -> None:
+        metrics.looked(done)
         if once or as_json:
             typer.echo(json.dumps(done.report()) if as_json else _line(done))
 
@@ -63,7 +67,8 @@ async def _run(settings: Settings, only: list[str], *, once: bool, as_json: bool
         feeds = _feeds(settings, _chosen(settings, pollers, only))
         if once:
             return await poll_once(feeds, told, stop)
-        await poll_all(feeds, told, stop)
+        with metrics_served(settings.home, "poll", metrics.registry):
+            await poll_all(feeds, told, stop)
     except TakenOver as e:
         raise UserError(f"{e}: stop that `wharf poll`, or split the feeds with --only") from e
     finally:

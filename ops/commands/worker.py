@@ -44,7 +44,10 @@ def runtime_config(settings: Settings, role: str, slot: int, metrics_port: int |
 def worker(
     slot: Annotated[int, typer.Option(min=0, help="This process's place in its group; no two may share one")] = 0,
     role: Annotated[str, typer.Option(help="core: orders and pools; effects: what goes out")] = "core",
-    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port of localhost")] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Of the Prometheus metrics, on localhost; default: a free one, see `wharf status`"),
+    ] = None,
 ) -> None:
     """Work until SIGTERM or SIGINT; the cycle under way is finished first.
 
@@ -59,25 +62,34 @@ def worker(
         raise UserError(f"--role: {role!r} is none of {', '.join(ROLES)}")
     settings = Settings()
     json_logs(settings.log_level)
-    config = runtime_config(settings, role, slot, metrics_port)
-    code = asyncio.run(_run_role(role, config, settings))
+    config = runtime_config(settings, role, slot)
+    code = asyncio.run(_run_role(role, config, settings, metrics_port))
     if code:
         # librdkafka's threads may still wait for brokers; whatever they hold was not committed and must not be.
         sys.stderr.flush()
         os._exit(code)
 
 
-async def _run_role(role: str, config: RuntimeConfig, settings: Settings) -> int:
+async def _run_role(role: str, config: RuntimeConfig, settings: Settings, metrics_port: int | None = None) -> int:
     if role == "core":
         from ops.clock import speed
         from streams.app import core
 
-        return await _run(core(config, speed(settings.clock)))
+        return await _observed(core(config, speed(settings.clock)), settings, role, metrics_port)
     from ops.senders import open_senders
     from streams.effects import effects_runtime
 
     async with open_senders(settings) as senders:
-        return await _run(effects_runtime(config, senders))
+        return await _observed(effects_runtime(config, senders), settings, role, metrics_port)
+
+
+async def _observed(runtime: Runtime, settings: Settings, role: str, metrics_port: int | None) -> int:
+    """Run with its metrics served."""
+    from ops.metrics import metrics_served
+
+    name = f"{role}-{runtime.config.slot}"
+    with metrics_served(settings.home, name, runtime.health.registry, metrics_port):
+        return await _run(runtime)
 
 
 async def _run(runtime: Runtime) -> int:

@@ -13,7 +13,16 @@ from typing import Any
 from ops.errors import UserError
 from ops.settings import Settings
 
-__all__ = ["clickhouse_client", "clickhouse_url", "find", "kafka_bootstrap", "kafka_config", "publish", "withdraw"]
+__all__ = [
+    "clickhouse_client",
+    "clickhouse_url",
+    "find",
+    "kafka_bootstrap",
+    "kafka_config",
+    "notes",
+    "publish",
+    "withdraw",
+]
 
 FILE = "endpoints.json"
 
@@ -36,6 +45,13 @@ def find(home: Path, name: str) -> dict[str, Any] | None:
     file = home / FILE
     note = _load(file).get(name) if file.exists() else None
     return note if note and _alive(int(note["pid"])) else None
+
+
+def notes(home: Path) -> dict[str, dict[str, Any]]:
+    """Every note whose process is alive, by name."""
+    file = home / FILE
+    found = _load(file) if file.exists() else {}
+    return {name: note for name, note in found.items() if _alive(int(note["pid"]))}
 
 
 def kafka_bootstrap(settings: Settings) -> str:

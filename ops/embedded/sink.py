@@ -12,6 +12,7 @@ import structlog
 
 from ops.embedded.endpoints import kafka_config, publish, withdraw
 from ops.errors import UserError
+from ops.metrics import metrics_served, sink_metrics
 from ops.settings import Settings
 
 __all__ = ["run_sink"]
@@ -46,7 +47,9 @@ def run_sink(
             sink = Sink(config, client, instance="" if place is None else str(place))
             threading.Thread(target=_stop_with, args=(stop, sink.stop), name="stopper", daemon=True).start()
             ready(url)
-            sink.run()
+            name = f"sink-{place or 0}"
+            with metrics_served(settings.home, name, sink_metrics(sink)):
+                sink.run()
         except (MigrationError, StateMismatch) as e:
             raise UserError(str(e)) from e
 

@@ -75,6 +75,10 @@ class Sink:
         self._stop = port.event()
         self._clock = port.clock
         self._due = 0.0
+        self.written = self.poison = 0
+        """Events and dead letters of the batches that are in, since the start."""
+        self.last_write: float | None = None
+        """When the last batch went in (UTC seconds)."""
         self._consumer = port.consumer(
             {
                 "group.id": group,
@@ -136,6 +140,9 @@ class Sink:
             return True
         self._buffer.done(done)
         if done:
+            self.written += sum(len(b.events) for b in done)
+            self.poison += sum(len(b.poison) for b in done)
+            self.last_write = time.time()
             offsets = [TopicPartition(b.topic, b.partition, b.last + 1) for b in done]
             self._consumer.commit(offsets=offsets, asynchronous=True)
         return True

@@ -1,0 +1,73 @@
+"""``wharf status``: is everything running, and is it keeping up?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["register", "render"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("status")(status)
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, every partition with its own lag")] = False,
+) -> None:
+    """Servers, workers in each group, lag by topic and partition, restores under way, the last commits, dead letters.
+
+    Ends with 1 where a server does not answer or a group has no worker.
+    """
+    from ops.settings import Settings
+    from ops.status import as_json as dumped
+    from ops.status import gather, healthy
+
+    found = gather(Settings())
+    typer.echo(dumped(found) if as_json else "\n".join(render(found)))
+    if not healthy(found):
+        raise typer.Exit(1)
+
+
+def render(found: dict[str, Any]) -> Iterator[str]:
+    """As a person reads it."""
+    kafka, clickhouse = found["kafka"], found["clickhouse"]
+    brokers = f"{kafka['brokers']} broker{'s' if kafka['brokers'] != 1 else ''}"
+    yield f"Kafka       {kafka['bootstrap']}  {brokers if kafka['ok'] else 'does not answer: ' + kafka['error']}"
+    yield f"ClickHouse  {clickhouse['url'] or '-'}  {'ok' if clickhouse['ok'] else clickhouse['error']}"
+    if found["dead_letters"] is not None:
+        more = "  (`wharf dlq list`)" if found["dead_letters"] else ""
+        yield f"DLQ         {found['dead_letters']} records{more}"
+    for group in found["groups"]:
+        yield ""
+        yield from _group(group)
+    if found["processes"]:
+        yield ""
+        yield from _processes(found["processes"])
+
+
+def _group(group: dict[str, Any]) -> Iterator[str]:
+    names = ", ".join(f"{m['member']} ({m['partitions']})" for m in group["members"])
+    role = group["group"].removeprefix("wharf-")
+    start = "wharf sink" if role == "sink" else f"wharf worker --role {role}"
+    yield f"{group['group']}  {group['state']}, lag {group['lag']}, workers: {names or f'none: start `{start}`'}"
+    topics: dict[str, list[dict[str, Any]]] = {}
+    for p in group["partitions"]:
+        topics.setdefault(p["topic"], []).append(p)
+    for topic, partitions in topics.items():
+        each = "  ".join(f"{p['partition']}: {'' if p['exact'] else '~'}{p['lag']}" for p in partitions)
+        yield f"  {topic:22} {sum(p['lag'] for p in partitions):>8}   {each}"
+
+
+def _processes(processes: list[dict[str, Any]]) -> Iterator[str]:
+    import time
+
+    yield f"{'Process':12} {'pid':>8}  {'last commit':>12}  {'dead':>5}  restoring"
+    for p in processes:
+        last = "-" if p["last_commit"] is None else f"{max(time.time() - p['last_commit'], 0):.0f} s ago"
+        under_way = [f"{tp} {share:.0%}" for tp, share in sorted(p["restore"].items()) if share < 1]
+        told = p["error"] or ", ".join(under_way) or "-"
+        yield f"{p['process']:12} {p['pid']:>8}  {last:>12}  {p['dead_letters']:>5}  {told}"
