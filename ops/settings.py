@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     clickhouse: str = Field(default="", description="clickhouse-connect DSN of a real server; empty = the embedded one")
     registry: str = Field(default="", description="URL of a Confluent-compatible schema registry; empty = none")
     config: Path = Field(default=Path("wharf.yaml"), description="Connections to channels and 3PLs")
+    rules: Path = Field(default=Path("rules.yaml"), description="Put in force by `wharf up` where no rules are yet")
     partitions: int = Field(default=4, description="Partitions of the topics that Wharfinger creates")
     clock: str = Field(default="", description="START@ORIGIN_MS*SPEED, for demonstrations only")
     log_level: str = "INFO"

@@ -21,17 +21,19 @@ def up(
 ) -> None:
     """Start Kafka, make the topics, start the sink with ClickHouse; run until Ctrl-C or SIGTERM, then stop clean.
 
-    With WHARF_KAFKA or WHARF_CLICKHOUSE set, those servers are used instead. The data stays under WHARF_HOME (.wharf).
+    The rules in WHARF_RULES (rules.yaml) are put in force where none are yet. With WHARF_KAFKA or WHARF_CLICKHOUSE set, those servers are used instead. The data stays under WHARF_HOME (.wharf).
     """
     from ops.embedded.service import log_to_stderr, stop_on_signals
     from ops.embedded.up import Up
     from ops.registry import publish_schemas
+    from ops.rules.first import check_first_rules, publish_first_rules
     from ops.settings import Settings
 
     settings = Settings()
     log_to_stderr(settings.log_level)
+    check_first_rules(settings)
     stop = stop_on_signals()
-    with Up(settings, kafka_port, clickhouse_port, after_topics=[publish_schemas]) as servers:
+    with Up(settings, kafka_port, clickhouse_port, after_topics=[publish_schemas, publish_first_rules]) as servers:
         typer.echo(servers.summary(as_json))
         servers.watch(stop)
         typer.echo("stopping", err=True)

@@ -51,9 +51,11 @@ class Site:
         return {
             "WHARF_HOME": str(self.home.path),
             "WHARF_CONFIG": str(self.home.config),
+            "WHARF_RULES": str(self.rules.absolute()),
             "WHARF_KAFKA": "",
             "WHARF_CLICKHOUSE": "",
-            "WHARF_RULES": "",
+            # A transaction marks each partition it wrote to: more of them than workers would only cost time here.
+            "WHARF_PARTITIONS": str(max(2, self.workers)),
             "WHARF_LOG_LEVEL": os.environ.get("WHARF_LOG_LEVEL", "INFO"),
             "PYTHONUNBUFFERED": "1",
         }
@@ -116,14 +118,10 @@ class Site:
         self.home.config.write_text(text + "\n")
 
     def servers(self) -> Spec:
-        """Kafka with its topics, the sink with ClickHouse."""
+        """Kafka with its topics, the rules put in force, the sink with ClickHouse."""
         # The broker lives for minutes: the optimizing compiler would take a third of its time and never pay it back.
         jvm = {"JDK_JAVA_OPTIONS": f"{os.environ.get('JDK_JAVA_OPTIONS', '')} -XX:TieredStopAtLevel=1".strip()}
         return Spec("up", (*WHARF, "up"), env=jvm, ready=_found(self.home.path), stop_seconds=40.0, base=True)
-
-    def publish_rules(self) -> Spec:
-        """The rules, once."""
-        return self._spec("rules", "rules", "publish", str(self.rules), "--execute", restart=False)
 
     def report_stock(self, name: str, kind: str, units: Stock) -> Spec:
         """Stock as a merchant would load it: a CSV file through the command line. ``kind``: count, receipt."""

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -22,6 +23,15 @@ from schemas.topics import TOPICS, Topic
 __all__ = ["create_topics"]
 
 SECONDS = 30.0
+
+_NOT_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._TIMED_OUT,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,
+)
 
 
 def create_topics(
@@ -69,21 +79,31 @@ def _create(admin: AdminClient, topics: list[Topic], partitions: int, replicatio
         return []
     new = [NewTopic(t.name, _count(t, partitions), replication, config=dict(t.config)) for t in topics]
     made = [name for name, done in admin.create_topics(new).items() if _made(name, done)]
-    _wait_led(admin, {t.name for t in topics})
+    _wait_led(admin, topics, partitions)
     return made
 
 
-def _wait_led(admin: AdminClient, names: set[str]) -> None:
-    """The controller answers before the brokers know: wait until each partition has a leader."""
+def _wait_led(admin: AdminClient, topics: list[Topic], partitions: int) -> None:
+    """Until each partition's leader serves it: the controller answers before the brokers know, and a broker is named leader
+    before it has made the log."""
+    waiting = {TopicPartition(t.name, p) for t in topics for p in range(_count(t, partitions))}
     deadline = time.monotonic() + SECONDS
-    while True:
-        there = admin.list_topics(timeout=SECONDS).topics
-        waiting = {n for n in names if n not in there or any(p.leader < 0 for p in there[n].partitions.values())}
-        if not waiting:
-            return
+    while waiting := {place for place in waiting if not _served(admin, place)}:
         if time.monotonic() > deadline:
-            raise UserError(f"Kafka created {', '.join(sorted(waiting))} but no broker leads it: see the brokers' logs")
-        time.sleep(0.02)
+            names = ", ".join(sorted({place.topic for place in waiting}))
+            raise UserError(f"Kafka created {names} but no broker leads it: see the brokers' logs")
+        time.sleep(0.05)
+
+
+def _served(admin: AdminClient, place: TopicPartition) -> bool:
+    try:
+        return bool(
+            admin.list_offsets({place: OffsetSpec.latest()}, request_timeout=5)[place].result(SECONDS).offset >= 0
+        )
+    except KafkaException as e:
+        if e.args[0].code() in _NOT_YET:
+            return False
+        raise UserError(f"topic {place.topic}: {e.args[0].str()}") from e
 
 
 def _made(name: str, done: Future[None]) -> bool:

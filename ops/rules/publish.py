@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from domain.commands import RulesPublished
 from domain.record import uuid5
@@ -70,12 +70,13 @@ def _partitions(config: Mapping[str, str], topic: str) -> int:
 
 def in_force(bootstrap: str, kafka_config: Mapping[str, str]) -> tuple[RulesPublished, RuleSet] | None:
     """The rules last published, with the record that brought them; None before any."""
-    config = {**kafka_config, "bootstrap.servers": bootstrap, "group.id": "wharf-rules-show"}
+    config = {**kafka_config, "bootstrap.servers": bootstrap}
     _partitions(config, RULES.name)
     end = _end(config)
     consumer = Consumer(
         {
             **config,
+            "group.id": "wharf-rules-show",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -91,13 +92,13 @@ def in_force(bootstrap: str, kafka_config: Mapping[str, str]) -> tuple[RulesPubl
 
 def _end(config: Mapping[str, str]) -> int:
     """The end of the topic, transactions that are just being committed included."""
-    consumer = Consumer({**config, "isolation.level": "read_uncommitted"})
+    place = TopicPartition(RULES.name, 0)
+    # Not the consumer's watermarks: of a topic that was just made it asks the wrong broker for long.
+    admin = AdminClient(dict(config))  # has to outlive the answer
     try:
-        return int(consumer.get_watermark_offsets(TopicPartition(RULES.name, 0), timeout=SECONDS)[1])
+        return int(admin.list_offsets({place: OffsetSpec.latest()}, request_timeout=SECONDS)[place].result().offset)
     except KafkaException as e:
         raise UserError(f"{RULES.name}: {e.args[0].str()}") from e
-    finally:
-        consumer.close()
 
 
 def _last(consumer: Consumer, end: int) -> RulesPublished | None:

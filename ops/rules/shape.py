@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -46,6 +47,10 @@ _FORMS = {
 }
 
 
+_type_info = lru_cache(maxsize=8)(inspect.type_info)
+"""A type's fields; looking them up takes longer than checking a file."""
+
+
 def check_shape(source: Source, shape: Any = RuleSet) -> list[Problem]:
     """Every place where the file is not a rule set, or whatever ``shape`` it is to have."""
     if source.data is None:
@@ -53,7 +58,7 @@ def check_shape(source: Source, shape: Any = RuleSet) -> list[Problem]:
             source.problem((), "the file is empty", "begin with `depots:`, or with a copy of ops/defaults/rules.yaml")
         ]
     found: list[Problem] = []
-    _walk(source, (), source.data, inspect.type_info(shape), found)
+    _walk(source, (), source.data, _type_info(shape), found)
     return found
 
 
