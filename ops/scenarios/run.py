@@ -33,12 +33,16 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What became of a scenario. ``result``: passed, failed, or error (it could not be run: ``error`` says where and why)."""
+    """What became of a scenario. ``result``: passed, failed, or error (it could not be run: ``error`` says where and why).
+
+    ``ms``: how long it ran, its expectations, laws and replays included; ``read_ms``: how long reading the file took.
+    """
 
     file: str
     name: str
     result: str
-    ms: float
+    ms: float = 0.0
+    read_ms: float = 0.0
     steps: int = 0
     failures: list[Failure] = []
     error: str = ""
@@ -65,12 +69,13 @@ def run_file(path: Path, rules: RuleSet | None = None) -> Result:
     started = time.perf_counter()
     try:
         case = read(path, rules)
+        read_ms, started = _ms(started), time.perf_counter()
         failures = run(case)
     except UserError as e:
-        return Result(str(path), path.stem, "error", _ms(started), error=str(e))
+        return Result(str(path), path.stem, "error", error=str(e))
     s = case.scenario
     result = "failed" if failures else "passed"
-    return Result(case.name, s.scenario, result, _ms(started), len(s.steps), failures, limits=s.limits)
+    return Result(case.name, s.scenario, result, _ms(started), read_ms, len(s.steps), failures, limits=s.limits)
 
 
 def _ms(started: float) -> float:

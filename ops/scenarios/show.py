@@ -33,7 +33,9 @@ def show(results: Sequence[Result], console: Console) -> None:
         if r.limits and r.result == "passed":
             console.print(f"[dim]limit of[/dim] {escape(r.file)}: {escape(r.limits)}", soft_wrap=True)
     counts = ", ".join(f"{n} {k}" for k in COLOURS if (n := sum(r.result == k for r in results)))
-    console.print(f"{len(results)} scenario(s): {counts}; {sum(r.ms for r in results):.0f} ms")
+    console.print(
+        f"{len(results)} scenario(s): {counts}; ran {sum(r.ms for r in results):.0f} ms, read {sum(r.read_ms for r in results):.0f} ms"
+    )
 
 
 def _details(r: Result, console: Console) -> None:
