@@ -32,7 +32,7 @@ from .supervisor import ProcessFailed, Supervisor
 __all__ = ["DemoFailed", "Options", "run"]
 
 
-START_SECONDS = 5.0
+START_SECONDS = 3.0
 """From Kafka's readiness until everything else runs."""
 
 
@@ -173,17 +173,16 @@ class _Run:
         start(site.servers())
         bootstrap, clickhouse = _servers(self.home.path)
         # On a busy machine all takes longer: what the servers took is a measure for the rest.
-        site.start_clock(max(START_SECONDS, 1.2 * (time.monotonic() - self._began)))
-        start(site.publish_rules(), wait=False)
+        site.start_clock(max(START_SECONDS, 0.5 * (time.monotonic() - self._began)))
         start(site.report_stock("stock-count", "count", site.plan.initial), wait=False)
         start(site.webhook_server(), wait=False)
         for slot in range(self.options.workers):
             start(site.worker(slot), wait=False)
         start(site.effects(), wait=False)
-        for name in ("rules", "stock-count"):
-            self.supervisor.wait_exit(name, 60)
+        start(site.threepl_simulator(), wait=False)
+        self.supervisor.wait_exit("stock-count", 60)
         self.supervisor.wait_ready("webhooks")
-        start(site.threepl_simulator())
+        self.supervisor.wait_ready("simulate-threepl")
         while time.time() * 1000 < site.origin_ms:  # the day begins with its first orders
             time.sleep(0.02)
         if site.plan.shopify_orders:
