@@ -1,0 +1,253 @@
+"""Carrying out faults: signals, armed points, a broker that dies, poison in the log, changelogs cut and deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from ops.demo.checks.log import read_topic
+from ops.demo.supervisor import Supervisor
+from ops.embedded.kafka import EmbeddedKafka
+from ops.embedded.topics import create_topics
+
+from .recovery import Recovery
+from .schedule import Fault
+from .site import FaultSite
+
+__all__ = ["Injector"]
+
+HIT_SECONDS = 15.0
+"""A point that is not met for so long (a worker without work) is given up for a plain kill -9."""
+ZOMBIE_SECONDS = 9.0
+"""Past the workers' session time-out of 6 s, and long enough for another to take over."""
+BY_TYPE = {"wharf.orders.in": "wharf.pools.in", "wharf.pools.in": "wharf.orders.in"}
+
+
+class Injector:
+    """``done`` counts what happened, by kind and point; ``violations`` what a fault showed by itself (a worker that did not refuse)."""
+
+    def __init__(self, site: FaultSite, supervisor: Supervisor, kafka: EmbeddedKafka, recovery: Recovery) -> None:
+        self.site, self.supervisor, self.kafka, self.recovery = site, supervisor, kafka, recovery
+        self.done: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self.poisoned: list[tuple[str, int, int]] = []
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._paused: set[str] = set()
+        self._random = random.Random(f"inject/{site.plan.seed}")
+
+    def strike(self, fault: Fault) -> None:
+        """Carry it out; what takes long goes on in a thread, except what stops everything anyway."""
+        handler = {
+            "kill broker": self._broker,
+            "poison": self._poison,
+            "changelog cut": self._changelog,
+            "changelog deleted": self._changelog,
+        }.get(fault.kind)
+        if handler or fault.point == "join":
+            # A child gets SIGTERM when the thread that started it ends: what starts processes stays in this one.
+            (handler or self._rebalance)(fault)
+            return
+        work = {"zombie": self._zombie, "rebalance": self._rebalance, "clickhouse": self._clickhouse}
+        thread = threading.Thread(target=self._guarded, args=(work.get(fault.kind, self._kill), fault), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def wait(self, seconds: float = 60.0) -> None:
+        """Until no fault is under way."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _guarded(self, work: object, fault: Fault) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            work(fault)  # type: ignore[operator]
+
+    def _label(self, fault: Fault, point: str = "") -> str:
+        return f"{fault.kind} {point or fault.point}".strip()
+
+    def _count(self, fault: Fault, point: str, began: float) -> None:
+        label = self._label(fault, point)
+        with self._lock:
+            self.done[label] += 1
+        self.recovery.struck(f"#{fault.number} {label} ({fault.target})", began)
+
+    def _kill(self, fault: Fault) -> None:
+        name, point = fault.target, fault.point
+        if name in self._paused or not self.supervisor.alive(name):
+            point = "random"
+            self._wait_alive(name)
+        if point == "random":
+            self._plain_kill(fault, name)
+        elif self._arm_and_wait(fault, name, point):
+            self._count(fault, point, time.monotonic())
+        else:
+            self._plain_kill(fault, name)
+
+    def _plain_kill(self, fault: Fault, name: str) -> None:
+        began = time.monotonic()
+        self.supervisor.kill(name)
+        self._count(fault, "random", began)
+
+    def _wait_alive(self, name: str) -> None:
+        for _ in range(200):
+            if self.supervisor.alive(name) and name not in self._paused:
+                return
+            time.sleep(0.1)
+
+    def _arm_and_wait(self, fault: Fault, name: str, point: str) -> bool:
+        """Arm the point and see it met; a point of the restore needs a process that starts."""
+        arm = self.site.arm_file(name)
+        hit = arm.with_suffix(".hit")
+        hit.unlink(missing_ok=True)
+        fresh = arm.with_suffix(".new")
+        fresh.write_text(f"{point} {1 if point == 'restore' else fault.count}")
+        fresh.rename(arm)
+        if point == "restore":
+            self.supervisor.kill(name)
+        end = time.monotonic() + HIT_SECONDS
+        while time.monotonic() < end:
+            if hit.exists():
+                hit.unlink(missing_ok=True)
+                return True
+            time.sleep(0.02)
+        arm.unlink(missing_ok=True)
+        return hit.exists()
+
+    def _clickhouse(self, fault: Fault) -> None:
+        if self._arm_and_wait(fault, "sink", fault.point):
+            self._count(fault, fault.point, time.monotonic())
+
+    def _broker(self, fault: Fault) -> None:
+        began = time.monotonic()
+        self.kafka.kill()
+        time.sleep(fault.seconds)
+        self.kafka.start()
+        self._count(fault, "kill -9", began)
+
+    def _zombie(self, fault: Fault) -> None:
+        """Stopped past the session time-out, then awake again with all it held in memory."""
+        name = fault.target
+        self._wait_alive(name)
+        pid, began = self.supervisor.pid(name), time.monotonic()
+        self._paused.add(name)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(ZOMBIE_SECONDS)
+        self._paused.discard(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+        self._count(fault, "SIGSTOP past the session", began)
+
+    def _rebalance(self, fault: Fault) -> None:
+        began = time.monotonic()
+        slot = int(fault.target.rpartition("-")[2])
+        if fault.point == "leave":
+            self.supervisor.stop(fault.target)
+        elif fault.target in self.supervisor.names():
+            self.supervisor.resume(fault.target)
+        else:
+            self.supervisor.start(self.site.worker(slot), wait=False)
+        self._count(fault, fault.point, began)
+
+    def _poison(self, fault: Fault) -> None:
+        """One record that can't be worked, into each of the two input topics."""
+        producer = Producer({"bootstrap.servers": self.site.bootstrap, "enable.idempotence": True, "log_level": 0})
+
+        def written(error: object, message: object) -> None:
+            if error is None:
+                self.poisoned.append((message.topic(), message.partition(), message.offset()))  # type: ignore[attr-defined]
+
+        for topic in BY_TYPE:
+            key = b"main" if topic == "wharf.pools.in" else f"poison/{fault.number}".encode()
+            producer.produce(topic, self._bad(fault, topic), key, on_delivery=written)
+        producer.flush(30)
+        with self._lock:
+            self.done[self._label(fault)] += 2
+
+    def _bad(self, fault: Fault, topic: str) -> bytes | None:
+        if fault.point == "garbage":
+            return self._random.randbytes(40)
+        if fault.point == "unknown schema":
+            return b"\x00" + (9999).to_bytes(4, "big") + b"some"
+        if fault.point == "empty":
+            return None
+        other = next(iter(read_topic(self.site.bootstrap, BY_TYPE[topic] if fault.point == "wrong type" else topic)))
+        return other.value if fault.point == "wrong type" else other.value[: len(other.value) // 2]
+
+    def _changelog(self, fault: Fault) -> None:
+        """Workers stopped, a table's changelog cut or gone: a worker must refuse, and ``wharf replay state`` must bring it back."""
+        began = time.monotonic()
+        self.wait()
+        names = [n for n in self.supervisor.names() if n.startswith("worker-") and self.supervisor.alive(n)]
+        for name in names:
+            self.supervisor.stop(name)
+        self._damage(fault)
+        said = self.command("worker", "--slot", "0", seconds=60)
+        if said[0] != 2 or "replay state" not in said[1]:
+            self.violations.append(f"{fault.kind} {fault.point}: the worker did not refuse: {said[0]} {said[1][-400:]}")
+        self._rebuild(fault)
+        for name in names:
+            self.supervisor.resume(name)
+        self._count(fault, fault.point, began)
+
+    def _rebuild(self, fault: Fault) -> None:
+        end = time.monotonic() + 60
+        while True:
+            code, text = self.command("replay", "state", "--execute", seconds=300)
+            if code == 0:
+                return
+            if "has members" not in text or time.monotonic() > end:
+                self.violations.append(f"{fault.kind} {fault.point}: replay state failed: {code} {text[-400:]}")
+                return
+            time.sleep(1)
+
+    def _damage(self, fault: Fault) -> None:
+        admin = AdminClient({"bootstrap.servers": self.site.bootstrap, "log_level": 0})
+        topic = fault.point
+        partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
+        if fault.kind == "changelog deleted":
+            admin.delete_topics([topic])[topic].result(30)
+            for _ in range(50):
+                with contextlib.suppress(KafkaException):
+                    if topic not in admin.list_topics(timeout=5).topics:
+                        break
+                time.sleep(0.1)
+            create_topics(self.site.bootstrap, len(partitions), {})
+            return
+        # The most recent records stay, and with them the head: it can't agree with what is left.
+        cut = []
+        for entry_partition in partitions:
+            ends = [
+                e.offset
+                for e in read_topic(self.site.bootstrap, topic, decoded=False)
+                if e.partition == entry_partition
+            ]
+            if len(ends) > 3:
+                cut.append(TopicPartition(topic, entry_partition, ends[len(ends) // 2]))
+        for future in admin.delete_records(cut).values():
+            future.result(30)
+
+    def command(self, *arguments: str, seconds: float) -> tuple[int, str]:
+        """Run ``wharf ARGUMENTS``; its exit code and all it said."""
+        env = {**os.environ, **self.site.environment(), "WHARF_CLOCK": self.site.clock}
+        log = Path(self.site.home.logs / "commands.log")
+        try:
+            done = subprocess.run(
+                self.site.command(*arguments), env=env, capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired as e:
+            return -1, f"still ran after {seconds:.0f} s: {e.stderr!r}"
+        text = done.stdout + done.stderr
+        with log.open("a") as f:
+            f.write(f"--- {arguments} → {done.returncode}\n{text}\n")
+        return done.returncode, text

@@ -1,0 +1,294 @@
+"""One fault run: everything started, load let in, faults struck as it progresses, rest awaited, and then judged."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from confluent_kafka import KafkaException
+from oracles.judge import judge
+
+from ops.demo.checks.clickhouse import ClickHouse
+from ops.demo.checks.finding import Finding, found
+from ops.demo.home import Home
+from ops.demo.lag import Lag
+from ops.demo.ledgers import progress
+from ops.demo.supervisor import ProcessFailed, Supervisor
+from ops.demo.watch import Watch
+from ops.embedded.endpoints import find
+from ops.embedded.kafka import EmbeddedKafka
+from ops.embedded.ports import free_port
+from ops.embedded.topics import create_topics
+
+from .inject import Injector
+from .recovery import Recovery
+from .report import Report
+from .schedule import Fault, Profile, plan
+from .site import PARTITIONS, FaultSite, make_site
+
+__all__ = ["Options", "run"]
+
+DELIVERIES_PER_ORDER = 1.2 * 5.2
+"""Created, touched twice, fulfilled (two topics), and what else happens to orders; a fifth of them twice."""
+TOUCHES = 2
+FAR_BEHIND = 4_000
+NEAR = 1_500
+LIVENESS_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says. ``off``: guards switched off, by process name. ``faults``: in place of the profile's plan."""
+
+    deliveries: int
+    seed: int
+    home: Path
+    profile: Profile
+    name: str = ""
+    rate: float = 400.0
+    timeout: float = 1800.0
+    off: Mapping[str, str] = field(default_factory=dict)
+    faults: list[Fault] | None = None
+    quiet: bool = False
+    load_seconds: float = 0.0
+
+
+def run(options: Options) -> Report:
+    """Run it. No process is left, whatever happens. Raises ProcessFailed or TimeoutError where the run itself broke."""
+    home = Home(options.home)
+    home.prepare()
+    return _Run(options, home).all()
+
+
+class _Run:
+    def __init__(self, options: Options, home: Home) -> None:
+        self.options = options
+        self.orders = max(10, round(options.deliveries / DELIVERIES_PER_ORDER))
+        self.kafka = EmbeddedKafka(home.path, port=free_port())
+        self.site: FaultSite = make_site(home, self.orders, options.seed, options.off)
+        self.began = time.monotonic()
+        self.deadline = self.began + options.timeout
+        faults = plan(options.seed, options.deliveries, options.profile, self.site.workers)
+        self.faults = faults if options.faults is None else options.faults
+        self.planned = list(self.faults)
+        self.last_fault = self.began
+        self.refusals: list[str] = []
+        self._told = 0.0
+        self._seen: dict[str, int] = {}
+
+    def all(self) -> Report:
+        home = self.site.home
+        try:
+            self.kafka.start()
+            self.site.bootstrap = self.kafka.bootstrap
+            create_topics(self.kafka.bootstrap, PARTITIONS, {})
+            self.site.start_clock(15.0)
+            self.site.write_config()
+            # Being killed over and over is the point here, and no crash loop.
+            with Supervisor(home.logs, self.site.environment(), young_seconds=0.0) as self.supervisor:
+                self.recovery = Recovery(self.kafka.bootstrap)
+                self.injector = Injector(self.site, self.supervisor, self.kafka, self.recovery)
+                return self._run()
+        finally:
+            self.kafka.stop()
+            home.drop_data()
+
+    def _run(self) -> Report:
+        self._start()
+        watch = Watch(self.kafka.bootstrap)
+        watch.start()
+        began = time.monotonic()
+        try:
+            self._load()
+            loaded = time.monotonic()
+            with Lag(self.kafka.bootstrap) as lag:
+                lag_seconds = self._settle(lag)
+                self._rest(lag, watch)
+        finally:
+            watch.stop()
+        self._freeze()
+        note = find(self.site.home.path, "clickhouse")
+        if note is None:
+            raise TimeoutError(f"ClickHouse left no note in {self.site.home.path}")
+        clickhouse = ClickHouse(str(note["url"]))
+        judged = judge(
+            self.kafka.bootstrap,
+            clickhouse,
+            self.site.shop_ledger,
+            self.site.threepl,
+            self.injector.poisoned,
+            step=self._say,
+        )
+        findings = [*judged.findings, self._liveness(lag_seconds), self._processes()]
+        counts = self._shop().get("counts", {})
+        return Report.of(
+            findings,
+            options=self.options,
+            orders=self.orders,
+            deliveries=counts.get("confirmed", 0),
+            sent=sum(n for name, n in counts.items() if name.startswith("answer_")),
+            load={k: counts.get(k, 0) for k in ("doubled", "reordered", "late", "retried")},
+            threepl=progress(self.site.threepl)["webhooks"],
+            events=judged.events,
+            repeats=judged.repeats,
+            faults=dict(self.injector.done),
+            recovery=self.recovery.seconds,
+            lag_zero=lag_seconds,
+            restarts=self.supervisor.restarts(),
+            load_seconds=loaded - began,
+            seconds=time.monotonic() - self.began,
+        )
+
+    def _start(self) -> None:
+        start, site = self.supervisor.start, self.site
+        self._say("starting ClickHouse, workers, webhooks, simulators")
+        start(site.sink(), wait=False)
+        start(site.report_stock("stock-count", "count", site.plan.initial), wait=False)
+        start(site.webhook_server(), wait=False)
+        for slot in range(site.workers):
+            start(site.worker(slot), wait=False)
+        start(site.effects(), wait=False)
+        self._rules()
+        self.supervisor.wait_exit("stock-count", 120)
+        self.supervisor.wait_ready("webhooks")
+        self.supervisor.wait_ready("sink")
+        start(site.threepl_simulator())
+        start(site.poller(), wait=False)
+        start(site.shop(self.orders, TOUCHES, self.options.rate))
+
+    def _rules(self) -> None:
+        """Put the rules in force. A topic that was made a moment ago may not have its leader yet: then again."""
+        for left in (4, 3, 2, 1, 0):
+            code, text = self.injector.command("rules", "publish", str(self.site.rules), "--execute", seconds=60)
+            if code == 0:
+                return
+            if not left:
+                raise ProcessFailed("rules", text, self.site.home.logs / "commands.log")
+            time.sleep(1)
+
+    def _load(self) -> None:
+        """Until every delivery is confirmed and every fault has struck."""
+        paused = False
+        began = time.monotonic()
+        while True:
+            self._alive()
+            shop = self._shop()
+            confirmed = shop["counts"].get("confirmed", 0)
+            self._tell(shop)
+            while self.planned and (self.planned[0].at <= confirmed or shop["fed"]):
+                self._strike(self.planned.pop(0))
+            self.recovery.look()
+            if self.recovery.behind > FAR_BEHIND and not paused or self.recovery.behind < NEAR and paused:
+                paused = not paused
+                self._pause(paused)
+            if shop["done"] and not self.planned:
+                break
+            time.sleep(0.15)
+        self.injector.wait()
+        self._say(f"all deliveries confirmed after {time.monotonic() - began:.0f} s")
+
+    def _strike(self, fault: Fault) -> None:
+        self._say(f"  fault {fault.number}/{len(self.faults)}: {fault.kind} {fault.target} {fault.point}")
+        self.injector.strike(fault)
+        self.last_fault = time.monotonic()
+
+    def _settle(self, lag: Lag) -> float:
+        """Seconds after the last fault (or the last delivery, where that came later) at which nobody was behind."""
+        since = max(self.last_fault, time.monotonic())
+        while self._behind(lag):
+            self._alive()
+            self.recovery.look()
+            time.sleep(0.1)
+        self.recovery.all_worked()
+        return round(time.monotonic() - since, 1)
+
+    def _rest(self, lag: Lag, watch: Watch) -> None:
+        """Until the 3PL has delivered everything, every order is at its end or explained, and nobody is behind."""
+        self._say("waiting for the last parcels")
+        quiet = 0
+        hopeless = 0.0
+        while quiet < 4:
+            self._alive()
+            still = self._shop()["done"] and self._idle() and not self._behind(lag)
+            if still and watch.unexplained():
+                hopeless = hopeless or time.monotonic()
+                still = time.monotonic() - hopeless > 20  # the checks say what is wrong
+            quiet = quiet + 1 if still else 0
+            time.sleep(0.3)
+
+    def _idle(self) -> bool:
+        try:
+            return bool(progress(self.site.threepl)["idle"])
+        except (URLError, OSError):
+            return False
+
+    def _behind(self, lag: Lag) -> bool:
+        try:
+            return bool(lag.now())
+        except KafkaException:
+            return True
+
+    def _freeze(self) -> None:
+        for name in ("poll", "webhooks"):
+            self.supervisor.stop(name)
+        for name in [n for n in self.supervisor.names() if n.startswith("worker-")] + ["effects"]:
+            if self.supervisor.alive(name):
+                self.supervisor.stop(name)
+
+    def _liveness(self, seconds: float) -> Finding:
+        bad = [f"lag was zero {seconds} s after the last fault"] if seconds > LIVENESS_SECONDS else []
+        return found("liveness", "lag zero within 60 s of the last fault", {"seconds": seconds}, bad)
+
+    def _processes(self) -> Finding:
+        return found(
+            "processes",
+            "no process ended with a need for a person, except where a changelog was damaged",
+            {"restarts": sum(self.supervisor.restarts().values())},
+            self.refusals + self.injector.violations,
+        )
+
+    def _alive(self) -> None:
+        """Look for crash loops, refusals and the end of patience."""
+        self.supervisor.check()
+        for name in self.supervisor.names():
+            codes = self.supervisor.exit_codes(name)
+            if codes[self._seen.get(name, 0) :].count(2):
+                self.refusals.append(f"{name} refused to run (exit 2): {self.supervisor.log(name)}")
+                if len(self.refusals) > 5:
+                    raise ProcessFailed(name, "keeps refusing to run", self.supervisor.log(name))
+            self._seen[name] = len(codes)
+        if time.monotonic() > self.deadline:
+            raise TimeoutError(f"not at an end after {self.options.timeout:.0f} s: {self._shop()}")
+
+    def _shop(self) -> dict[str, Any]:
+        return progress(self.site.shopify)
+
+    def _pause(self, on: bool) -> None:
+        with contextlib.suppress(URLError), urlopen(Request(f"{self.site.shopify}/_pause?on={int(on)}", method="POST")):
+            return
+
+    def _tell(self, shop: dict[str, Any]) -> None:
+        if time.monotonic() - self._told > 5:
+            self._told = time.monotonic()
+            counts = shop["counts"]
+            self._say(
+                f"{counts.get('confirmed', 0)} deliveries confirmed, {shop['placed']}/{self.orders} orders, "
+                f"{self.recovery.behind} behind"
+            )
+
+    def _say(self, text: str) -> None:
+        if not self.options.quiet:
+            print(f"[{time.monotonic() - self.began:6.1f}] {text}", file=sys.stderr, flush=True)
+
+
+def dump(report: Report, path: Path) -> None:
+    """Write the JSON."""
+    path.write_text(json.dumps(report.as_dict(), indent=1) + "\n")
