@@ -40,7 +40,7 @@ class Display:
 
     def step(self, text: str) -> None:
         """Say what is done now."""
-        self._console.print(f"[dim]{time.monotonic() - self._started:6.1f} s[/dim]  {text}")
+        self._console.print(f"[dim]{time.monotonic() - self._started:6.1f} s[/dim]  {text}", soft_wrap=True)
 
     def orders(self, counts: Counts, clock: str, last: bool = False) -> None:
         """Show how far the orders are. ``clock``: the simulated time; ``last``: they won't get further."""

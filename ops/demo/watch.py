@@ -14,6 +14,10 @@ from .checks.order_books import DONE, Book
 __all__ = ["Progress", "Watch"]
 
 
+BACKGROUND = frozenset({"DUPLICATE", "STALE", "RETURN_REPORTED", "REFUNDED"})
+"""What goes on for days after the last parcel: polls that repeat themselves, returns that a channel tells of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Orders that have been placed, wholly shipped, delivered or cancelled so far, and how many events said something new."""
@@ -63,7 +67,7 @@ class Watch(threading.Thread):
         if name != "OrderEvent":
             return
         kind, key = event["type"], event["order_key"]
-        self._moves += kind not in ("DUPLICATE", "STALE")
+        self._moves += kind not in BACKGROUND
         if kind != "SHIPPED" or event["complete"]:
             self._keys.setdefault(kind, set()).add(key)
         self._books.setdefault(key, Book(key)).add(event)
