@@ -26,7 +26,7 @@ class Lag:
 
     def __init__(self, bootstrap: str, internal: str = "wharf-demo") -> None:
         self._internal = internal
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -35,6 +35,7 @@ class Lag:
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 20,
+                "log_level": 0,  # a broker that is away is the caller's to see, not the terminal's
             }
         )
 

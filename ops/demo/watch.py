@@ -50,6 +50,7 @@ class Watch(threading.Thread):
                 "group.id": "wharf-demo-watch",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
+                "log_level": 0,
             }
         )
         try:
