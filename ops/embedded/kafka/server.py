@@ -188,7 +188,8 @@ class EmbeddedKafka:
             if self._jvm is None or self._jvm.poll() is not None:
                 raise UserError(f"Kafka ended while starting: {self._tail()}")
             try:
-                if admin.list_topics(timeout=0.2).brokers:
+                # It answers as soon as the broker does; cut short, it would never on a machine that is very busy.
+                if admin.list_topics(timeout=2.0).brokers:
                     return
             except KafkaException:
                 time.sleep(0.02)
