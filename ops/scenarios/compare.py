@@ -195,6 +195,7 @@ def _effect(e: EffectExpect, x: Effect) -> tuple[Any, Any]:
             "to": x.target,
             "units": {u.line_id: u.qty for u in getattr(x, "lines", [])},
             "allocation": int(allocation.rpartition("/")[2] or 0),
+            "priority": getattr(x, "priority", 0),
             "country": ship_to.country if ship_to else "",
             "reason": getattr(x, "reason", ""),
             "tracking": getattr(x, "tracking_number", ""),

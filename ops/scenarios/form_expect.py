@@ -149,12 +149,16 @@ class EventExpect(_Form, frozen=True):
 
 
 class EffectExpect(_Form, frozen=True):
-    """Something to be done outside: PickOrder, PickOrderCancel, ChannelShipment, ChannelCancel; ``to``: the connection."""
+    """Something to be done outside: PickOrder, PickOrderCancel, ChannelShipment, ChannelCancel; ``to``: the connection.
+
+    ``priority``: the order's class when the pick order went out, 0 for the first.
+    """
 
     effect: EffectName
     to: str | None = None
     units: dict[str, Count] | None = None
     allocation: Count | None = None
+    priority: Count | None = None
     country: str | None = None
     reason: str | None = None
     tracking: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,7 +44,7 @@ class Case(msgspec.Struct, frozen=True):
 
 def read(path: Path, rules: RuleSet | None = None) -> Case:
     """Read a scenario file; ``rules`` in the place of its own. Raises ScenarioError, or UserError where it can't be read."""
-    name = os.path.relpath(path)
+    name = str(path)
     try:
         source = parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as e:
