@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from harness.runner import Options, dump, run
 from harness.schedule import PROFILES
@@ -26,12 +30,14 @@ def main() -> int:
     parser.add_argument("--report", type=Path, default=Path("faults-report.json"))
     parser.add_argument("--json", action="store_true", help="the JSON on stdout instead of the table")
     args = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)  # where it hangs, if it does
     home = args.home or Path(tempfile.mkdtemp(prefix="wharf-faults-")) / "home"
     options = Options(args.deliveries, args.seed, home, PROFILES[args.profile], args.profile, args.rate, args.timeout)
     report = run(options)
     dump(report, args.report)
-    print(json.dumps(report.as_dict(), indent=1) if args.json else "\n".join(report.lines()))
-    print(f"report: {args.report}; logs: {home}/logs", file=sys.stderr)
+    text = json.dumps(report.as_dict(), indent=1) if args.json else "\n".join(report.lines())
+    sys.stdout.write(text + "\n")
+    sys.stderr.write(f"report: {args.report}; logs: {home}/logs\n")
     return 0 if report.ok else 1
 
 

@@ -186,7 +186,7 @@ class _Run:
             while self.planned and (self.planned[0].at <= confirmed or shop["fed"]):
                 self._strike(self.planned.pop(0))
             self.recovery.look()
-            if self.recovery.behind > FAR_BEHIND and not paused or self.recovery.behind < NEAR and paused:
+            if (self.recovery.behind > FAR_BEHIND and not paused) or (self.recovery.behind < NEAR and paused):
                 paused = not paused
                 self._pause(paused)
             if shop["done"] and not self.planned:
@@ -272,7 +272,8 @@ class _Run:
         return progress(self.site.shopify)
 
     def _pause(self, on: bool) -> None:
-        with contextlib.suppress(URLError), urlopen(Request(f"{self.site.shopify}/_pause?on={int(on)}", method="POST")):
+        request = Request(f"{self.site.shopify}/_pause?on={int(on)}", method="POST")  # noqa: S310  # our own process
+        with contextlib.suppress(URLError), urlopen(request, timeout=5):  # noqa: S310
             return
 
     def _tell(self, shop: dict[str, Any]) -> None:
@@ -286,7 +287,7 @@ class _Run:
 
     def _say(self, text: str) -> None:
         if not self.options.quiet:
-            print(f"[{time.monotonic() - self.began:6.1f}] {text}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"[{time.monotonic() - self.began:6.1f}] {text}\n")
 
 
 def dump(report: Report, path: Path) -> None:

@@ -26,7 +26,7 @@ SCARCE = 6
 UNITS_PER_ORDER = 3.2
 SPEED = 6000.0
 PRODUCTS = 60
-PARTITIONS = 4
+PARTITIONS = 3
 
 
 @dataclass(slots=True)
