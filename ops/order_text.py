@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["render", "table"]
+__all__ = ["candidate", "render", "settled", "table"]
 
 _REFUSED = {
     "excluded": "refused these units before",
@@ -99,14 +99,19 @@ def _decision(decision: Any, rules: str) -> list[str]:
     """Why: what settled it, then each depot with its figures or the reason it was refused."""
     if not isinstance(decision, dict):
         return [f"  decision: {decision}"] if decision else []
-    by = str(decision.get("decided_by", ""))
-    said = _SETTLED.get(by, f"by preference: {by.replace('_', ' ')}" if by else "as recorded")
+    said = settled(str(decision.get("decided_by", "")))
     chosen = {str(d) for d in decision.get("chosen") or ()}
     lines = [f"  decided with rules {rules or 'by default'}: {said}"]
-    return lines + [f"    {_candidate(c, chosen)}" for c in decision.get("candidates", ()) if isinstance(c, dict)]
+    return lines + [f"    {candidate(c, chosen)}" for c in decision.get("candidates", ()) if isinstance(c, dict)]
 
 
-def _candidate(c: dict[str, Any], chosen: set[str]) -> str:
+def settled(by: str) -> str:
+    """What settled a decision (its ``decided_by``)."""
+    return _SETTLED.get(by, f"by preference: {by.replace('_', ' ')}" if by else "as recorded")
+
+
+def candidate(c: dict[str, Any], chosen: set[str]) -> str:
+    """A depot that a decision looked at: its figures, or why it was refused."""
     depot, refused = str(c.get("depot", "?")), c.get("refused")
     if refused:
         return f"✗ {depot}: {_REFUSED.get(str(refused), str(refused))}"

@@ -19,7 +19,7 @@ from schemas.topics import ORDERS_IN
 from .errors import UserError
 from .order_view import view
 
-__all__ = ["cancel", "find", "hold", "listed", "send", "show"]
+__all__ = ["cancel", "deciding", "find", "hold", "listed", "send", "show"]
 
 _LIMIT = 10
 
@@ -55,6 +55,16 @@ def show(client: Any, key: str) -> dict[str, Any]:
         parameters={"key": key},
     )
     return view(list(events.named_results()), list(pools.named_results()))
+
+
+def deciding(client: Any, key: str) -> list[dict[str, Any]]:
+    """The events of an order that a pool's decision led to; see ``ops.rules.explain``."""
+    result = client.query(
+        "SELECT type, time, rule_version, depot, reason, `lines.sku`, `lines.qty`, decision FROM order_events FINAL "
+        "WHERE order_key = {key:String} AND decision != '' ORDER BY seq",
+        parameters={"key": key},
+    )
+    return list(result.named_results())
 
 
 def listed(client: Any, status: str, channel: str, limit: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""``wharf rules``: check, show and publish what decides over orders."""
+"""``wharf rules``: check, show and publish what decides over orders; what was before is in ``rules_past``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ commands = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
+    from . import rules_past
+
+    rules_past.add(commands)
     app.add_typer(commands, name="rules")
 
 

@@ -18,7 +18,7 @@ from schemas.codec import decode, encode
 from schemas.headers import headers
 from schemas.topics import ORDERS_IN, POOLS_IN, RULES
 
-__all__ = ["NAME", "in_force", "publish"]
+__all__ = ["NAME", "history", "in_force", "publish", "rules_of"]
 
 NAME = "default"
 """The name of the one rule set; a set per pool or channel will have its own."""
@@ -44,6 +44,8 @@ def publish(
         for topic, count in partitions.items():
             for partition in range(count):
                 producer.produce(topic, encode(record), NAME.encode(), partition=partition, headers=headers(record))
+        # Compaction keeps the last record of a key: under a key of its own every version can be had back.
+        producer.produce(RULES.name, encode(record), f"{NAME}@{record.version}".encode(), partition=0)
         producer.commit_transaction(SECONDS)
     except KafkaException as e:
         # An open transaction ends by itself (transaction.timeout.ms) or with the next publisher, and is never seen.
@@ -70,6 +72,17 @@ def _partitions(config: Mapping[str, str], topic: str) -> int:
 
 def in_force(bootstrap: str, kafka_config: Mapping[str, str]) -> tuple[RulesPublished, RuleSet] | None:
     """The rules last published, with the record that brought them; None before any."""
+    published = history(bootstrap, kafka_config)
+    return (published[-1], rules_of(published[-1])) if published else None
+
+
+def rules_of(record: RulesPublished) -> RuleSet:
+    """The rule set that a record brought."""
+    return msgspec.json.decode(record.body, type=RuleSet)
+
+
+def history(bootstrap: str, kafka_config: Mapping[str, str]) -> list[RulesPublished]:
+    """Every publishing that is still kept, the one in force last. Of each version the last one is kept for ever."""
     config = {**kafka_config, "bootstrap.servers": bootstrap}
     _partitions(config, RULES.name)
     end = _end(config)
@@ -84,10 +97,9 @@ def in_force(bootstrap: str, kafka_config: Mapping[str, str]) -> tuple[RulesPubl
         }
     )
     try:
-        latest = _last(consumer, end)
+        return _read(consumer, end)
     finally:
         consumer.close()
-    return None if latest is None else (latest, msgspec.json.decode(latest.body, type=RuleSet))
 
 
 def _end(config: Mapping[str, str]) -> int:
@@ -101,19 +113,19 @@ def _end(config: Mapping[str, str]) -> int:
         raise UserError(f"{RULES.name}: {e.args[0].str()}") from e
 
 
-def _last(consumer: Consumer, end: int) -> RulesPublished | None:
+def _read(consumer: Consumer, end: int) -> list[RulesPublished]:
     """Read the topic (one partition, compacted) to its end: a commit becomes visible a moment after it was made."""
     consumer.assign([TopicPartition(RULES.name, 0, 0)])
-    latest: RulesPublished | None = None
+    found: dict[str, RulesPublished] = {}  # each stands there twice, as the last one and as its version's
     while (message := consumer.poll(SECONDS)) is not None:
         error = message.error()
         if error and error.code() == KafkaError._PARTITION_EOF:
             if message.offset() >= end:
-                return latest
+                return list(found.values())
         elif error:
             raise UserError(f"{RULES.name}: {error.str()}")
-        else:
-            latest = _rules(message.value()) or latest
+        elif record := _rules(message.value()):
+            found.setdefault(record.event_id, record)
     raise UserError(f"{RULES.name}: an open transaction is in the way, or Kafka does not answer; try again")
 
 

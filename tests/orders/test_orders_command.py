@@ -192,3 +192,12 @@ def test_brokers_that_do_not_answer_are_one_clear_error() -> None:
     }
     with pytest.raises(UserError, match=r"not written to wharf.orders.in at 127.0.0.1:9"):
         orders.send(command, kafka)
+
+
+def test_rules_explain_tells_each_decision_with_its_candidates(client: Any) -> None:
+    said = CliRunner().invoke(app, ["rules", "explain", "1001"], catch_exceptions=False).stdout
+    assert "✗ de-1: does not deliver to this country" in said
+    assert "→ ALLOCATED 3 × A at nl-1" in said
+    told = json.loads(CliRunner().invoke(app, ["rules", "explain", "1001", "--json"], catch_exceptions=False).stdout)
+    assert [d["decision"]["chosen"] for d in told["decisions"]] == [["nl-1"]]
+    assert told["decisions"][0]["outcome"][0]["units"] == [{"sku": "A", "qty": 3}]

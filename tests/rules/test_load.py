@@ -134,3 +134,15 @@ def test_what_would_change_is_told_by_depot_not_by_place():
 def test_a_rule_set_survives_its_way_through_json():
     rules = load(DEFAULTS)
     assert msgspec.json.decode(msgspec.json.encode(rules), type=RuleSet) == rules
+
+
+def test_two_files_are_compared_field_by_field(tmp_path: Path):
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text("version: a\n" + GOOD)
+    new.write_text("version: b\n" + depot("safety_stock: 2"))
+    result = CliRunner().invoke(app, ["rules", "diff", str(old), str(new), "--json"])
+    change = {"field": "depots.a.safety_stock", "before": 0, "after": 2}
+    assert json.loads(result.stdout) == {"before": "a", "version": "b", "changes": [change]}
+    said = CliRunner().invoke(app, ["rules", "diff", str(old), str(new)]).stdout
+    assert "depots.a.safety_stock: 0 -> 2" in said
+    assert "a -> b: 1 field(s) differ" in said

@@ -130,3 +130,27 @@ def test_the_publish_command_previews_then_acts_then_finds_nothing_to_do(broker,
     file.write_text("version: v7\ndepots: [{id: a, country: NL, safety_stock: 4}]\n")
     with pytest.raises(UserError, match="v7 is in force with another content"):
         run("--execute")
+
+
+def test_a_version_published_before_can_be_had_back(broker, monkeypatch):
+    monkeypatch.setenv("WHARF_KAFKA", broker)
+
+    def run(*words: str) -> dict:
+        return json.loads(CliRunner().invoke(app, ["rules", *words, "--json"], catch_exceptions=False).stdout)
+
+    for n, version in enumerate(("summer", "autumn")):
+        publish(broker, {}, RuleSet(version, depots=[Depot("a", "NL", safety_stock=n)]), 10_000 + n, "test")
+    change = {"field": "depots.a.safety_stock", "before": 1, "after": 0}
+    assert run("rollback") == {"before": "autumn", "version": "summer", "published": False, "changes": [change]}
+    assert run("history")["in_force"] == "autumn"
+    assert run("rollback", "--execute")["published"] is True
+    told = run("history")
+    assert [r["version"] for r in told["published"]][-3:] == ["summer", "autumn", "summer"]
+    assert told["published"][-1]["by"] == "wharf:rollback:autumn"
+    found = in_force(broker, {})
+    assert found is not None
+    assert found[1].depots[0].safety_stock == 0
+    with pytest.raises(UserError, match=r"there is no version winter to go back to; published: .*summer, autumn"):
+        run("rollback", "winter")
+    with pytest.raises(UserError, match="version summer is in force already"):
+        run("rollback", "summer")

@@ -1,0 +1,137 @@
+"""``wharf rules``, looking back: two files compared, versions published before, the way back to one, and why an order went where it went."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ops.errors import UserError
+
+if TYPE_CHECKING:
+    from domain.commands import RulesPublished
+
+__all__ = ["add"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout")]
+
+
+def add(commands: typer.Typer) -> None:
+    """Add this module's commands to ``wharf rules``."""
+    for name, command in (("diff", diff), ("history", history), ("rollback", rollback), ("explain", explain)):
+        commands.command(name)(command)
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(help="A rule file")],
+    new: Annotated[Path, typer.Argument(help="Another")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between two rule files, field by field. (Against the rules in force: `wharf rules publish FILE`.)"""
+    from ops.rules.compare import changes
+    from ops.rules.load import load
+
+    before, after = load(old), load(new)
+    _changes(before.version, after.version, changes(before, after), as_json=as_json)
+
+
+def _changes(before: str, after: str, found: list[Any], *, as_json: bool, **more: Any) -> None:
+    if as_json:
+        shown = [{"field": c.field, "before": c.before, "after": c.after} for c in found]
+        typer.echo(json.dumps({"before": before, "version": after, **more, "changes": shown}, ensure_ascii=False))
+        return
+    for c in found:
+        typer.echo(f"  {c.field}: {_short(c.before)} -> {_short(c.after)}")
+    typer.echo(
+        f"{before} -> {after}: {len(found)} field(s) differ" if found else f"{before} -> {after}: nothing differs"
+    )
+
+
+def _short(value: Any) -> str:
+    shown = "(not there)" if value is None else json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= 70 else shown[:69] + "…"
+
+
+def history(as_json: AsJson = False) -> None:
+    """List the versions published, the one in force last."""
+    from ops.order_text import table
+    from schemas.headers import rfc3339
+
+    found = [{"version": r.version, "published_at": rfc3339(r.time), "by": r.source} for r in _published()]
+    if as_json:
+        typer.echo(json.dumps({"in_force": found[-1]["version"] if found else None, "published": found}))
+        return
+    rows = [["published (UTC)", "version", "by"], *([r["published_at"], r["version"], r["by"]] for r in found)]
+    typer.echo("\n".join(table(rows)) if found else "no rules were published yet: wharf rules publish FILE")
+
+
+def rollback(
+    version: Annotated[str, typer.Argument(help="The version to go back to; none: the one before that in force")] = "",
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Put it in force; else only show what would change")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go back to a version published before: the same content, published again. What was decided meanwhile stays as it is."""
+    from ops import clock
+    from ops.embedded.endpoints import kafka_bootstrap
+    from ops.rules.compare import changes
+    from ops.rules.publish import publish, rules_of
+    from ops.settings import Settings
+
+    published = _published()
+    target = _target(published, version)
+    now_in_force, rules = rules_of(published[-1]), rules_of(target)
+    if execute:
+        settings = Settings()
+        now = clock.from_setting(settings.clock)()
+        publish(kafka_bootstrap(settings), settings.kafka_config, rules, now, f"wharf:rollback:{published[-1].version}")
+    found = changes(now_in_force, rules)
+    _changes(published[-1].version, rules.version, found, as_json=as_json, published=execute)
+    if not as_json:
+        typer.echo(f"version {rules.version} is in force again" if execute else "nothing was done: add --execute")
+
+
+def _target(published: list[RulesPublished], version: str) -> RulesPublished:
+    if not published:
+        raise UserError("no rules were published yet: wharf rules publish FILE")
+    current = published[-1].version
+    fit = [r for r in published if (r.version == version if version else r.version != current)]
+    known = ", ".join(dict.fromkeys(r.version for r in published))
+    if not fit:
+        raise UserError(f"there is no version {version or 'before ' + current} to go back to; published: {known}")
+    if fit[-1].version == current:
+        raise UserError(f"version {current} is in force already; published: {known}")
+    return fit[-1]
+
+
+def _published() -> list[RulesPublished]:
+    from ops.embedded.endpoints import kafka_bootstrap
+    from ops.rules.publish import history as read
+    from ops.settings import Settings
+
+    settings = Settings()
+    return read(kafka_bootstrap(settings), settings.kafka_config)
+
+
+def explain(
+    order: Annotated[str, typer.Argument(help="The order's key (channel:account:order id) or the channel's id of it")],
+    as_json: AsJson = False,
+) -> None:
+    """Say why an order went where it went: each decision's candidates, what every rule did, the rules' version, what came of it."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    from ops import orders
+    from ops.embedded.endpoints import clickhouse_client
+    from ops.rules.explain import decisions, text
+    from ops.settings import Settings
+
+    try:
+        with clickhouse_client(Settings()) as client:
+            key = orders.find(client, order)
+            found = decisions(orders.deciding(client, key))
+    except ClickHouseError as e:
+        raise UserError(f"ClickHouse: {str(e)[:300]} (the tables are made by `wharf sink`)") from e
+    typer.echo(json.dumps({"order_key": key, "decisions": found}, ensure_ascii=False) if as_json else text(key, found))
