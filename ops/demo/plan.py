@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["Plan", "Receipt", "make_plan"]
+__all__ = ["PACE", "Plan", "Receipt", "make_plan"]
 
 START = "2026-11-23T07:30:00+01:00"
 """A Monday morning, before the first cut-off, and four working days before any weekend."""
 ORDERING_HOURS = 27.0
 """Orders come in until Tuesday 10:30: over every cut-off once, and over a night."""
-TAIL_HOURS = 40.0
-"""The last order is picked, shipped (some a day late) and delivered after that."""
+TAIL_HOURS = 26.0
+"""The last order is picked, shipped (some half a day late) and delivered after that."""
+PACE = 0.5
+"""The warehouses of the demo work twice as fast as the simulator's do by themselves."""
 SECONDS_PER_ORDER = 0.06
 LEAST_SECONDS = 40.0
 BOL_SHARE = 0.25

@@ -17,7 +17,7 @@ from ops.embedded.endpoints import find
 from ops.embedded.ports import free_port
 
 from .home import Home
-from .plan import Plan, Stock
+from .plan import PACE, Plan, Stock
 from .supervisor import Spec
 
 __all__ = ["ACCOUNT", "Site"]
@@ -156,7 +156,15 @@ class Site:
         file.write_text(json.dumps(physical))
         env = {"WHARF_SIMULATE_WMS_TOKEN": SECRETS["TOKEN"], "WHARF_SIMULATE_WMS_SECRET": SECRETS["WMS"]}
         hooks = f"{self.webhooks}/webhooks/threepl"
-        arguments = ("--stock", str(file), "--webhooks", hooks, *self._simulated(self.threepl_port))
+        arguments = (
+            "--stock",
+            str(file),
+            "--webhooks",
+            hooks,
+            "--pace",
+            f"{PACE:g}",
+            *self._simulated(self.threepl_port),
+        )
         return self._simulator("threepl", arguments, self.threepl, env)
 
     def bol_simulator(self) -> Spec:
