@@ -6,10 +6,10 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-__all__ = ["Recovery"]
+__all__ = ["Recovery", "hanging"]
 
 GROUPS = {
     "wharf-core": ("wharf.orders.in", "wharf.pools.in"),
@@ -90,3 +90,19 @@ class Recovery:
     def _committed(self, group: str) -> dict[TP, int]:
         asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=5)
         return {(p.topic, p.partition): int(p.offset) for p in asked[group].result().topic_partitions}
+
+
+def hanging(bootstrap: str) -> list[str]:
+    """Partitions with a transaction that is still open: no read_committed reader gets past it."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    there = admin.list_topics(timeout=10).topics
+    asked = {
+        TopicPartition(t, p): OffsetSpec.latest() for t in there if t.startswith("wharf") for p in there[t].partitions
+    }
+    ends, stable = (
+        {(p.topic, p.partition): f.result().offset for p, f in admin.list_offsets(asked, isolation_level=level).items()}
+        for level in (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
+    )
+    return [
+        f"{t}/{p}: an open transaction at {stable[t, p]} of {ends[t, p]}" for t, p in ends if ends[t, p] != stable[t, p]
+    ]

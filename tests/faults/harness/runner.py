@@ -29,7 +29,7 @@ from ops.embedded.ports import free_port
 from ops.embedded.topics import create_topics
 
 from .inject import Injector
-from .recovery import Recovery
+from .recovery import Recovery, hanging
 from .report import Report
 from .schedule import Fault, Profile, plan
 from .site import PARTITIONS, FaultSite, make_site
@@ -81,6 +81,8 @@ class _Run:
         self.planned = list(self.faults)
         self.last_fault = self.began
         self.refusals: list[str] = []
+        self.stuck: list[str] = []
+        self.loaded = 0.0
         self._told = 0.0
         self._seen: dict[str, int] = {}
 
@@ -106,14 +108,17 @@ class _Run:
         watch = Watch(self.kafka.bootstrap)
         watch.start()
         began = time.monotonic()
+        lag_seconds = float(self.options.timeout)
         try:
             self._load()
-            loaded = time.monotonic()
             with Lag(self.kafka.bootstrap) as lag:
                 lag_seconds = self._settle(lag)
                 self._rest(lag, watch)
+        except TimeoutError as e:  # that is a finding, and the rest is to be judged too
+            self.stuck = [str(e), *hanging(self.kafka.bootstrap)]
         finally:
             watch.stop()
+        loaded = self.loaded or time.monotonic()
         self._freeze()
         note = find(self.site.home.path, "clickhouse")
         if note is None:
@@ -175,7 +180,7 @@ class _Run:
             time.sleep(1)
 
     def _load(self) -> None:
-        """Until every delivery is confirmed and every fault has struck."""
+        """Until every order has gone its way outside, every delivery is confirmed, and every fault has struck."""
         paused = False
         began = time.monotonic()
         while True:
@@ -183,16 +188,19 @@ class _Run:
             shop = self._shop()
             confirmed = shop["counts"].get("confirmed", 0)
             self._tell(shop)
-            while self.planned and (self.planned[0].at <= confirmed or shop["fed"]):
+            while self.planned and self.planned[0].at <= confirmed:
                 self._strike(self.planned.pop(0))
             self.recovery.look()
-            if (self.recovery.behind > FAR_BEHIND and not paused) or (self.recovery.behind < NEAR and paused):
+            if (self.recovery.behind > (NEAR if paused else FAR_BEHIND)) != paused:
                 paused = not paused
                 self._pause(paused)
-            if shop["done"] and not self.planned:
-                break
+            if shop["done"] and self._idle():  # nothing more will come: what is left strikes now, one after the other
+                if not self.planned:
+                    break
+                self._strike(self.planned.pop(0))
             time.sleep(0.15)
         self.injector.wait()
+        self.loaded = time.monotonic()
         self._say(f"all deliveries confirmed after {time.monotonic() - began:.0f} s")
 
     def _strike(self, fault: Fault) -> None:
@@ -245,7 +253,7 @@ class _Run:
 
     def _liveness(self, seconds: float) -> Finding:
         bad = [f"lag was zero {seconds} s after the last fault"] if seconds > LIVENESS_SECONDS else []
-        return found("liveness", "lag zero within 60 s of the last fault", {"seconds": seconds}, bad)
+        return found("liveness", "lag zero within 60 s of the last fault", {"seconds": seconds}, [*bad, *self.stuck])
 
     def _processes(self) -> Finding:
         return found(
