@@ -45,7 +45,8 @@ def publish(
             for partition in range(count):
                 producer.produce(topic, encode(record), NAME.encode(), partition=partition, headers=headers(record))
         # Compaction keeps the last record of a key: under a key of its own every version can be had back.
-        producer.produce(RULES.name, encode(record), f"{NAME}@{record.version}".encode(), partition=0)
+        of_version = f"{NAME}@{record.version}".encode()
+        producer.produce(RULES.name, encode(record), of_version, partition=0, headers=headers(record))
         producer.commit_transaction(SECONDS)
     except KafkaException as e:
         # An open transaction ends by itself (transaction.timeout.ms) or with the next publisher, and is never seen.

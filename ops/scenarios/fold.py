@@ -91,7 +91,8 @@ class Fold:
         return [("pools", c) for c in result.pool_commands]
 
     def _pool(self, name: str, command: PoolCommand) -> list[Entry]:
-        view = self.pools.setdefault(name, MemoryPool())
+        if (view := self.pools.get(name)) is None:
+            view = self.pools[name] = MemoryPool()
         result = pool.handle(view, command, self.rules["pools"])
         self.made.stock_events += result.events
         return [("orders", c) for c in result.order_commands]

@@ -52,8 +52,8 @@ class World:
 
     # -- time ----------------------------------------------------------------------------------------------------------
     def go_to(self, at: int) -> None:
-        """Let time pass: ticks (every full 10 minutes; every full hour of a wait of over two days), and what was due meanwhile."""
-        every = TICK_MS if at - self.now <= 2 * DAY_MS else HOUR_MS
+        """Let time pass: ticks (every full 10 minutes; every full hour of a wait of over a day), and what was due meanwhile."""
+        every = TICK_MS if at - self.now <= DAY_MS else HOUR_MS
         tick = (self.now // every + 1) * every
         while (self._later and self._later[0][0] <= at) or tick <= at:
             if self._later and self._later[0][0] <= tick:
