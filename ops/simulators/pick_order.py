@@ -16,7 +16,7 @@ def iso(ms: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long things take, in minutes of the simulator's clock: (least, most). ``late``: how much longer a late parcel lies packed."""
+    """How long things take, in minutes of the simulator's clock: (least, most). ``late``: instead of ``ship``, for a late parcel."""
 
     accept: tuple[float, float] = (0.5, 3.0)
     pick: tuple[float, float] = (10.0, 45.0)
@@ -24,7 +24,6 @@ class Pace:
     ship: tuple[float, float] = (10.0, 60.0)
     transit: tuple[float, float] = (60.0, 180.0)
     deliver: tuple[float, float] = (240.0, 1_080.0)
-    late: tuple[float, float] = (1_440.0, 1_440.0)
     late: tuple[float, float] = (1_440.0, 1_800.0)
 
     def times(self, factor: float) -> Pace:
