@@ -93,7 +93,8 @@ def _decode_slowly(value: Any, cause: Exception) -> Record:
     if schema_id not in _NAMES:
         raise DecodeError("schema", "value", f"unknown schema id {schema_id}; schemas/ids.json has {sorted(_NAMES)}")
     _check(SCHEMAS[_NAMES[schema_id]], value)
-    raise cause  # not reached while generated code and explain agree, which a property test holds
+    # Not reached while the generated code and the walk agree, which a property test holds.
+    raise DecodeError("malformed", _NAMES[schema_id], f"{type(cause).__name__}: {cause}") from cause
 
 
 def _check(schema: Any, value: bytes) -> None:

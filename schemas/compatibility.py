@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .source import NAMED, named_types
+
 __all__ = ["canonical", "changes_that_break", "unreadable"]
 
 _PROMOTED = {
@@ -20,7 +22,6 @@ _PROMOTED = {
     ("string", "bytes"),
     ("bytes", "string"),
 }
-_NAMED = {"record", "enum", "fixed"}
 
 _Seen = tuple[tuple[str, str], ...]
 
@@ -44,24 +45,11 @@ def changes_that_break(old: Any, new: Any) -> list[str]:
 
 def unreadable(writer: Any, reader: Any) -> list[str]:
     """Why a reader with ``reader`` can't read what ``writer`` wrote: one line a place; empty where it can."""
-    return _Resolver(_names(writer), _names(reader)).resolve(writer, reader, "", ())
+    return _Resolver(named_types(writer), named_types(reader)).resolve(writer, reader, "", ())
 
 
 def _short(name: str) -> str:
     return name.rpartition(".")[2]
-
-
-def _names(schema: Any, found: dict[str, Any] | None = None) -> dict[str, Any]:
-    found = {} if found is None else found
-    if isinstance(schema, list):
-        for branch in schema:
-            _names(branch, found)
-    elif isinstance(schema, dict):
-        if schema["type"] in _NAMED:
-            found[schema["name"]] = schema
-        for inner in (schema.get("items"), schema.get("values"), *(f["type"] for f in schema.get("fields", ()))):
-            _names(inner, found)
-    return found
 
 
 class _Resolver:
@@ -90,7 +78,7 @@ class _Resolver:
         if kind in {"array", "map"}:
             inner, mark = ("items", "[]") if kind == "array" else ("values", "{}")
             return self.resolve(writer[inner], reader[inner], path + mark, seen)
-        return self._same_named(kind, writer, reader, path, seen) if kind in _NAMED else []
+        return self._same_named(kind, writer, reader, path, seen) if kind in NAMED else []
 
     def _same_named(self, kind: str, writer: Any, reader: Any, path: str, seen: _Seen) -> list[str]:
         if _short(reader["name"]) != _short(writer["name"]) and _short(writer["name"]) not in _aliases(reader):

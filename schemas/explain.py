@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .source import kind_of, named_types
 from .varint import Malformed, read_count, read_long, read_span, write_long
 
 __all__ = ["FieldError", "check_bytes", "check_value"]
@@ -19,16 +20,8 @@ class FieldError(ValueError):
         self.message = message
 
 
-def _kind(schema: Any) -> str:
-    return "union" if isinstance(schema, list) else str(schema["type"] if isinstance(schema, dict) else schema)
-
-
 def _resolve(schema: Any, named: dict[str, Any]) -> Any:
-    if isinstance(schema, dict) and schema["type"] == "record":
-        named[schema["name"]] = schema
-    if isinstance(schema, str):
-        return named.get(schema.rpartition(".")[2], schema)
-    return schema
+    return named.get(schema.rpartition(".")[2], schema) if isinstance(schema, str) else schema
 
 
 def _join(path: str, name: str) -> str:
@@ -38,14 +31,14 @@ def _join(path: str, name: str) -> str:
 class _Bytes:
     """Walks the body of a value as its schema says, building nothing."""
 
-    def __init__(self, body: bytes, p: int) -> None:
+    def __init__(self, schema: Any, body: bytes, p: int) -> None:
         self.b = body
         self.p = p
-        self.named: dict[str, Any] = {}
+        self.named = named_types(schema)
 
     def walk(self, schema: Any, path: str) -> None:
         schema = _resolve(schema, self.named)
-        kind = _kind(schema)
+        kind = kind_of(schema)
         try:
             self.step(kind, schema, path)
         except IndexError:
@@ -93,7 +86,7 @@ class _Bytes:
 
 def check_bytes(schema: Any, value: bytes, begin: int = 5) -> None:
     """Walk a value's body. Raises FieldError for the first thing that is wrong; returns where nothing is."""
-    walker = _Bytes(value, begin)
+    walker = _Bytes(schema, value, begin)
     walker.walk(schema, "")
     if walker.p != len(value):
         raise FieldError("trailing", schema["name"], f"{len(value) - walker.p} bytes after the record's end")
@@ -101,9 +94,9 @@ def check_bytes(schema: Any, value: bytes, begin: int = 5) -> None:
 
 def check_value(schema: Any, value: Any, path: str = "", named: dict[str, Any] | None = None) -> None:
     """Compare a struct with its schema. Raises FieldError for the first value that can't be written."""
-    named = {} if named is None else named
+    named = named_types(schema) if named is None else named
     schema = _resolve(schema, named)
-    kind = _kind(schema)
+    kind = kind_of(schema)
     if kind == "record":
         for f in schema["fields"]:
             where = _join(path, f["name"])
@@ -113,9 +106,6 @@ def check_value(schema: Any, value: Any, path: str = "", named: dict[str, Any] |
     elif kind == "union":
         if value is not None:
             check_value(next(s for s in schema if s != "null"), value, path, named)
-        else:
-            for branch in schema:  # remember the type that is named here and used further on
-                _resolve(branch, named)
     elif kind in {"array", "map"}:
         items = value.items() if isinstance(value, dict) else value
         for i, item in enumerate(_iterable(items, kind, path)):

@@ -11,68 +11,17 @@ import linecache
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .source import Schema, SchemaMismatch, Source, kind_of, nullable
 from .varint import LENGTHS, Malformed, read_count, read_long, read_span, write_long
 
 __all__ = ["SchemaMismatch", "compile_function", "reader_source", "writer_source"]
-
-Schema = Any
-
-
-class SchemaMismatch(TypeError):
-    """A struct and its schema don't have the same fields in the same order, or the schema uses a type the codec doesn't know."""
-
-
-class _Source:
-    """Lines of Python with an indent, the named types seen so far, and the structs they become."""
-
-    def __init__(self, structs: Mapping[str, type]) -> None:
-        self.lines: list[str] = []
-        self.depth = 0
-        self.named: dict[str, Schema] = {}
-        self.structs = structs
-
-    def add(self, *lines: str) -> None:
-        self.lines += ["    " * self.depth + line for line in lines]
-
-    def resolve(self, schema: Schema) -> Schema:
-        """The schema itself where it is named; a named one is remembered."""
-        if isinstance(schema, str) and "." in schema:
-            return self.named[schema.rpartition(".")[2]]
-        if isinstance(schema, dict) and schema["type"] == "record":
-            self.named[schema["name"]] = schema
-            self.match(schema)
-        return schema
-
-    def match(self, record: Schema) -> None:
-        names = [f["name"] for f in record["fields"]]
-        struct = self.structs.get(record["name"])
-        have = None if struct is None else list(getattr(struct, "__struct_fields__", ()))
-        if have != names:
-            raise SchemaMismatch(
-                f"{record['name']}: the schema has the fields {names}, the struct {have}: make them equal"
-            )
-
-
-def _kind(schema: Schema) -> str:
-    if isinstance(schema, list):
-        return "union"
-    return str(schema["type"] if isinstance(schema, dict) else schema)
-
-
-def _nullable(schema: Schema, where: str) -> tuple[int, Schema]:
-    """The index of null in a union of two, and the other schema."""
-    if len(schema) != 2 or "null" not in schema:
-        raise SchemaMismatch(f"{where}: the codec knows unions of null and one type, not {schema}")
-    null = schema.index("null")
-    return null, schema[1 - null]
-
 
 # ---- readers: `b` the bytes, `e` the position after what has been read
 
 
 def reader_source(schema: Schema, structs: Mapping[str, type]) -> str:
     """The source of ``read_NAME(b)``, which takes a whole value; it raises IndexError, ValueError or Malformed."""
-    src = _Source(structs)
+    src = Source(structs)
     src.add(f"def read_{schema['name']}(b):")
     src.depth += 1
     src.add("e = 5")
@@ -81,33 +30,33 @@ def reader_source(schema: Schema, structs: Mapping[str, type]) -> str:
     return "\n".join(src.lines) + "\n"
 
 
-def _read(src: _Source, schema: Schema, to: str) -> None:
+def _read(src: Source, schema: Schema, to: str) -> None:
     schema = src.resolve(schema)
-    kind = _kind(schema)
+    kind = kind_of(schema)
     if kind not in _READ:
         raise SchemaMismatch(f"{to}: the codec does not know the Avro type {kind!r}: add it to schemas/generate.py")
     _READ[kind](src, schema, to)
 
 
-def _read_long(src: _Source, _: Schema, to: str) -> None:
+def _read_long(src: Source, _: Schema, to: str) -> None:
     src.add("n = b[e]", "e += 1", "if n < 128:", f"    {to} = n >> 1 if not n & 1 else ~(n >> 1)")
     src.add("else:", f"    {to}, e = read_long(b, e - 1)")
 
 
-def _read_bytes(src: _Source, schema: Schema, to: str) -> None:
+def _read_bytes(src: Source, schema: Schema, to: str) -> None:
     # 129: more than one byte, or negative. A slice beyond the end is noticed by what comes after it, or by the last check.
     src.add("n = b[e]", "p = e + 1", "e = p + (n >> 1)", "if n & 129:", "    p, e = read_span(b, p - 1)")
-    src.add(f"{to} = b[p:e]" + ("" if _kind(schema) == "bytes" else ".decode()"))
+    src.add(f"{to} = b[p:e]" + ("" if kind_of(schema) == "bytes" else ".decode()"))
 
 
-def _read_boolean(src: _Source, _: Schema, to: str) -> None:
+def _read_boolean(src: Source, _: Schema, to: str) -> None:
     src.add(
         "n = b[e]", "e += 1", "if n > 1:", "    raise Malformed('boolean', f'{n} is neither 0 nor 1')", f"{to} = n == 1"
     )
 
 
-def _read_union(src: _Source, schema: Schema, to: str) -> None:
-    null, other = _nullable(schema, to)
+def _read_union(src: Source, schema: Schema, to: str) -> None:
+    null, other = nullable(schema, to)
     src.add("n = b[e]", "e += 1", f"if n == {2 * null}:", f"    {to} = None", f"elif n == {2 - 2 * null}:")
     src.depth += 1
     _read(src, other, to)
@@ -115,10 +64,12 @@ def _read_union(src: _Source, schema: Schema, to: str) -> None:
     src.add("else:", "    raise Malformed('union', f'branch {n} of two')")
 
 
-def _read_blocks(src: _Source, item: Callable[[], None]) -> None:
+def _read_blocks(src: Source, item: Callable[[], None]) -> None:
     src.add("n = b[e]", "e += 1", "while n:")
     src.depth += 1
-    src.add("if n & 129:", "    n, e = read_count(b, e - 1)", "for _ in range(n >> 1):")
+    # A zero may come in more bytes than it needs: it ends the blocks like any other.
+    src.add("if n & 129:", "    n, e = read_count(b, e - 1)", "    if not n:", "        break")
+    src.add("for _ in range(n >> 1):")
     src.depth += 1
     item()
     src.depth -= 1
@@ -126,7 +77,7 @@ def _read_blocks(src: _Source, item: Callable[[], None]) -> None:
     src.depth -= 1
 
 
-def _read_array(src: _Source, schema: Schema, to: str) -> None:
+def _read_array(src: Source, schema: Schema, to: str) -> None:
     def item() -> None:
         _read(src, schema["items"], f"{to}_i")
         src.add(f"{to}.append({to}_i)")
@@ -135,7 +86,7 @@ def _read_array(src: _Source, schema: Schema, to: str) -> None:
     _read_blocks(src, item)
 
 
-def _read_map(src: _Source, schema: Schema, to: str) -> None:
+def _read_map(src: Source, schema: Schema, to: str) -> None:
     def item() -> None:
         _read(src, "string", f"{to}_k")
         _read(src, schema["values"], f"{to}_v")
@@ -145,14 +96,14 @@ def _read_map(src: _Source, schema: Schema, to: str) -> None:
     _read_blocks(src, item)
 
 
-def _read_record(src: _Source, schema: Schema, to: str) -> None:
+def _read_record(src: Source, schema: Schema, to: str) -> None:
     names = [f"{to}_{f['name']}" for f in schema["fields"]]
     for field, name in zip(schema["fields"], names, strict=True):
         _read(src, field["type"], name)
     src.add(f"{to} = {schema['name']}({', '.join(names)})")
 
 
-_READ: dict[str, Callable[[_Source, Schema, str], None]] = {
+_READ: dict[str, Callable[[Source, Schema, str], None]] = {
     "long": _read_long,
     "string": _read_bytes,
     "bytes": _read_bytes,
@@ -167,7 +118,7 @@ _READ: dict[str, Callable[[_Source, Schema, str], None]] = {
 # ---- writers: `out` the list of parts, joined at the end
 
 
-class _Parts(_Source):
+class _Parts(Source):
     """Also gathers expressions, to add as many parts as possible in one go."""
 
     def __init__(self, structs: Mapping[str, type]) -> None:
@@ -199,7 +150,7 @@ def writer_source(schema: Schema, schema_id: int, structs: Mapping[str, type]) -
 
 def _write(src: _Parts, schema: Schema, what: str) -> None:
     schema = src.resolve(schema)
-    kind = _kind(schema)
+    kind = kind_of(schema)
     if kind not in _WRITE:
         raise SchemaMismatch(f"{what}: the codec does not know the Avro type {kind!r}: add it to schemas/generate.py")
     _WRITE[kind](src, schema, what)
@@ -226,7 +177,7 @@ def _write_boolean(src: _Parts, _: Schema, what: str) -> None:
 
 
 def _write_union(src: _Parts, schema: Schema, what: str) -> None:
-    null, other = _nullable(schema, what)
+    null, other = nullable(schema, what)
     src.flush()
     src.add(f"if {what} is None:", f"    out.append({bytes([2 * null])!r})", "else:")
     src.depth += 1

@@ -215,6 +215,17 @@ def test_blocks_with_a_negative_count_and_a_size_are_read() -> None:
     assert decode(value.replace(b"\x04" + line * 2 + b"\x00", as_blocks * 2 + b"\x00")) == record
 
 
+@pytest.mark.parametrize("zero", [b"\x80\x00", b"\x80\x80\x00"], ids=["two bytes", "three bytes"])
+def test_a_zero_of_more_bytes_than_it_needs_ends_a_list_too(zero: bytes) -> None:
+    record = msgspec.structs.replace(released(), lines=[])
+    value = encode(record)
+    assert decode(value[:-11] + zero + value[-10:]) == record
+    theirs = fastavro.schemaless_reader(
+        io.BytesIO((value[:-11] + zero + value[-10:])[5:]), SCHEMAS["AllocationReleased"], None
+    )
+    assert theirs["lines"] == []
+
+
 @pytest.mark.parametrize(
     ("change", "code", "field"),
     [
@@ -303,3 +314,16 @@ def test_a_traceback_through_generated_code_shows_its_lines() -> None:
 def test_event_types_are_text_that_every_reader_takes() -> None:
     for kind in events.CORE_EVENTS:
         assert set(kind) <= set(string.ascii_uppercase + "_")
+
+
+def test_the_field_is_named_also_where_its_type_was_named_by_a_list_that_is_empty() -> None:
+    decided = commands.AllocationDecided(
+        "e", "AllocationDecided", 1, "pools", TRACE, "shopify:acme:1", "main", 1, "v1", [], [], [values.LineQty("1", "A", 1)], "", ""
+    )  # fmt: skip
+    value = encode(decided)
+    with pytest.raises(DecodeError) as bad:
+        decode(value.replace(b"\x02A\x02", b"\x02\xff\x02"))
+    assert (bad.value.code, bad.value.field) == ("utf8", "AllocationDecided.unfillable[0].sku")
+    wrong = msgspec.structs.replace(decided, unfillable=[values.LineQty("1", "A", None)])  # type: ignore[arg-type]
+    with pytest.raises(EncodeError, match=r"AllocationDecided.unfillable\[0\].qty"):
+        encode(wrong)
