@@ -180,7 +180,7 @@ class _Run:
             start(site.worker(slot), wait=False)
         start(site.effects(), wait=False)
         start(site.threepl_simulator(), wait=False)
-        self.supervisor.wait_exit("stock-count", 60)
+        self.supervisor.wait_exit("stock-count", 120)
         self.supervisor.wait_ready("webhooks")
         self.supervisor.wait_ready("simulate-threepl")
         while time.time() * 1000 < site.origin_ms:  # the day begins with its first orders

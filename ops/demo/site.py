@@ -121,7 +121,15 @@ class Site:
         """Kafka with its topics, the rules put in force, the sink with ClickHouse."""
         # The broker lives for minutes: the optimizing compiler would take a third of its time and never pay it back.
         jvm = {"JDK_JAVA_OPTIONS": f"{os.environ.get('JDK_JAVA_OPTIONS', '')} -XX:TieredStopAtLevel=1".strip()}
-        return Spec("up", (*WHARF, "up"), env=jvm, ready=_found(self.home.path), stop_seconds=40.0, base=True)
+        return Spec(
+            "up",
+            (*WHARF, "up"),
+            env=jvm,
+            ready=_found(self.home.path),
+            ready_seconds=180.0,
+            stop_seconds=40.0,
+            base=True,
+        )
 
     def report_stock(self, name: str, kind: str, units: Stock) -> Spec:
         """Stock as a merchant would load it: a CSV file through the command line. ``kind``: count, receipt."""

@@ -52,7 +52,7 @@ class Spec:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None
-    ready_seconds: float = 60.0
+    ready_seconds: float = 120.0
     stop_seconds: float = 15.0
     restart: bool = True
     base: bool = False
