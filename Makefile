@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA_LIB := .wharf/kafka/lib
 
-.PHONY: help setup tools demo test sim check faults clean
+.PHONY: help setup tools demo test sim check faults bench bench-setup bench-order-job clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 tools:
 	@command -v $(PYTHON) >/dev/null || { echo "wharf: $(PYTHON) is missing: install Python 3.11 or newer" >&2; exit 1; }
@@ -57,5 +57,30 @@ check: setup ## Lint, types, import rule
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-clean: ## Remove .venv and .wharf
-	@rm -rf $(VENV) .wharf
+BENCH_VENV := .wharf/bench
+BENCH_STREAMS := bench/order_job/kafka_streams
+
+$(BENCH_VENV)/.ready: bench/peers-requirements.txt | tools
+	@echo "Setting up the benchmarks' peers in $(BENCH_VENV)" >&2
+	@[ -x $(BENCH_VENV)/bin/python ] || $(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/peers-requirements.txt
+	@touch $@
+
+$(BENCH_STREAMS)/target/.ready: $(BENCH_STREAMS)/pom.xml $(wildcard $(BENCH_STREAMS)/src/main/java/wharfinger/bench/*.java) | tools
+	@echo "Building the Kafka Streams peer" >&2
+	@mvn -q -B -f $(BENCH_STREAMS)/pom.xml package
+	@touch $@
+
+bench-setup: setup $(BENCH_VENV)/.ready $(BENCH_STREAMS)/target/.ready ## Install the benchmarks' peers: Faust, Quix Streams, Kafka Streams
+
+bench: bench-setup ## Every benchmark, kept in bench/results and docs/benchmarks.md (about half an hour)
+	@$(BIN)/python -m bench.order_job --rounds 3 --save
+	@$(BIN)/python -m bench.staircase --save
+	@$(BIN)/python -m bench.codec
+	@$(BIN)/python -m bench.results
+
+bench-order-job: bench-setup ## The order job alone: ours, Kafka Streams, Quix, Faust (EVENTS= a peer; about a minute)
+	@$(BIN)/python -m bench.order_job --short $(if $(EVENTS),--events $(EVENTS))
+
+clean: ## Remove .venv, .wharf and what was built for the benchmarks
+	@rm -rf $(VENV) .wharf $(BENCH_STREAMS)/target

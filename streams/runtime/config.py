@@ -25,7 +25,8 @@ class RuntimeConfig:
     ``group`` and ``slot`` name it: the same slot started again takes its predecessor's partitions back and fences it.
     ``now`` gives UTC ms (it may run faster than the machine's clock). ``ticks``: topic to interval in ms of ``now``; the
     owner of a partition appends ``tick(topic, partition, now)`` with an empty key, at most every ``tick_gap_seconds`` of real time
-    (a demonstration's clock runs hundreds of times as fast). ``kafka``: more librdkafka properties.
+    (a demonstration's clock runs hundreds of times as fast). ``batch_size``: the most records a cycle takes, under lag and
+    where they are quick to fold (``pace``). ``kafka``: more librdkafka properties.
     """
 
     bootstrap: str
@@ -37,7 +38,7 @@ class RuntimeConfig:
     ticks: Mapping[str, int] = field(default_factory=dict)
     tick: Callable[[str, int, int], bytes] = _no_tick
     tick_gap_seconds: float = 0.5
-    batch_size: int = 2000
+    batch_size: int = 10_000
     poll_seconds: float = 0.1
     max_record_bytes: int = 1_000_000
     session_timeout_ms: int = 6_000
@@ -75,7 +76,7 @@ def consumer_properties(config: RuntimeConfig) -> dict[str, Any]:
         "session.timeout.ms": config.session_timeout_ms,
         "heartbeat.interval.ms": max(config.session_timeout_ms // 4, 500),
         "max.poll.interval.ms": config.max_poll_interval_ms,
-        "queued.min.messages": 20_000,
+        "queued.min.messages": 50_000,
         "queued.max.messages.kbytes": 32_768,
         "fetch.wait.max.ms": 100,
         **config.kafka,
@@ -92,6 +93,7 @@ def producer_properties(config: RuntimeConfig) -> dict[str, Any]:
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
         "linger.ms": 5,
+        "delivery.report.only.error": True,  # a transaction with a lost record can't be committed: nobody asks for the others
         "queue.buffering.max.messages": 500_000,
         "message.max.bytes": 4_000_000,
         **config.kafka,

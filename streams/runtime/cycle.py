@@ -23,9 +23,10 @@ from .config import RuntimeConfig
 from .errors import AgentFailed, AgentStuck, KafkaFailed
 from .health import Health
 from .intake import Intake, Polled
-from .message import Message, Output
+from .message import NO_HEADERS, Message, Output
 from .outlet import Outlet, Sealed
-from .partitions import Partitions
+from .pace import Pace
+from .partitions import Partition, Partitions
 from .table import Table
 from .ticks import Ticker
 
@@ -76,6 +77,7 @@ class Cycle:
         self._ticker = Ticker(config.ticks, config.tick, config.tick_gap_seconds, config.port.monotonic)
         self._limits = BatchLimits(config.dlq, config.member, config.max_record_bytes)
         self._committing: Committing | None = None
+        self._pace = Pace(config.batch_size)
         self._failures = 0
         self._health_due = 0.0
         self._frozen = False
@@ -83,7 +85,7 @@ class Cycle:
     async def turn(self) -> None:
         """One cycle."""
         wait = 0.01 if self._committing or not self._partitions.settled() else self.config.poll_seconds
-        polled = await self._read(self._intake.poll, self.config.batch_size, wait)
+        polled = await self._read(self._intake.poll, self._pace.size, wait)
         await self._rebalance(polled)
         if self._committing is not None and self._committing.future.done():
             await self.settle()
@@ -112,20 +114,36 @@ class Cycle:
     def _batches(self, polled: Polled) -> list[Batch]:
         """The records by topic. What belongs to a partition that stands still will be read again: start() seeks."""
         by_topic: dict[str, list[Message]] = {}
-        for m in polled.messages:
-            partition = self._partitions.get((m.topic(), m.partition()))
-            if partition is None or not partition.running or m.offset() < partition.next:
+        messages: list[Message] = []
+        topic, number, partition = "", -1, None
+        for m in polled.messages:  # confluent-kafka's, whose accessors are calls
+            if m.partition() != number or m.topic() != topic:  # they come in runs
+                topic, number = m.topic(), m.partition()
+                partition = self._running(topic, number)
+                messages = by_topic.setdefault(topic, []) if partition is not None else []
+            offset = m.offset()
+            if partition is None or offset < partition.next:
                 continue
-            partition.next = m.offset() + 1
-            by_topic.setdefault(partition.tp[0], []).append(Message.of(m))
-        return [Batch(t, messages, self._partitions.tables(t), self._limits) for t, messages in by_topic.items()]
+            partition.next = offset + 1
+            messages.append(
+                Message(
+                    topic, number, offset, m.key() or b"", m.value() or b"", m.headers() or NO_HEADERS, m.timestamp()[1]
+                )
+            )
+        return [
+            Batch(t, messages, self._partitions.tables(t), self._limits) for t, messages in by_topic.items() if messages
+        ]
+
+    def _running(self, topic: str, number: int) -> Partition | None:
+        partition = self._partitions.get((topic, number))
+        return partition if partition is not None and partition.running else None
 
     def _ticks(self) -> list[Output]:
         return self._ticker.due((p.tp for p in self._partitions.running()), self.config.now())
 
     async def _fold(self, batches: list[Batch]) -> bool:
         """Have the agents work. False: an agent raised, everything of this cycle is dropped and will be read again."""
-        seconds = self.config.agent_timeout_seconds
+        seconds, began = self.config.agent_timeout_seconds, self.config.port.monotonic()
         # All are waited for, also when one raised: none may write into a table whose cycle was dropped.
         work = asyncio.gather(*(self.agents[b.topic][1].work(b, seconds) for b in batches), return_exceptions=True)
         await self._while_running(work)
@@ -135,6 +153,7 @@ class Cycle:
             return False
         errors = [r for r in work.result() if isinstance(r, BaseException)]
         if not errors:
+            self._pace.took(sum(map(len, batches)), self.config.port.monotonic() - began)
             return True
         await self._failed(next((e for e in errors if isinstance(e, AgentStuck)), errors[0]))
         await self._undo(batches)
@@ -160,8 +179,7 @@ class Cycle:
 
     async def _undo(self, batches: list[Batch]) -> None:
         for batch in batches:
-            firsts = {m.partition: m.offset for m in reversed(batch.messages)}
-            for number, offset in firsts.items():
+            for number, offset in batch.first_offsets().items():
                 partition = self._partitions.get((batch.topic, number))
                 if partition is None:
                     continue
@@ -185,8 +203,10 @@ class Cycle:
                 self.health.dead.labels(batch.topic).inc(batch.dead)
             if self._ticker.ticks(batch.topic):
                 self._ticker.saw(batch.messages)
+            firsts = batch.first_offsets()
             for number, offset in batch.next_offsets().items():
-                await self._move(batch, number, offset, sealed, tables)
+                moved = offset != firsts[number]
+                await self._move(batch, number, offset, moved, sealed=sealed, tables=tables)
         if ticks:
             sealed.outputs += ticks
             self._ticker.wrote(ticks, self.config.now())
@@ -194,7 +214,9 @@ class Cycle:
             future = self._writing.submit(self._outlet.commit, sealed)
             self._committing = Committing(future, tables, records, len(sealed.outputs), self.config.port.monotonic())
 
-    async def _move(self, batch: Batch, number: int, offset: int, sealed: Sealed, tables: list[Table]) -> None:
+    async def _move(
+        self, batch: Batch, number: int, offset: int, moved: bool, *, sealed: Sealed, tables: list[Table]
+    ) -> None:
         """Add one partition's progress to the transaction; stand still where a record was deferred."""
         partition = self._partitions.get((batch.topic, number))
         if partition is None:
@@ -203,13 +225,12 @@ class Cycle:
         if deferred is not None:
             partition.next, partition.due = deferred
             await self._read(self._intake.pause, partition.tp, offset)
-        first = next(m.offset for m in batch.messages if m.partition == number)
-        if offset == first and not (partition.table and partition.table.dirty):
+        if not moved and not (partition.table and partition.table.dirty):
             return
         sealed.move(batch.topic, number, offset)
         spec = self.agents[batch.topic][0]
         if spec.table is not None and partition.table is not None:
-            sealed.changelog += [(spec.table, number, k, v) for k, v in partition.table.seal(offset)]
+            sealed.changelog.append((spec.table, number, partition.table.seal(offset)))
             tables.append(partition.table)
 
     async def settle(self) -> None:

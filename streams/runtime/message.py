@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["TP", "Headers", "Message", "Output"]
+__all__ = ["NO_HEADERS", "TP", "Headers", "Message", "Output"]
 
 TP = tuple[str, int]
 """A topic and one of its partitions."""
 
 Headers = list[tuple[str, bytes]]
+NO_HEADERS: Headers = []
+"""Shared by all messages without: nobody changes a message's headers."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -29,7 +31,13 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     def of(cls, m: Any) -> Message:
         """From confluent-kafka's message, whose accessors are calls."""
         return cls(
-            m.topic(), m.partition(), m.offset(), m.key() or b"", m.value() or b"", m.headers() or [], m.timestamp()[1]
+            m.topic(),
+            m.partition(),
+            m.offset(),
+            m.key() or b"",
+            m.value() or b"",
+            m.headers() or NO_HEADERS,
+            m.timestamp()[1],
         )
 
 

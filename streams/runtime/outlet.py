@@ -9,7 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from .config import TRANSACTION_TIMEOUT_MS, RuntimeConfig, producer_properties
 from .errors import Fenced, TransactionFailed
-from .message import Output
+from .message import Headers, Output
+from .table import Change
 
 __all__ = ["Outlet", "Sealed"]
 
@@ -30,7 +31,7 @@ class Sealed:
     """All that one transaction holds. ``metadata``: the group's, as of the poll that gave the input (KIP-447)."""
 
     outputs: list[Output] = field(default_factory=list)
-    changelog: list[tuple[str, int, bytes, bytes | None]] = field(default_factory=list)
+    changelog: list[tuple[str, int, list[Change]]] = field(default_factory=list)
     offsets: list[Any] = field(default_factory=list)
     metadata: Any = None
 
@@ -58,22 +59,41 @@ class Outlet:
         producer = self._producer
         with _Failing("transaction"):
             producer.begin_transaction()
-            for out in sealed.outputs:
-                self._produce(out.topic, out.partition, out.key, out.value, out.headers)
-            for topic, partition, key, value in sealed.changelog:
-                self._produce(topic, partition, key, value, None)
+            self._produce(sealed.outputs)
+            for topic, partition, changes in sealed.changelog:
+                self._write(topic, partition, changes)
             if sealed.offsets:
                 producer.send_offsets_to_transaction(sealed.offsets, sealed.metadata, _PATIENCE)
             producer.commit_transaction(_PATIENCE)
 
-    def _produce(self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Any) -> None:
+    def _produce(self, outputs: list[Output]) -> None:
+        produce = self._producer.produce
+        for out in outputs:
+            try:
+                if out.headers:
+                    produce(out.topic, out.value, out.key, out.partition, headers=out.headers)
+                else:
+                    produce(out.topic, out.value, out.key, out.partition)
+            except BufferError:
+                self._patiently(out.topic, out.value, out.key, out.partition, out.headers)
+
+    def _write(self, topic: str, partition: int, changes: list[Change]) -> None:
+        produce = self._producer.produce
+        for key, value in changes:
+            try:
+                produce(topic, value, key, partition)
+            except BufferError:
+                self._patiently(topic, value, key, partition, [])
+
+    def _patiently(self, topic: str, value: bytes | None, key: bytes, partition: int, headers: Headers) -> None:
+        """The local queue is full: let deliveries through."""
         while True:
+            self._producer.poll(0.05)
             try:
                 self._producer.produce(topic, value, key, partition, headers=headers)
-            except BufferError:  # the local queue is full: let deliveries through
-                self._producer.poll(0.05)
-            else:
-                return
+            except BufferError:
+                continue
+            return
 
 
 class _Failing:

@@ -13,8 +13,6 @@ from .head import HEAD, Head, fingerprint
 
 __all__ = ["Change", "Staged", "Table"]
 
-_MISSING = object()
-
 Change = tuple[bytes, bytes | None]
 """A changelog record: key and value, ``None`` for a tombstone."""
 
@@ -53,10 +51,10 @@ class Table:
 
     def get(self, key: bytes) -> bytes | None:
         """The value as the newest layer has it."""
-        if self._cycle and (found := self._cycle.get(key, _MISSING)) is not _MISSING:
-            return found  # type: ignore[return-value]  # not the sentinel: bytes or None
-        if self._committing and (found := self._committing.get(key, _MISSING)) is not _MISSING:
-            return found  # type: ignore[return-value]
+        if key in self._cycle:
+            return self._cycle[key]
+        if key in self._committing:
+            return self._committing[key]
         return self._base.get(key)
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -80,17 +78,20 @@ class Table:
         """Close the cycle at the next input offset: its changelog records, each changed key once, and the new head."""
         if self._committing:
             raise RuntimeError(f"table {self.name}: sealed before the last cycle was applied")
-        count, total = self._head.count, self._head.total
+        count, total, base = self._head.count, self._head.total, self._base
         changes: list[Change] = []
-        for key, new in self._cycle.items():
-            old = self._base.get(key)
+        for change in self._cycle.items():
+            key, new = change
+            old = base.get(key)
             if new == old:
                 continue
-            count += (new is not None) - (old is not None)
-            total += (fingerprint(key, new) if new is not None else 0) - (
-                fingerprint(key, old) if old is not None else 0
-            )
-            changes.append((key, new))
+            changes.append(change)
+            if new is not None:
+                count += 1
+                total += fingerprint(key, new)
+            if old is not None:
+                count -= 1
+                total -= fingerprint(key, old)
         self._head = Head(offset, count, total % (1 << 64))
         self._committing, self._cycle = dict(changes), {}
         changes.append((HEAD, msgspec.msgpack.encode(self._head)))
@@ -98,11 +99,12 @@ class Table:
 
     def apply(self) -> None:
         """The transaction is committed: the sealed writes are the base now."""
+        base = self._base
         for key, value in self._committing.items():
             if value is None:
-                self._base.pop(key, None)
+                base.pop(key, None)
             else:
-                self._base[key] = value
+                base[key] = value
         self._committing = {}
 
     def items(self) -> list[tuple[bytes, bytes]]:
@@ -131,13 +133,19 @@ class Staged:
 
     def get(self, key: bytes) -> bytes | None:
         """The value as this record sees it."""
-        if self.writes and (found := self.writes.get(key, _MISSING)) is not _MISSING:
-            return found  # type: ignore[return-value]
-        return self._table.get(key)
+        if key in self.writes:
+            return self.writes[key]
+        table = self._table  # its layers here once more: a call costs as much as the look-up
+        if key in table._cycle:
+            return table._cycle[key]
+        if key in table._committing:
+            return table._committing[key]
+        return table._base.get(key)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write, if the record is folded whole. Raises ValueError for a value that Kafka would refuse."""
-        check_write(self._table.name, key, value, self._table.max_bytes)
+        if not key or key == HEAD or len(key) + len(value) > self._table.max_bytes:
+            check_write(self._table.name, key, value, self._table.max_bytes)
         self.writes[key] = value
 
     def delete(self, key: bytes) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from streams.runtime import Batch, Message, StateLost, Table
+from streams.runtime import Batch, Message, Record, StateLost, Table
 from streams.runtime.dead_letter import PREFIX
 from streams.runtime.head import BEGINNING, HEAD, Head, fingerprint, start_offset
 from streams.runtime.message import Output
+from streams.runtime.pace import Pace
 from streams.runtime.ticks import Ticker
 
 
@@ -201,3 +202,83 @@ def test_a_tick_is_written_again_only_after_it_came_back_and_its_time_is_up() ->
     ticker.saw([message(0, key=b"", partition=3)])
     assert ticker.due([("in", 3)], 5_999) == []
     assert [t.value for t in ticker.due([("in", 3)], 6_000)] == [b"6000"]
+
+
+def test_each_folds_record_after_record_and_drops_what_a_failing_one_wrote_and_sent() -> None:
+    batch, table = batch_of(message(0), message(1), message(2))
+
+    def work(record: Record) -> None:
+        offset = record.message.offset
+        before = record.table.get(b"last")
+        record.table.put(b"last", b"%d" % offset)
+        record.table.put(b"%d" % offset, b"x")
+        record.send("out", b"k", b"%d after %s" % (offset, before or b"none"), [])
+        record.decoded()
+        if offset == 1:
+            raise ValueError("no")
+
+    batch.each(work)
+    assert [o.value for o in batch.outputs if o.topic == "out"] == [b"0 after none", b"2 after 0"]
+    assert [table.get(b"%d" % i) for i in range(3)] == [b"x", None, b"x"]
+    [dead] = [o for o in batch.outputs if o.topic == "wharf.dlq"]
+    assert dict(dead.headers)[PREFIX + "stage"] == b"TRANSFORMATION"
+    assert batch.dead == 1
+
+
+def test_each_keeps_the_partitions_apart() -> None:
+    tables = {0: Table.empty("t/0"), 1: Table.empty("t/1")}
+    batch = Batch("in", [message(0), message(0, partition=1), message(1)], tables)
+    batch.each(lambda record: record.table.put(b"%d" % record.message.offset, b"%d" % record.message.partition))
+    assert [tables[n].get(b"0") for n in (0, 1)] == [b"0", b"1"]
+    assert [tables[n].get(b"1") for n in (0, 1)] == [b"0", None]
+
+
+def test_each_stops_a_partition_at_a_deferred_record() -> None:
+    batch, _ = batch_of(message(0), message(1), message(2))
+    seen = []
+
+    def work(record: Record) -> None:
+        seen.append(record.message.offset)
+        batch.defer(batch.messages[1], 5)
+
+    batch.each(work)
+    assert seen == [0]
+    assert batch.next_offsets() == {0: 1}
+    with pytest.raises(ValueError, match="already done"):
+        batch.defer(batch.messages[0], 5)
+
+
+def test_out_of_memory_leaves_each() -> None:
+    batch, _ = batch_of(message(0))
+
+    def work(record: Record) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        batch.each(work)
+    assert batch.outputs == []
+
+
+def test_batches_grow_under_lag_while_they_are_quick_and_shrink_when_they_are_slow() -> None:
+    pace = Pace(10_000)
+    sizes = []
+    for records, seconds in (
+        (1000, 0.02),
+        (1500, 0.03),
+        (2000, 0.05),
+        (4000, 0.2),
+        (4000, 0.6),
+        (2000, 3.0),
+        (1000, 3.0),
+    ):
+        pace.took(records, seconds)
+        sizes.append(pace.size)
+    assert sizes == [2000, 2000, 4000, 4000, 2000, 1000, 1000]
+
+
+def test_batches_stay_within_the_limit() -> None:
+    pace = Pace(40)
+    pace.took(40, 0.0)
+    assert pace.size == 40
+    pace.took(40, 9.0)
+    assert pace.size == 40

@@ -10,7 +10,7 @@ import msgspec
 
 from bench.order_job.codec import read_event, write_output
 from bench.order_job.fold import OrderRow, StockRow, apply
-from streams.runtime import Batch, Runtime, RuntimeConfig
+from streams.runtime import Batch, Record, Runtime, RuntimeConfig
 
 encode = msgspec.msgpack.encode
 order_row = msgspec.msgpack.Decoder(OrderRow).decode
@@ -23,20 +23,20 @@ def build(bootstrap: str, source: str, target: str, table: str, *, group: str, s
 
     @runtime.agent(source, table=table)
     async def fold(batch: Batch) -> None:
-        for message in batch:
-            with batch.record(message) as record:
-                event = read_event(message.value or b"")
-                record.decoded()
-                rows = record.table
-                key, sku = message.key or b"", b"\x01" + event.sku.encode()
-                held, units = rows.get(key), rows.get(sku)
-                order = order_row(held) if held else OrderRow(seen=[])
-                shelf = stock_row(units) if units else StockRow()
-                output = apply(event, order, shelf)
-                if output is not None:
-                    rows.put(key, encode(order))
-                    rows.put(sku, encode(shelf))
-                    record.send(target, key, write_output(output), [])
+        batch.each(work)
+
+    def work(record: Record) -> None:
+        event = read_event(record.message.value)
+        record.decoded()
+        rows, key, sku = record.table, record.message.key, b"\x01" + event.sku.encode()
+        held, units = rows.get(key), rows.get(sku)
+        order = order_row(held) if held else OrderRow(seen=[])
+        shelf = stock_row(units) if units else StockRow()
+        output = apply(event, order, shelf)
+        if output is not None:
+            rows.put(key, encode(order))
+            rows.put(sku, encode(shelf))
+            record.send(target, key, write_output(output), [])
 
     return runtime
 
