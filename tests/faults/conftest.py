@@ -5,4 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+HERE = Path(__file__).parent
+# The repository comes before tests/, whose folders are named like our packages.
+sys.path[:0] = [str(HERE), str(HERE.parents[1]), str(HERE.parent)]

@@ -18,6 +18,8 @@ __all__ = ["Entry", "decode", "read_topic"]
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
 MAGIC = 0
 HEADER = 5
+_BROKEN = (EOFError, ValueError, IndexError, KeyError, OverflowError, TypeError)
+"""What fastavro raises for a body that was cut or is none."""
 """Confluent wire format: a zero byte, the schema id (4 bytes, big endian), the Avro body."""
 
 
@@ -46,13 +48,16 @@ def _schema(name: str) -> Any:
 
 
 def decode(value: bytes) -> tuple[str, dict[str, Any]]:
-    """The Avro type and the fields of a value; ``("", {})`` where it is not in the wire format or not of a known type."""
+    """The Avro type and the fields of a value; ``("", {})`` where it is not in the wire format, not of a known type, or broken."""
     if len(value) < HEADER or value[0] != MAGIC:
         return "", {}
     name = _names().get(int.from_bytes(value[1:HEADER], "big"), "")
     if not name:
         return "", {}
-    data: Any = fastavro.schemaless_reader(BytesIO(value[HEADER:]), _schema(name), None)
+    try:
+        data: Any = fastavro.schemaless_reader(BytesIO(value[HEADER:]), _schema(name), None)
+    except _BROKEN:
+        return "", {}
     return name, data
 
 
