@@ -65,6 +65,6 @@ def test_negative_control_without_transactions_events_are_seen_twice(tmp_path: P
 
 
 def test_negative_control_without_insert_tokens_rows_are_seen_twice(tmp_path: Path) -> None:
-    kills = [Fault(i + 1, 25 * (i + 1), "kill sink", "sink", "after-insert") for i in range(3)]
+    kills = [Fault(i + 1, 15 + 40 * i, "kill sink", "sink", "after-insert") for i in range(3)]
     report = faulty(tmp_path, kills, {"sink": "token"}, deliveries=150)
     assert "events_once" in broken(report)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from confluent_kafka import KafkaException, Producer, TopicPartition
@@ -26,7 +26,7 @@ from .site import FaultSite
 
 __all__ = ["Injector"]
 
-HIT_SECONDS = 15.0
+HIT_SECONDS = 30.0
 """A point that is not met for so long (a worker without work) is given up for a plain kill -9."""
 ZOMBIE_SECONDS = 9.0
 """Past the workers' session time-out of 6 s, and long enough for another to take over."""
@@ -42,6 +42,7 @@ class Injector:
         self.violations: list[str] = []
         self.poisoned: list[tuple[str, int, int]] = []
         self._lock = threading.Lock()
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._threads: list[threading.Thread] = []
         self._paused: set[str] = set()
         self._random = random.Random(f"inject/{site.plan.seed}")
@@ -63,14 +64,14 @@ class Injector:
         self._threads.append(thread)
         thread.start()
 
-    def wait(self, seconds: float = 60.0) -> None:
+    def wait(self, seconds: float = 120.0) -> None:
         """Until no fault is under way."""
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
     def _guarded(self, work: object, fault: Fault) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with self._turns[fault.target], contextlib.suppress(ProcessLookupError):  # one after the other to each process
             work(fault)  # type: ignore[operator]
 
     def _label(self, fault: Fault, point: str = "") -> str:
