@@ -73,7 +73,7 @@ $(BENCH_STREAMS)/target/.ready: $(BENCH_STREAMS)/pom.xml $(wildcard $(BENCH_STRE
 
 bench-setup: setup $(BENCH_VENV)/.ready $(BENCH_STREAMS)/target/.ready ## Install the benchmarks' peers: Faust, Quix Streams, Kafka Streams
 
-bench: bench-setup ## Every benchmark, kept in bench/results and docs/benchmarks.md (about half an hour)
+bench: bench-setup ## Every benchmark, kept in bench/results and docs/benchmarks.md
 	@$(BIN)/python -m bench.order_job --rounds 3 --save
 	@$(BIN)/python -m bench.staircase --save
 	@$(BIN)/python -m bench.codec
