@@ -41,7 +41,7 @@ demo: setup ## Run the main job: 2,000 orders through everything, checked
 	@$(BIN)/wharf demo --orders 2000 --seed 1
 
 test: setup ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 SEEDS ?= 10000
 FROM ?= 0

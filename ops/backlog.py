@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from domain.commands import Tick
+from ops.offsets import Offsets
 from schemas.codec import DecodeError, decode
 
 __all__ = ["Backlog", "Place"]
@@ -42,6 +43,7 @@ class Backlog:
         quiet: dict[str, Any] = {**config, "log_level": 0}
         self._admin = AdminClient(quiet)
         self._topics = self._admin.list_topics(timeout=SECONDS)
+        self._offsets = Offsets(quiet)
         self._consumer = Consumer(
             {
                 **quiet,
@@ -57,6 +59,7 @@ class Backlog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+        self._offsets.close()
         self._consumer.close()
 
     @property
@@ -90,14 +93,7 @@ class Backlog:
 
     def committed(self, group: str) -> dict[tuple[str, int], int]:
         """The group's committed offsets."""
-        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=SECONDS)
-        try:
-            places = asked[group].result().topic_partitions
-        except KafkaException as e:
-            if e.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise
-        return {(p.topic, p.partition): p.offset for p in places if p.offset >= 0}
+        return {(p.topic, p.partition): p.offset for p in self._offsets.committed(group, self._topics.topics)}
 
     def measure(self, places: Iterable[Place]) -> list[Place]:
         """Fill in ``end``, ``lag`` and ``exact``."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from types import TracebackType
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+
+from ops.offsets import Offsets
 
 from .checks.log import decode
 
@@ -27,6 +29,7 @@ class Lag:
     def __init__(self, bootstrap: str, internal: str = "wharf-demo") -> None:
         self._internal = internal
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._offsets = Offsets({"bootstrap.servers": bootstrap, "log_level": 0})
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -47,6 +50,7 @@ class Lag:
 
     def close(self) -> None:
         """Close the connections."""
+        self._offsets.close()
         self._consumer.close()
 
     def now(self) -> Counter[str]:
@@ -59,14 +63,8 @@ class Lag:
 
     def _committed(self) -> dict[str, list[TopicPartition]]:
         groups = [g.group_id for g in self._admin.list_consumer_groups(request_timeout=SECONDS).result().valid]
-        offsets = {}
-        for group in groups:
-            if not group.startswith(self._internal):
-                asked = self._admin.list_consumer_group_offsets(
-                    [ConsumerGroupTopicPartitions(group)], request_timeout=SECONDS
-                )
-                offsets[group] = list(asked[group].result().topic_partitions)
-        return offsets
+        topics = self._admin.list_topics(timeout=SECONDS).topics
+        return {g: self._offsets.committed(g, topics) for g in groups if not g.startswith(self._internal)}
 
     def _behind(self, places: list[TopicPartition]) -> Counter[str]:
         behind: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from harness.report import Report
 from harness.runner import Options, run
 from harness.schedule import PROFILES, Fault
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(900)]
 
 KILL_EVERYTHING = [
     Fault(1, 40, "kill worker", "worker-0", "mid-produce"),
