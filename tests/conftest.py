@@ -21,6 +21,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.bootstrap
 
 
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same for one module alone: for tests that make the product's own topics, whose number of partitions is theirs."""
+    with EmbeddedKafka(tmp_path_factory.mktemp("own-kafka")) as server:
+        yield server.bootstrap
+
+
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The one embedded ClickHouse of this process: chdb opens a single directory at a time."""

@@ -74,12 +74,12 @@ def test_a_second_server_on_the_same_data_is_refused_and_the_first_goes_on(own: 
     assert own.pid
 
 
-def test_every_topic_is_created_once_and_creating_again_changes_nothing(kafka: str) -> None:
-    assert set(create_topics(kafka, 3)) == {t.name for t in TOPICS}
-    assert create_topics(kafka, 3) == []
-    topics = AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
+def test_every_topic_is_created_once_and_creating_again_changes_nothing(own_kafka: str) -> None:
+    assert set(create_topics(own_kafka, 3)) == {t.name for t in TOPICS}
+    assert create_topics(own_kafka, 3) == []
+    topics = AdminClient({"bootstrap.servers": own_kafka}).list_topics(timeout=10).topics
     assert {t.name: len(topics[t.name].partitions) for t in TOPICS} == {t.name: t.partitions or 3 for t in TOPICS}
-    assert _config(kafka, "wharf.rules")["cleanup.policy"] == "compact"
+    assert _config(own_kafka, "wharf.rules")["cleanup.policy"] == "compact"
 
 
 def test_a_changed_setting_is_brought_up_to_date_and_an_operators_own_stays(kafka: str) -> None:

@@ -31,17 +31,17 @@ ORDERS = 20
 
 
 @pytest.fixture(scope="module")
-def environment(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    create_topics(kafka, 2)
+def environment(own_kafka: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    create_topics(own_kafka, 2)
     home = tmp_path_factory.mktemp("home")
-    return {**os.environ, "WHARF_KAFKA": kafka, "WHARF_HOME": str(home), "WHARF_CONFIG": str(home / "wharf.yaml")}
+    return {**os.environ, "WHARF_KAFKA": own_kafka, "WHARF_HOME": str(home), "WHARF_CONFIG": str(home / "wharf.yaml")}
 
 
 @pytest.fixture(scope="module")
-def worked(kafka: str, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def worked(own_kafka: str, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Orders, stock, rules and one poison record, worked by one worker that was then told to stop; its log."""
     log = tmp_path_factory.mktemp("worker") / "log"
-    producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random"})
+    producer = Producer({"bootstrap.servers": own_kafka, "partitioner": "murmur2_random"})
     for topic in (ORDERS_IN.name, POOLS_IN.name):
         for partition in range(2):
             producer.produce(topic, encode(facts.rules()), b"", partition)
@@ -52,7 +52,7 @@ def worked(kafka: str, environment: dict[str, str], tmp_path_factory: pytest.Tem
     assert producer.flush(20) == 0
     with log.open("wb") as out:
         process = subprocess.Popen([WHARF, "worker", "--slot", "3"], env=environment, stdout=out, stderr=out)
-    wait(lambda: len(picks(kafka)) >= ORDERS, process, log)
+    wait(lambda: len(picks(own_kafka)) >= ORDERS, process, log)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0, log.read_text()[-3000:]
     return log
@@ -66,8 +66,8 @@ def wait(done: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) 
         time.sleep(0.2)
 
 
-def picks(kafka: str) -> list[Any]:
-    return [m for m in job.read_all(kafka, EFFECTS.name) if decode(m.value()).type == "PickOrder"]
+def picks(own_kafka: str) -> list[Any]:
+    return [m for m in job.read_all(own_kafka, EFFECTS.name) if decode(m.value()).type == "PickOrder"]
 
 
 def wharf(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -82,12 +82,12 @@ def dlq(environment: dict[str, str], *arguments: str) -> str:
     return result.stdout
 
 
-def test_every_order_is_placed_allocated_and_sent_to_its_depot_once(kafka: str, worked: Path) -> None:
-    events = [decode(m.value()) for m in job.read_all(kafka, ORDERS_EVENTS.name)]
+def test_every_order_is_placed_allocated_and_sent_to_its_depot_once(own_kafka: str, worked: Path) -> None:
+    events = [decode(m.value()) for m in job.read_all(own_kafka, ORDERS_EVENTS.name)]
     wanted = sorted(facts.order_key(n) for n in range(1, ORDERS + 1))
     for kind in ("PLACED", "ALLOCATED"):
         assert sorted(e.order_key for e in events if e.type == kind) == wanted
-    assert sorted(m.key().decode() for m in picks(kafka)) == wanted
+    assert sorted(m.key().decode() for m in picks(own_kafka)) == wanted
 
 
 def test_its_log_is_json_and_names_the_dead_letter_without_its_content(worked: Path) -> None:
@@ -97,7 +97,9 @@ def test_its_log_is_json_and_names_the_dead_letter_without_its_content(worked: P
     assert lines[-1]["event"] == "worker stopped"
 
 
-def test_a_dead_letter_is_listed_shown_and_redriven_once(kafka: str, environment: dict[str, str], worked: Path) -> None:
+def test_a_dead_letter_is_listed_shown_and_redriven_once(
+    own_kafka: str, environment: dict[str, str], worked: Path
+) -> None:
     [row] = json.loads(dlq(environment, "list", "--json"))["dead_letters"]
     assert (row["topic"], row["key"], row["code"]) == (ORDERS_IN.name, facts.order_key(1), "magic")
     shown = json.loads(dlq(environment, "show", row["id"], "--json"))
@@ -105,17 +107,17 @@ def test_a_dead_letter_is_listed_shown_and_redriven_once(kafka: str, environment
     preview = dlq(environment, "redrive")
     assert "Nothing was changed" in preview
     assert json.loads(dlq(environment, "redrive", "--json"))["executed"] is False
-    before = len(job.read_all(kafka, ORDERS_IN.name))
+    before = len(job.read_all(own_kafka, ORDERS_IN.name))
     for redriven in ([row["id"]], []):
         done = json.loads(dlq(environment, "redrive", "--execute", "--json"))
         assert done == {"executed": True, "redriven": redriven, "refused": {}}
-    after = job.read_all(kafka, ORDERS_IN.name)
+    after = job.read_all(own_kafka, ORDERS_IN.name)
     assert len(after) == before + 1
     [again] = [dict(m.headers()) for m in after if m.headers() and "wharf.redriven.from" in dict(m.headers())]
     assert again["ce_id"] == b"e1"
     assert not any(name.startswith("__connect") for name in again)
     assert json.loads(dlq(environment, "list", "--json")) == {"dead_letters": []}
-    assert len(job.read_all(kafka, DLQ.name)) == 1
+    assert len(job.read_all(own_kafka, DLQ.name)) == 1
 
 
 def test_an_id_that_is_not_there_is_an_error_with_the_way_out(environment: dict[str, str], worked: Path) -> None:

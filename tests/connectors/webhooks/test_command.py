@@ -43,13 +43,17 @@ def environment(tmp_path: Path, **more: str) -> dict[str, str]:
 
 @pytest.mark.kafka
 def test_the_server_says_where_it_is_takes_deliveries_and_stops_clean(
-    tmp_path: Path, kafka: str, web: SimpleNamespace
+    tmp_path: Path, own_kafka: str, web: SimpleNamespace
 ) -> None:
-    create_topics(kafka, 2)
+    create_topics(own_kafka, 2)
     ready = tmp_path / "ready"
     command = [*WHARF, "webhooks", "--port", "0", "--ready-file", str(ready)]
     process = subprocess.Popen(
-        command, env=environment(tmp_path, WHARF_KAFKA=kafka), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment(tmp_path, WHARF_KAFKA=own_kafka),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         end = time.monotonic() + 30
