@@ -17,7 +17,7 @@ TAIL_HOURS = 26.0
 """The last order is picked, shipped (some half a day late) and delivered after that."""
 PACE = 0.5
 """The warehouses of the demo work twice as fast as the simulator's do by themselves."""
-SECONDS_PER_ORDER = 0.06
+SECONDS_PER_ORDER = 0.042
 LEAST_SECONDS = 40.0
 BOL_SHARE = 0.25
 UNITS_PER_ORDER = 2.2
