@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
@@ -49,14 +50,15 @@ def create_topics(
     Raises UserError where brokers don't answer or refuse, or a topic has another number of partitions: keys would move to
     other partitions, away from their state.
     """
-    admin = AdminClient({**(extra_config or {}), "bootstrap.servers": bootstrap, "log_level": 2})
+    config = {**(extra_config or {}), "bootstrap.servers": bootstrap, "log_level": 2}
+    admin = AdminClient(config)
     try:
         there = {name: len(t.partitions) for name, t in admin.list_topics(timeout=SECONDS).topics.items()}
     except KafkaException as e:
         raise UserError(f"Kafka at {bootstrap} does not answer: {e.args[0].str()}") from e
     wanted = list(topics)
     _same_partitions(wanted, there, partitions)
-    made = _create(admin, [t for t in wanted if t.name not in there], partitions, replication)
+    made = _create(admin, config, [t for t in wanted if t.name not in there], partitions, replication)
     _configure(admin, [t for t in wanted if t.name in there])
     return made
 
@@ -75,21 +77,27 @@ def _same_partitions(wanted: list[Topic], there: Mapping[str, int], partitions: 
             )
 
 
-def _create(admin: AdminClient, topics: list[Topic], partitions: int, replication: int) -> list[str]:
+def _create(
+    admin: AdminClient, config: Mapping[str, Any], topics: list[Topic], partitions: int, replication: int
+) -> list[str]:
     if not topics:
         return []
     new = [NewTopic(t.name, _count(t, partitions), replication, config=dict(t.config)) for t in topics]
     made = [name for name, done in admin.create_topics(new).items() if _made(name, done)]
-    _wait_led(admin, topics, partitions)
+    _wait_led(config, topics, partitions)
     return made
 
 
-def _wait_led(admin: AdminClient, topics: list[Topic], partitions: int) -> None:
+def _wait_led(config: Mapping[str, Any], topics: list[Topic], partitions: int) -> None:
     """Until each partition's leader serves it: the controller answers before the brokers know, and a broker is named leader
     before it has made the log."""
     waiting = {TopicPartition(t.name, p) for t in topics for p in range(_count(t, partitions))}
     deadline = time.monotonic() + SECONDS
-    while waiting := {place for place in waiting if not _served(admin, place)}:
+    while True:
+        admin = AdminClient(dict(config))  # a client that once heard of no leader asks nobody again for long
+        waiting = {place for place in waiting if not _served(admin, place)}
+        if not waiting:
+            return
         if time.monotonic() > deadline:
             names = ", ".join(sorted({place.topic for place in waiting}))
             raise UserError(f"Kafka created {names} but no broker leads it: see the brokers' logs")
