@@ -47,6 +47,10 @@ class Origin:
         """The same fact with the same content has the same id, however often it is fetched."""
         return uuid5(key, 0, f"{fact}\x1f{digest}")
 
+    def begin(self, kind: str, key: str, fact: str, digest: str) -> tuple[str, str, int, str, str, str, str, str, str]:
+        """What every fact of the channel begins with (``domain.commands.ChannelFact``, in its order)."""
+        return self.event_id(key, fact, digest), kind, self.now, self.source, self.trace, key, fact, "", digest
+
 
 def millis(text: str, field: str) -> int:
     """ISO 8601 to UTC ms; without an offset it is Dutch time. Raises TranslationError."""
@@ -171,15 +175,7 @@ def order_facts(body: payload.Order, origin: Origin) -> list[OrderUpserted | Ord
     fact, digest = f"order@{version}", content_hash(snapshot)
     facts: list[OrderUpserted | OrderCancelled] = [
         OrderUpserted(
-            event_id=origin.event_id(key, fact, digest),
-            type="OrderUpserted",
-            time=origin.now,
-            source=origin.source,
-            trace=origin.trace,
-            order_key=key,
-            idempotency_key=fact,
-            delivery_id="",
-            content_hash=digest,
+            *origin.begin("OrderUpserted", key, fact, digest),
             order=snapshot,
         )
     ]
@@ -240,15 +236,7 @@ def _wish(item: payload.OrderItem, key: str, version: int, origin: Origin) -> Or
     lines = [LineQty(item.orderItemId, sku, item.quantity)]
     fact, digest = f"cancel-request/{item.orderItemId}", content_hash(lines)
     return OrderCancelled(
-        event_id=origin.event_id(key, fact, digest),
-        type="OrderCancelled",
-        time=origin.now,
-        source=origin.source,
-        trace=origin.trace,
-        order_key=key,
-        idempotency_key=fact,
-        delivery_id="",
-        content_hash=digest,
+        *origin.begin("OrderCancelled", key, fact, digest),
         version=version,
         reason="REQUESTED_BY_CUSTOMER",
         lines=lines,

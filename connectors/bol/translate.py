@@ -113,15 +113,7 @@ def _shipment(value: Any, at: str, origin: Origin) -> Translation:
     digest = content_hash(lines, s.transport.transporterCode, s.transport.trackAndTrace)
     fact = f"fulfilment/{s.shipmentId}@{digest}"
     reported = FulfilmentReported(
-        event_id=origin.event_id(key, fact, digest),
-        type="FulfilmentReported",
-        time=origin.now,
-        source=origin.source,
-        trace=origin.trace,
-        order_key=key,
-        idempotency_key=fact,
-        delivery_id="",
-        content_hash=digest,
+        *origin.begin("FulfilmentReported", key, fact, digest),
         fulfilment_id=s.shipmentId,
         status="success",
         lines=lines,
@@ -194,15 +186,7 @@ def _rma(item: payload.ReturnItem, r: payload.Return, at: str, origin: Origin) -
     digest = content_hash(r.returnId, item.rmaId, status, lines)
     fact = f"return/{item.rmaId}@{digest}"
     return ReturnReported(
-        event_id=origin.event_id(key, fact, digest),
-        type="ReturnReported",
-        time=origin.now,
-        source=origin.source,
-        trace=origin.trace,
-        order_key=key,
-        idempotency_key=fact,
-        delivery_id="",
-        content_hash=digest,
+        *origin.begin("ReturnReported", key, fact, digest),
         return_id=r.returnId,
         rma_id=item.rmaId,
         status=status,
