@@ -28,6 +28,8 @@ SECONDS = 30.0
 _NOT_YET = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,  # the controller's answer is newer than what this broker has heard
+    KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._NOENT,  # the client found no leader to ask
     KafkaError._TIMED_OUT,
