@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA_LIB := .wharf/kafka/lib
 
-.PHONY: help setup tools demo test sim check faults bench bench-setup bench-order-job clean
+.PHONY: help setup tools demo test sim check faults bench bench-setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -73,14 +73,13 @@ $(BENCH_STREAMS)/target/.ready: $(BENCH_STREAMS)/pom.xml $(wildcard $(BENCH_STRE
 
 bench-setup: setup $(BENCH_VENV)/.ready $(BENCH_STREAMS)/target/.ready ## Install the benchmarks' peers: Faust, Quix Streams, Kafka Streams
 
-bench: bench-setup ## Every benchmark, kept in bench/results and docs/benchmarks.md
-	@$(BIN)/python -m bench.order_job --rounds 3 --save
-	@$(BIN)/python -m bench.staircase --save
-	@$(BIN)/python -m bench.codec
-	@$(BIN)/python -m bench.results
+bench: bench-setup ## Every benchmark, kept in bench/results and docs/benchmarks.md; alone, about a minute each: make bench-NAME
+	@$(BIN)/python -m bench
 
-bench-order-job: bench-setup ## The order job alone: ours, Kafka Streams, Quix, Faust (EVENTS= a peer; about a minute)
-	@$(BIN)/python -m bench.order_job --short $(if $(EVENTS),--events $(EVENTS))
+# A name is a line of bench/__main__.py.
+bench-order-job: bench-setup
+bench-%: setup
+	@$(BIN)/python -m bench --short $*
 
 clean: ## Remove .venv, .wharf and what was built for the benchmarks
 	@rm -rf $(VENV) .wharf $(BENCH_STREAMS)/target

@@ -1,7 +1,8 @@
-"""Codec against fastavro, microseconds a record: ``python -m bench.codec``. The best of many short runs, for a busy machine only adds."""
+"""Codec against fastavro, microseconds a record: ``python -m bench.codec [--save]``. The best of many short runs, for a busy machine only adds."""
 
 from __future__ import annotations
 
+import argparse
 import io
 import timeit
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import fastavro
 import msgspec
 
+from bench.results import table, write
 from domain import commands, events, values
 from schemas.catalogue import SCHEMAS
 from schemas.codec import decode, encode
@@ -56,7 +58,7 @@ def micros(call: Callable[[], object]) -> float:
     return min(timeit.repeat(call, number=200, repeat=300)) / 200 * 1e6
 
 
-def _row(name: str, record: Any) -> str:
+def _row(name: str, record: Any) -> dict[str, Any]:
     kind = type(record).__name__
     schema = fastavro.parse_schema(SCHEMAS[kind])
     value, plain = encode(record), msgspec.to_builtins(record, builtin_types=(bytes,))
@@ -79,18 +81,25 @@ def _row(name: str, record: Any) -> str:
 
     assert decode(value) == fast_read_struct() == record
     assert value[5:] == fast_write()
-    calls = [lambda: decode(value), fast_read, fast_read_struct, lambda: encode(record), fast_write, fast_write_struct]
-    return f"| {name} | {len(value)} | " + " | ".join(f"{micros(c):.2f}" for c in calls) + " |"
+    calls: dict[str, Callable[[], object]] = {
+        "decode": lambda: decode(value),
+        "fastavro to dict": fast_read,
+        "to struct": fast_read_struct,
+        "encode": lambda: encode(record),
+        "fastavro from dict": fast_write,
+        "from struct": fast_write_struct,
+    }
+    return {"record": name, "bytes": len(value)} | {label: round(micros(call), 2) for label, call in calls.items()}
 
 
 def main() -> None:
-    """Print a Markdown table."""
-    print(
-        "| record | bytes | decode | fastavro to dict | fastavro to struct | encode | fastavro from dict | from struct |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    for name, record in records().items():
-        print(_row(name, record), flush=True)
+    parser = argparse.ArgumentParser(prog="bench.codec", description=__doc__)
+    parser.add_argument("--save", action="store_true")
+    args = parser.parse_args()
+    rows = [_row(name, record) for name, record in records().items()]
+    print(table({"rows": rows}))
+    if args.save:
+        write("codec", "codec: microseconds a record, the generated code and fastavro", "µs", rows)
 
 
 if __name__ == "__main__":
