@@ -27,7 +27,9 @@ class OrderEvent(Record, frozen=True):
     OUT_FOR_DELIVERY, EXCEPTION, CANCEL_REQUESTED, WITHDRAWN (a WMS gave units of a pick order up, as we asked), CANCELLED,
     CANCEL_REJECTED, REFUNDED, RETURN_REPORTED, CHANNEL_NOTIFIED, EFFECT_FAILED, COMPLETED.
 
-    ``seq`` counts the order's events from 1 without a gap. ``status`` is the order's status after it, ``occurred_at`` when
+    ``seq`` counts the order's events from 1 without a gap. ``status`` is the order's status after the command that led to it: all
+    events of one command carry the status it settled on, so the newest event of an order always says where the order stands.
+    ``name``: what people call the order (``#1001``), ``""`` before its channel has shown it. ``occurred_at``: when
     it happened outside (ms), ``lines`` the units it is about, ``complete`` true where nothing of the order is left to do of
     that kind (the PICKED or SHIPPED that completes the order). ``amount`` is in ``currency``, ``cost`` in ``cost_currency``.
     ``decision``: JSON (allocation), else ``""``.
@@ -62,6 +64,7 @@ class OrderEvent(Record, frozen=True):
     rule_version: str
     decision: str
     cost_currency: str = ""
+    name: str = ""
 
 
 class PoolEvent(Record, frozen=True):

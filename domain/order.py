@@ -23,6 +23,7 @@ from .order_state import OrderState, clone
 from .order_summary import summary
 from .order_turn import OrderResult, Turn
 from .rules import RuleSet
+from .status import status
 
 __all__ = ["FOLD", "OrderResult", "OrderState", "handle", "summary"]
 
@@ -61,7 +62,16 @@ def handle(state: OrderState | None, command: c.OrderCommand, rules: RuleSet) ->
     if not isinstance(command, c.ChannelFact) or admit(turn, command):
         FOLD[type(command)](turn, command)
         settle(turn)
+        if not turn.events:
+            _say(turn, state)
     return turn.result()
+
+
+def _say(turn: Turn, before: OrderState) -> None:
+    """A status never changes in silence: a cancellation of units that were asked back already (for a hold) moves nothing else."""
+    was, now = status(before), status(turn.state)
+    if was != now:
+        turn.event("CANCEL_REQUESTED" if now == "CANCEL_REQUESTED" else "UPDATED", reason=f"{was} → {now}")
 
 
 def _checked(key: str) -> str:

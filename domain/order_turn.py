@@ -82,7 +82,10 @@ class Turn:
         return f"{self.channel}:{self.account}"
 
     def result(self) -> OrderResult:
-        """All of it."""
+        """All of it. The events get the status that the command settled on: what lay between was never so for anybody outside."""
+        settled = status(self.state) if self.events else ""
+        for event in self.events:
+            msgspec.structs.force_setattr(event, "status", settled)  # frozen, but nobody else has seen it yet
         return OrderResult(self.state, self.events, self.pool, self.effects)
 
     def new_id(self, kind: str) -> str:
@@ -127,7 +130,7 @@ class Turn:
                 channel=self.channel,
                 account=self.account,
                 order_id=self.order_id,
-                status=status(s),
+                status="",  # all events of a command carry the one it settles on: see ``result``
                 occurred_at=c.time if at is None else at,
                 placed_at=h.created_at if h else 0,
                 country=h.ship_to.country if h else "",
@@ -151,6 +154,7 @@ class Turn:
                 rule_version=a.rule_version if a else self.rules.version,
                 decision=decision,
                 cost_currency=(shipment.cost_currency if shipment else "") or (a.cost_currency if a else ""),
+                name=h.name if h else "",
             )
         )
 

@@ -55,7 +55,8 @@ def _when(iso: str | None) -> str:
 
 
 def _head(o: dict[str, Any]) -> str:
-    facts = [o["order_key"], o["status"]]
+    name = f" ({o['name']})" if o["name"] and not o["order_key"].endswith(o["name"]) else ""
+    facts = [f"{o['order_key']}{name}", o["status"]]
     facts += [f"placed {_when(o['placed_at'])}"] if o["placed_at"] else ["not placed yet"]
     facts += [x for x in (o["country"],) if x]
     facts += [f"total {o['total']} {o['currency']} (minor units)"] if o["total"] is not None else []

@@ -90,6 +90,7 @@ def view(events: list[Row], pool_events: Iterable[Row]) -> dict[str, Any]:
         "channel": last["channel"],
         "account": last["account"],
         "order_id": last["order_id"],
+        "name": next((e["name"] for e in reversed(events) if e["name"]), ""),
         "placed_at": _iso(placed["occurred_at"]) if placed else None,
         "country": last["country"],
         "currency": last["currency"],

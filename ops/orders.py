@@ -22,19 +22,28 @@ from .order_view import view
 __all__ = ["cancel", "deciding", "find", "hold", "listed", "send", "show"]
 
 _LIMIT = 10
+_MEANS = {
+    "key": "order_key = {text:String}",
+    "id": "order_id = {text:String}",
+    "name": "name = {text:String} OR name = concat('#', {text:String})",
+}
+"""What a word may mean, the most exact first."""
 
 
 def find(client: Any, text: str) -> str:
-    """The key of the one order that ``text`` means: its key, or the channel's id of it. Raises UserError with what to try."""
-    found = _keys(client, "order_key = {text:String}", text) or _keys(client, "order_id = {text:String}", text)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UserError(f"{text!r} is the id of {len(found)} orders: say which, {', '.join(found)}")
+    """The key of the one order that ``text`` means: its key, the channel's id of it, or its name (``#1001``, also without
+    the ``#``). Raises UserError with what to try.
+    """
+    for what, condition in _MEANS.items():
+        found = _keys(client, condition, text)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(f"{text!r} is the {what} of {len(found)} orders: say which, {', '.join(found)}")
     near = _keys(client, "positionCaseInsensitive(order_key, {text:String}) > 0", text)
     hint = f"did you mean {', '.join(near)}?" if near else "`wharf orders list` shows the latest"
     raise UserError(
-        f"no order {text!r}: give its key (channel:account:order id) or the channel's id; {hint} "
+        f"no order {text!r}: give its key (channel:account:order id), the channel's id, or its name; {hint} "
         "One that came in just now takes a moment, and a delivery that could not be translated is in `wharf dlq list`."
     )
 
@@ -70,7 +79,7 @@ def deciding(client: Any, key: str) -> list[dict[str, Any]]:
 def listed(client: Any, status: str, channel: str, limit: int) -> list[dict[str, Any]]:
     """Where orders stand, the latest first; ``""`` for every status or channel."""
     result = client.query(
-        "SELECT order_key, status, placed_at, changed_at, events, intervention FROM orders "
+        "SELECT order_key, name, status, placed_at, changed_at, events, intervention FROM orders "
         "WHERE ({status:String} = '' OR status = {status:String}) AND ({channel:String} = '' OR channel = {channel:String}) "
         "ORDER BY placed_at DESC, order_key LIMIT {limit:UInt32}",
         parameters={"status": status.upper(), "channel": channel, "limit": limit},

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-Order = Annotated[str, typer.Argument(help="The order's key (channel:account:order id) or the channel's id of it")]
+Order = Annotated[
+    str, typer.Argument(help="The order's key (channel:account:order id), the channel's id of it, or its name (#1001)")
+]
 Reason = Annotated[str, typer.Option(help="Kept with the order, for those who ask later")]
 Actor = Annotated[str, typer.Option(help="Who says so; default: the user of this machine")]
 Execute = Annotated[bool, typer.Option("--execute", help="Do it; without, only show what would be written")]
@@ -75,9 +77,9 @@ def list_orders(
     if as_json:
         typer.echo(json.dumps({"orders": rows}, default=lambda t: t.isoformat() if hasattr(t, "isoformat") else str(t)))
         return
-    names = ["order_key", "status", "placed_at", "changed_at", "events", "intervention"]
+    names = ["order_key", "name", "status", "placed_at", "changed_at", "events", "intervention"]
     shown = [[f"{r[n]:%Y-%m-%d %H:%M:%S}" if n.endswith("_at") else r[n] for n in names] for r in rows]
-    typer.echo("\n".join(table([names, *shown], frozenset({4}))) if rows else "no such orders")
+    typer.echo("\n".join(table([names, *shown], frozenset({5}))) if rows else "no such orders")
 
 
 def hold(

@@ -117,7 +117,10 @@ def _published() -> list[RulesPublished]:
 
 
 def explain(
-    order: Annotated[str, typer.Argument(help="The order's key (channel:account:order id) or the channel's id of it")],
+    order: Annotated[
+        str,
+        typer.Argument(help="The order's key (channel:account:order id), the channel's id of it, or its name (#1001)"),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Say why an order went where it went: each decision's candidates, what every rule did, the rules' version, what came of it."""

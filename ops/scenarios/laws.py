@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from domain.pool_state import PoolOrder, SkuStock
 from domain.pool_view import MemoryPool
+from domain.status import status
 
 from .fold import Fold
 
@@ -36,6 +37,9 @@ def _order(fold: Fold, key: str) -> Iterator[tuple[str, str]]:
     s = fold.state(key)
     if s is None:
         return
+    told = next((e.status for e in reversed(fold.made.events) if e.order_key == key), "")
+    if told != status(s):
+        yield "the newest event says where the order stands", f"{key} is {status(s)}, its newest event says {told}"
     live, waits = Counter[str](), Counter[str]()
     for view in fold.pools.values():
         kept = view.load(PoolOrder, key)

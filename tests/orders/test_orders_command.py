@@ -54,7 +54,11 @@ def client(clickhouse: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         ),
         order_event("1001", 3, "HELD", status="HELD", reason="MANUAL: looks odd", actor="eve"),
     ]
-    others = [order_event("7", 1, "PLACED"), order_event("7", 1, "PLACED", channel="bol")]
+    others = [
+        order_event("7", 1, "PLACED", name="WEB-7"),
+        order_event("7", 1, "PLACED", channel="bol", name="7"),
+        order_event("8", 1, "PLACED", name="WEB-7"),
+    ]
     events = [*one, *others]
     moves = [StockMove("A", "nl-1", "new", 0, -1, 5, 2)]
     back = msgspec.structs.replace(
@@ -78,14 +82,21 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("text", ["shopify:acme:1001", "1001"], ids=["by key", "by the channel's id"])
-def test_an_order_is_found_by_its_key_or_by_the_channels_id(client: Any, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["shopify:acme:1001", "1001", "#1001"], ids=["by key", "by the channel's id", "by its name"]
+)
+def test_an_order_is_found_by_its_key_the_channels_id_or_its_name(client: Any, text: str) -> None:
     assert orders.find(client, text) == "shopify:acme:1001"
 
 
 def test_an_id_of_two_orders_names_both(client: Any) -> None:
     with pytest.raises(UserError, match="the id of 2 orders: say which, bol:acme:7, shopify:acme:7"):
         orders.find(client, "7")
+
+
+def test_a_name_of_two_orders_names_both(client: Any) -> None:
+    with pytest.raises(UserError, match="'WEB-7' is the name of 2 orders: say which, shopify:acme:7, shopify:acme:8"):
+        orders.find(client, "WEB-7")
 
 
 @pytest.mark.parametrize(("text", "hint"), [("100", "did you mean shopify:acme:1001"), ("zzz", "wharf orders list")])
@@ -101,7 +112,7 @@ def test_text_is_never_part_of_the_query(client: Any) -> None:
 
 def test_show_prints_the_order_with_the_decision(client: Any) -> None:
     text = run("show", "1001")
-    assert "shopify:acme:1001   HELD" in text
+    assert "shopify:acme:1001 (#1001)   HELD" in text
     assert "✓ nl-1: has 5 × A; hands over on 2026-11-23, cost 495" in text
     assert "✗ de-1: does not deliver to this country" in text
     assert "by preference: fewest parcels" in text

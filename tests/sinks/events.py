@@ -53,6 +53,7 @@ def order_event(order: str, seq: int, type: str, **fields: Any) -> OrderEvent:
         "rule_version": "v1",
         "decision": "",
         "cost_currency": "EUR",
+        "name": f"#{order}",
     }
     return OrderEvent(**{**base, **fields})
 

@@ -191,6 +191,9 @@ class Desk:
         assert self.state == result.state
         self.log.append(command)
         self.events += result.events
+        now = status(self.state)
+        assert {e.status for e in result.events} <= {now}, "an event that carries another status than the order has"
+        assert not self.events or self.events[-1].status == now, f"{command.type} changed the status without an event"
         self.effects += result.effects
         self.asked += result.pool_commands
         self.todo += result.pool_commands
