@@ -1,8 +1,6 @@
 -- What people call an order (#1001), to find it by. Rows from before have none until the topic is read anew (`wharf sink` into an empty database).
 ALTER TABLE order_events ADD COLUMN IF NOT EXISTS name String COMMENT 'what people call the order' AFTER order_id;
 
-ALTER TABLE order_events COMMENT COLUMN status 'of the order, after the command that led to the event';
-
 -- Where each order stands. All events of one command carry the status it settled on, so the newest has the order's.
 CREATE OR REPLACE VIEW orders AS
 SELECT
