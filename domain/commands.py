@@ -15,6 +15,7 @@ from .values import (
     Order,
     RefundLine,
     ReturnLine,
+    RuleHit,
     WmsLine,
 )
 
@@ -147,7 +148,8 @@ class EffectOutcome(Record, frozen=True):
 class AllocationDecided(Record, frozen=True):
     """A pool's answer to a request, or to a backorder that stock came in for (same ``request_no``).
 
-    ``decision``: JSON, the candidates and why each was taken or refused.
+    ``decision``: JSON, the candidates and why each was taken or refused. ``held``: units that were not decided on, because of
+    the rules in ``hits``; they are asked for anew when the order may go on.
     """
 
     order_key: str
@@ -159,6 +161,8 @@ class AllocationDecided(Record, frozen=True):
     unfillable: list[LineQty]
     reason: str
     decision: str
+    held: list[LineQty] = []
+    hits: list[RuleHit] = []
 
 
 class AllocationProgressed(Record, frozen=True):
@@ -198,11 +202,16 @@ class ShipmentTracked(Record, frozen=True):
 
 
 class RulesPublished(Record, frozen=True):
-    """A version of the rules, written to every partition at once. ``body``: the rule set as JSON (``domain.rules.RuleSet``)."""
+    """A version of the rules, written to every partition at once. ``body``: the rule set as JSON (``domain.rules.RuleSet``).
+
+    ``effective_from`` (UTC ms): when they come into force; up to ``time``: at once. No ``body``: the version is withdrawn before
+    it came into force.
+    """
 
     name: str
     version: str
     body: str
+    effective_from: int = 0
 
 
 class Tick(Record, frozen=True):
@@ -210,7 +219,10 @@ class Tick(Record, frozen=True):
 
 
 class AllocationRequested(Record, frozen=True):
-    """An order wants units from a pool. The units of a request number are asked for once."""
+    """An order wants units from a pool. The units of a request number are asked for once.
+
+    ``waivers``: rules that held this order before and were released.
+    """
 
     pool: str
     order_key: str
@@ -229,6 +241,9 @@ class AllocationRequested(Record, frozen=True):
     latest_delivery: int | None
     excluded_depots: list[str]
     replaces_id: str
+    billing_country: str = ""
+    risk: str = ""
+    waivers: list[str] = []
 
 
 class AllocationReleased(Record, frozen=True):

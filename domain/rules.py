@@ -14,18 +14,24 @@ from msgspec import Meta
 
 __all__ = [
     "ACTIONS",
+    "FRAUD_ACTIONS",
     "HOLDS",
     "PREFERENCES",
     "WEEK",
+    "ChannelRules",
     "CheckRule",
     "Cutoff",
     "DatedHours",
     "Depot",
+    "FraudRule",
+    "PoolRules",
     "PriorityClass",
     "Rate",
     "Routing",
+    "RoutingVariant",
     "RuleSet",
     "SplitPolicy",
+    "Velocity",
 ]
 
 WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -41,6 +47,7 @@ PREFERENCES = [
 ]
 HOLDS = ["AWAITING_PAYMENT", "FRAUD_RISK", "INCORRECT_ADDRESS", "AWAITING_RETURN_ITEMS", "MANUAL"]
 ACTIONS = ["hold", "ignore", "refuse"]
+FRAUD_ACTIONS = ["hold", "refuse", "accept"]
 _PAYMENT = ["pending", "authorized", "paid", "partially_paid", "partially_refunded", "refunded", "voided", "failed"]
 
 
@@ -67,6 +74,24 @@ Timezone = Annotated[str, Meta(description="IANA name", extra_json_schema={"form
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9*][A-Za-z0-9_.-]*$")]
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Pool = Annotated[str, Meta(pattern=r"^[a-z0-9-]+$")]
+When = Annotated[
+    str, Meta(description="A condition in CEL (docs/rules.md); empty: always", extra_json_schema={"format": "cel"})
+]
+Moment = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?$",
+        description="A date or time, in the rules' timezone unless it names its own",
+        extra_json_schema={"format": "moment"},
+    ),
+]
+Hashed = Annotated[
+    str,
+    Meta(
+        pattern=r"^(email|domain|phone|address|customer):[0-9a-f]{16,64}$",
+        description="What to look for, hashed: `wharf rules hash VALUE` makes it",
+    ),
+]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -119,6 +144,7 @@ class Depot(_Rule, frozen=True):
     ``sequence`` is the order of preference among equals (A = 1). ``handover`` is when the carrier collects: the ship-by.
     ``capacity_per_day``: parcels per ship day (0 means no limit); what is above it ships the next working day.
     ``safety_stock`` units of every SKU are never promised. With ``rates``, only what one of them matches is shipped.
+    ``when``: it takes only orders for which this is true.
     """
 
     id: Id
@@ -136,16 +162,30 @@ class Depot(_Rule, frozen=True):
     rates: list[Rate] = []
     capacity_per_day: Count = 0
     safety_stock: Count = 0
+    when: When = ""
 
 
 class SplitPolicy(_Rule, frozen=True):
     """May an order's units leave in several parcels, now or later? From ``min_value`` (order total, minor units) on, to
-    ``max_parcels`` depots at once. Not allowed, below the value, or ``max_parcels`` 1: all of it from one depot, or none yet.
+    ``max_parcels`` depots at once. Not allowed, below the value, ``when`` not true, or ``max_parcels`` 1: all of it from one depot,
+    or none yet.
     """
 
     allowed: bool = True
     min_value: Count = 0
     max_parcels: Positive = 3
+    when: When = ""
+
+
+class RoutingVariant(_Rule, frozen=True):
+    """Routing for the orders for which ``when`` is true; what it does not name is as in the routing it belongs to."""
+
+    name: Id
+    when: When
+    preferences: list[Annotated[str, _enum(PREFERENCES)]] | None = None
+    split: SplitPolicy | None = None
+    backorder: bool | None = None
+    unfillable_after_days: Count | None = None
 
 
 class Routing(_Rule, frozen=True):
@@ -153,7 +193,8 @@ class Routing(_Rule, frozen=True):
 
     Preferences: ``fewest_parcels``, ``earliest_ship`` (by ship day: the cut-off rule A, then B, then the next working day),
     ``meets_promise`` (delivery not later than the channel promised), ``earliest_eta``, ``cost``, ``same_country``,
-    ``stock_balance`` (most available left), ``sequence``. ``unfillable_after_days`` 0: a backorder waits for ever.
+    ``stock_balance`` (most available left), ``sequence``. ``unfillable_after_days`` 0: a backorder waits for ever. The first of
+    ``variants`` whose condition is true decides instead.
     """
 
     preferences: list[Annotated[str, _enum(PREFERENCES)]] = msgspec.field(
@@ -162,13 +203,15 @@ class Routing(_Rule, frozen=True):
     split: SplitPolicy = SplitPolicy()
     backorder: bool = True
     unfillable_after_days: Count = 30
+    variants: list[RoutingVariant] = []
 
 
 class PriorityClass(_Rule, frozen=True):
     """A class of demand; the first class of the list that matches wins, its place in the list is its rank.
 
     Matches where any of ``tags_any`` is on the order, the service is in ``services``, the channel in ``channels`` (an empty
-    list matches all), and the promised delivery is at most ``due_within_hours`` away when the units are asked for (0: any).
+    list matches all), the promised delivery is at most ``due_within_hours`` away when the units are asked for (0: any), and
+    ``when`` is true.
     """
 
     name: str
@@ -176,21 +219,79 @@ class PriorityClass(_Rule, frozen=True):
     services: list[Name] = []
     channels: list[str] = []
     due_within_hours: Count = 0
+    when: When = ""
 
 
 class CheckRule(_Rule, frozen=True):
     """What follows from a problem a connector found: ``problem`` is its code or the beginning of it (``address``).
 
-    ``action``: ``hold`` (with ``hold``), ``ignore``, or ``refuse`` (the order is cancelled with the reason).
+    ``action``: ``hold`` (with ``hold``), ``ignore``, or ``refuse`` (the order is cancelled with the reason). ``when``: the rule
+    is for orders for which this is true.
     """
 
     problem: str
     action: Annotated[str, _enum(ACTIONS)] = "hold"
     hold: Annotated[str, _enum(HOLDS)] = "INCORRECT_ADDRESS"
+    when: When = ""
+
+
+class Velocity(_Rule, frozen=True):
+    """Too much of one customer within ``window_hours`` of this order (by the time of ordering, to both sides, this order included).
+
+    More than ``max_orders`` orders, or more than ``max_amount`` minor units in this order's currency; 0: no limit. An order counts
+    from when it asks for stock, so one that was never paid does not.
+    """
+
+    window_hours: Annotated[int, Meta(ge=1, le=720)]
+    max_orders: Count = 0
+    max_amount: Count = 0
+
+
+class FraudRule(_Rule, frozen=True):
+    """What is suspicious, and what follows. It matches where all that it names is so: ``when`` is true, the order is on one of
+    the ``listed`` lists, and ``velocity`` is exceeded.
+
+    ``action``: ``hold`` (with ``hold``), ``refuse`` (hard stop: the order is cancelled with the reason, the channel is told) or
+    ``accept`` (no later rule is looked at). A hold ends when the rule matches no more, ``until`` is true,
+    ``release_after_hours`` are over (0: never by itself), or somebody releases it.
+    """
+
+    name: Id
+    when: When = ""
+    listed: list[Id] = []
+    velocity: Velocity | None = None
+    action: Annotated[str, _enum(FRAUD_ACTIONS)] = "hold"
+    hold: Annotated[str, _enum(HOLDS)] = "FRAUD_RISK"
+    reason: str = ""
+    until: When = ""
+    release_after_hours: Count = 0
+
+
+class ChannelRules(_Rule, frozen=True):
+    """What is otherwise for one channel (``bol``) or account (``bol:acme``): a group that is here replaces the general one whole."""
+
+    default_pool: Pool | None = None
+    checks: list[CheckRule] | None = None
+    fraud: list[FraudRule] | None = None
+    routing: Routing | None = None
+    paid_states: list[Annotated[str, _enum(_PAYMENT)]] | None = None
+    ship_test_orders: bool | None = None
+
+
+class PoolRules(_Rule, frozen=True):
+    """What is otherwise for one pool: a group that is here replaces the general one whole."""
+
+    depots: list[Depot] | None = None
+    routing: Routing | None = None
+    priorities: list[PriorityClass] | None = None
 
 
 class RuleSet(_Rule, frozen=True):
-    """The rules in force, by ``version``. ``currency`` is that of all costs in it."""
+    """The rules in force, by ``version``. ``currency`` is that of all costs in it.
+
+    ``effective_from``: when they come into force (empty: when they are published), on the clock of ``timezone``. ``lists`` are
+    what ``fraud`` rules look orders up in. The most special one decides: account, then channel, then pool, then the general rule.
+    """
 
     version: str = "none"
     currency: Currency = "EUR"
@@ -216,3 +317,9 @@ class RuleSet(_Rule, frozen=True):
         default_factory=lambda: ["authorized", "paid", "partially_refunded", "partially_paid"]
     )
     ship_test_orders: bool = False
+    timezone: Timezone = "Europe/Amsterdam"
+    effective_from: Moment = ""
+    lists: dict[str, list[Hashed]] = {}
+    fraud: list[FraudRule] = []
+    channels: dict[str, ChannelRules] = {}
+    pools: dict[str, PoolRules] = {}

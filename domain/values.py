@@ -24,6 +24,7 @@ __all__ = [
     "Problem",
     "RefundLine",
     "ReturnLine",
+    "RuleHit",
     "StockMove",
     "WmsLine",
 ]
@@ -224,6 +225,18 @@ class EventLine(msgspec.Struct, frozen=True):
     sku: str
     qty: int
     amount: int = 0
+
+
+class RuleHit(msgspec.Struct, frozen=True):
+    """A rule that keeps an order from going on: ``hold`` is what it places, ``""`` where it refuses the order.
+
+    ``why`` is the same each time the rule finds the same; ``failed``: its condition could not be judged.
+    """
+
+    rule: str
+    hold: str
+    why: str
+    failed: bool = False
 
 
 class StockMove(msgspec.Struct, frozen=True):
