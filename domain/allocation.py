@@ -1,6 +1,6 @@
 """Which depots send an order's units: filters, then preferences in turn, then an answer that explains itself.
 
-Pure: stock, rules and ``now`` come in, a decision goes out. The filters (excluded, country, service, rate, calendar, capacity,
+Pure: stock, rules and ``now`` come in, a decision goes out. The filters (excluded, condition, country, service, rate, calendar, capacity,
 stock) leave candidates; sets of candidates that serve as many units as can be served are compared by the preferences of the
 rule set, one after the other, and the first that is not a tie decides.
 """
@@ -60,6 +60,8 @@ class Compiled:
         """The depot with its promise, or why not. Until the promised day's cut-off the answer stays the same, so it is kept."""
         if depot.id in want.excluded:
             return "excluded"
+        if depot.id in want.barred:
+            return "condition"
         if full:
             return self._judge(depot, want, now, full)
         key = (depot.id, want.country, want.service)
@@ -98,9 +100,9 @@ def compiled(rules: RuleSet) -> Compiled:
 
 def splittable(want: Want, rules: RuleSet) -> bool:
     """May its units leave in several parcels? An order in another currency than the rules' counts as below ``min_value``."""
-    split = rules.routing.split
+    split = (want.routing or rules.routing).split
     worth = split.min_value == 0 or (want.currency == rules.currency and want.value >= split.min_value)
-    return split.allowed and split.max_parcels > 1 and worth
+    return split.allowed and not want.whole and split.max_parcels > 1 and worth
 
 
 def _any(allowed: list[str], value: str) -> bool:
@@ -118,6 +120,8 @@ def _refusal(depot: Depot, want: Want) -> str:
     """Why a depot may not serve this demand whatever its stock; ``""``: it may."""
     if depot.id in want.excluded:
         return "excluded"
+    if depot.id in want.barred:
+        return "condition"
     if not _any(depot.ships_to, want.country):
         return "country"
     if not _any(depot.services, want.service):
@@ -163,7 +167,7 @@ def decide(want: Want, available: Available, rules: Compiled, now: int, full: Ma
     ``available``: units this request may take, SKU → depot (safety stock and what is kept for others already off); ``full``:
     ship days (ISO) without capacity, by depot.
     """
-    routing = rules.rules.routing
+    routing = want.routing or rules.rules.routing
     may_split = splittable(want, rules.rules)
     judged = {d: rules.candidate(x, want, now, full.get(d, ())) for d, x in rules.depots.items()}
     refused = {d: r for d, r in judged.items() if isinstance(r, str)}

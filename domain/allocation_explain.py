@@ -8,14 +8,18 @@ import msgspec
 
 from .allocation_search import Available, Served
 from .cutoff import Promise
-from .rules import Depot, Rate, RuleSet
+from .rules import Depot, Rate, Routing, RuleSet
 from .values import DemandLine
 
 __all__ = ["Candidate", "Seen", "Want", "explain"]
 
 
 class Want(msgspec.Struct, frozen=True):
-    """A demand and what the rules look at; ``value`` is the order's total in minor units of ``currency``."""
+    """A demand and what the rules look at; ``value`` is the order's total in minor units of ``currency``.
+
+    ``routing``: the one for this order, where it is not the general one; ``barred``: depots whose condition is not true of it;
+    ``whole``: the condition for a split is not true of it.
+    """
 
     lines: list[DemandLine]
     country: str
@@ -24,6 +28,9 @@ class Want(msgspec.Struct, frozen=True):
     currency: str
     excluded: list[str]
     latest_delivery: int | None
+    routing: Routing | None = None
+    barred: list[str] = []
+    whole: bool = False
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -52,7 +59,7 @@ def explain(seen: Seen) -> dict[str, Any]:
     need: dict[str, int] = {}
     for line in seen.want.lines:
         need[line.sku] = need.get(line.sku, 0) + line.qty
-    wishes = seen.rules.routing.preferences
+    wishes = (seen.want.routing or seen.rules.routing).preferences
     return {
         "rules": seen.rules.version,
         "now": seen.now,

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from .conditions import UNCOMPILED, ConditionFailed, Conditions, Facts
 from .rules import CheckRule, RuleSet
 
-__all__ = ["HARMLESS_RISK", "UNPAYABLE", "Transaction", "Verdict", "is_paid", "judge"]
+__all__ = ["HARMLESS_RISK", "UNPAYABLE", "Transaction", "Verdict", "balance", "is_paid", "judge"]
 
 HARMLESS_RISK = frozenset({"", "low", "none", "normal", "accept", "pending"})
 """Risk levels of the channels that say nothing against an order; every other one is the problem ``risk.LEVEL``."""
@@ -21,10 +22,17 @@ Transaction = tuple[str, str, int]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """``holds``: name → why. ``refusal``: why the order is not to be fulfilled at all, else ``""``."""
+    """``holds``: name → why. ``refusal``: why the order is not to be fulfilled at all, else ``""``. ``failed``: a rule's condition
+    could not be judged, which is one of the reasons.
+    """
 
     holds: dict[str, str]
     refusal: str = ""
+    failed: bool = False
+
+
+def _no_facts(_name: str) -> object:
+    return None
 
 
 def judge(
@@ -35,25 +43,51 @@ def judge(
     total: int,
     transactions: Iterable[Transaction],
     rules: RuleSet,
+    conditions: Conditions = UNCOMPILED,
+    facts: Facts = _no_facts,
 ) -> Verdict:
-    """The verdict on an order. ``problems`` are (code, field, detail); the first rule that matches one decides; none: nothing follows."""
+    """The verdict on an order. ``problems`` are (code, field, detail); the first rule that matches one decides; none: nothing follows.
+
+    A rule whose condition fails holds the order.
+    """
     holds: dict[str, list[str]] = {}
+    failed = False
     found = [*problems] if risk in HARMLESS_RISK else [*problems, (f"risk.{risk}", "risk", "")]
     for code, field, detail in found:
-        rule = _rule(code, rules.checks)
+        why = " ".join(x for x in (code, field, detail) if x)
+        try:
+            rule = _rule(code, rules.checks, conditions, facts)
+        except _Failed as e:
+            failed = True
+            holds.setdefault(e.hold, []).append(f"{why} ({e.why})")
+            continue
         if rule is None or rule.action == "ignore":
             continue
-        why = " ".join(x for x in (code, field, detail) if x)
         if rule.action == "refuse":
             return Verdict({}, why)
         holds.setdefault(rule.hold, []).append(why)
     if not is_paid(payment_state, total, transactions, rules.paid_states):
         holds.setdefault("AWAITING_PAYMENT", []).append(f"payment is {payment_state or 'unknown'}")
-    return Verdict({name: "; ".join(why) for name, why in holds.items()})
+    return Verdict({name: "; ".join(why) for name, why in holds.items()}, failed=failed)
 
 
-def _rule(code: str, rules: Iterable[CheckRule]) -> CheckRule | None:
-    return next((r for r in rules if code.startswith(r.problem)), None)
+class _Failed(Exception):
+    def __init__(self, rule: CheckRule, why: str) -> None:
+        super().__init__(why)
+        self.hold = rule.hold
+        self.why = f"checks.{rule.problem} could not be judged: {why}"
+
+
+def _rule(code: str, rules: Iterable[CheckRule], conditions: Conditions, facts: Facts) -> CheckRule | None:
+    for rule in rules:
+        if not code.startswith(rule.problem):
+            continue
+        try:
+            if not rule.when or conditions.holds(rule.when, facts):
+                return rule
+        except ConditionFailed as e:
+            raise _Failed(rule, e.why) from e
+    return None
 
 
 def is_paid(state: str, total: int, transactions: Iterable[Transaction], paid_states: list[str]) -> bool:
@@ -65,6 +99,12 @@ def is_paid(state: str, total: int, transactions: Iterable[Transaction], paid_st
         return True
     if state in UNPAYABLE:
         return False
+    authorized, captured, count = balance(transactions)
+    return count > 0 and max(authorized, captured) >= total
+
+
+def balance(transactions: Iterable[Transaction]) -> tuple[int, int, int]:
+    """What is authorized and what is captured now, and how many transactions succeeded; minor units."""
     authorized = captured = count = 0
     for kind, status, amount in transactions:
         if status != "success":
@@ -78,4 +118,4 @@ def is_paid(state: str, total: int, transactions: Iterable[Transaction], paid_st
             authorized -= amount
         elif kind == "refund":
             captured -= amount
-    return count > 0 and max(authorized, captured) >= total
+    return authorized, captured, count

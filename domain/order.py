@@ -9,12 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 from . import commands as c
+from .conditions import UNCOMPILED, Conditions
 from .errors import Rejected
+from .layers import of_order, of_pool
 from .order_allocation import allocation_decided, tick
 from .order_effects import effect_outcome
 from .order_facts import cancelled, fulfilment_reported, refund_reported, return_reported
 from .order_holds import hold_changed, payment_changed
 from .order_identity import admit
+from .order_judge import due as judge_due
 from .order_progress import allocation_progressed
 from .order_settle import settle
 from .order_shipments import shipment_tracked
@@ -44,21 +47,24 @@ FOLD: dict[type, Callable[[Turn, Any], None]] = {
 """Every command that names its order, and what folds it in."""
 
 
-def handle(state: OrderState | None, command: c.OrderCommand, rules: RuleSet) -> OrderResult:
-    """Fold a command into an order. ``state`` is left as it was; ``rules`` are those in force, ``RuleSet()`` before any.
+def handle(
+    state: OrderState | None, command: c.OrderCommand, rules: RuleSet, conditions: Conditions = UNCOMPILED
+) -> OrderResult:
+    """Fold a command into an order. ``state`` is left as it was; ``rules`` are those in force, ``RuleSet()`` before any, with
+    those for its channel still to be laid over them; ``conditions`` judges what they ask in CEL.
 
     A channel may speak of an order before it shows it: that is kept. Raises Rejected for what must go to the DLQ: a
     delivery with two contents, an order or allocation that isn't known, a value that makes no sense.
     """
     if isinstance(command, (c.Tick, c.RulesPublished)):  # a union would be built anew with every call
-        return _timed(state, command, rules)
+        return _timed(state, command, rules, conditions)
     if state is None:
         if not isinstance(command, c.ChannelFact):
             raise Rejected("order.unknown", "order_key", f"{command.order_key} is not known here")
         state = OrderState(_checked(command.order_key))
     elif state.key != command.order_key:
         raise Rejected("order.key", "order_key", f"a record of {command.order_key} for the state of {state.key}")
-    turn = Turn(clone(state), command, rules)
+    turn = Turn(clone(state), command, _rules_for(state.key, rules), conditions)
     if not isinstance(command, c.ChannelFact) or admit(turn, command):
         FOLD[type(command)](turn, command)
         settle(turn)
@@ -80,13 +86,25 @@ def _checked(key: str) -> str:
     return key
 
 
-def _timed(state: OrderState | None, command: c.Tick | c.RulesPublished, rules: RuleSet) -> OrderResult:
-    """Rules change nothing by themselves: an order is judged by them at its next command. A tick may have units given up."""
+def _rules_for(key: str, rules: RuleSet) -> RuleSet:
+    if not (rules.channels or rules.pools):
+        return rules
+    channel, account, _ = key.split(":", 2)
+    own = of_order(rules, channel, account)
+    return of_order(of_pool(rules, own.default_pool), channel, account)
+
+
+def _timed(
+    state: OrderState | None, command: c.Tick | c.RulesPublished, rules: RuleSet, conditions: Conditions
+) -> OrderResult:
+    """Rules change nothing by themselves: an order is judged by them at its next command. A tick may have units given up, or a
+    hold come to its end."""
     if state is None:
         raise Rejected("order.unknown", "order_key", f"{command.type} without an order")
-    if isinstance(command, c.RulesPublished) or not 0 < state.due <= command.time:
+    if isinstance(command, c.RulesPublished) or not 0 < state.wake <= command.time:
         return OrderResult(state, [], [], [])
-    turn = Turn(clone(state), command, rules)
+    turn = Turn(clone(state), command, _rules_for(state.key, rules), conditions)
+    judge_due(turn)
     tick(turn, command.time)
     settle(turn)
     return turn.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .commands import AllocationDecided
 from .errors import Rejected
 from .order_identity import same_again
+from .order_judge import flag
 from .order_pullback import give_back, uncover
 from .order_requests import target_of
 from .order_state import Allocation, AllocLine, Line, Request, RequestLine
@@ -30,6 +31,7 @@ def allocation_decided(turn: Turn, c: AllocationDecided) -> None:
             _allocate(turn, c, plan, request, lines)
     _backorder(turn, c, request, lines)
     _unfillable(turn, c, request, lines)
+    _held(turn, c, request, lines)
     after = len(turn.events), len(turn.state.allocations)
     if before == after and pending == (sum(x.pending for x in request.lines) if request else 0):
         same_again(turn, f"decision on request {c.request_no}")
@@ -131,6 +133,19 @@ def _unfillable(turn: Turn, c: AllocationDecided, request: Request | None, lines
         if not turn.state.due and days and any(x.unfillable for x in lines.values()):
             turn.state.due = turn.command.time + days * DAY_MS
         turn.event("UNFILLABLE", units, reason=c.reason, decision=c.decision)
+
+
+def _held(turn: Turn, c: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:
+    """A rule of the pool keeps the order from going on: its units are open again, and asked for anew once it is released."""
+    answered = 0
+    for x in c.held:
+        line = lines.get(x.line_id)
+        answered += min(x.qty, (part := _part(request, x.line_id)).pending + part.backordered)
+        fresh, waited = _answer(part, line, x.qty)
+        if line is not None:
+            line.open += fresh + waited
+    if answered:
+        flag(turn, c.hits, c.decision)
 
 
 def tick(turn: Turn, now: int) -> None:

@@ -2,43 +2,26 @@
 
 Three sources: the checks (``found``, judged anew with every snapshot and payment, so they clear themselves), commands (``placed``),
 and ourselves where a pick order could not be delivered (a soft MANUAL hold, gone once none is failed). A found hold that
-someone releases is waived for as long as its reason stays the same.
+someone releases is waived for as long as no other reason comes to it.
 """
 
 from __future__ import annotations
 
-from .checks import judge
+import msgspec
+
 from .commands import HoldChanged, PaymentChanged
 from .errors import Rejected
 from .order_identity import same_again, too_old
+from .order_judge import check, is_waived
 from .order_state import OrderState
 from .order_told import Hold, PaymentFact
 from .order_turn import Turn
 from .rules import HOLDS
 from .status import is_live
 
-__all__ = ["check", "hold_changed", "payment_changed", "release_all", "update"]
+__all__ = ["hold_changed", "payment_changed", "release_all", "update"]
 
 _RANK = {"pending": 0, "failure": 1, "success": 2}
-
-
-def check(turn: Turn) -> None:
-    """Judge the order by the rules in force: what holds it now, or why it is refused."""
-    s, h = turn.state, turn.state.header
-    if h is None or h.fulfilled_by == "channel":
-        s.found = {}
-        return
-    transactions = [(p.kind, p.status, p.amount) for p in s.payments.values()]
-    verdict = judge(
-        h.problems,
-        risk=h.risk,
-        payment_state=h.payment_state,
-        total=h.total,
-        transactions=transactions,
-        rules=turn.rules,
-    )
-    s.found = verdict.holds
-    s.refused = s.refused or verdict.refusal
 
 
 def payment_changed(turn: Turn, c: PaymentChanged) -> None:
@@ -81,7 +64,8 @@ def _release(turn: Turn, c: HoldChanged) -> None:
         return
     s.placed = {k: v for k, v in s.placed.items() if k != c.hold}
     if c.hold in s.found:
-        s.waived = {**s.waived, c.hold: s.found[c.hold]}
+        before = s.waived.get(c.hold, "")
+        s.waived = {**s.waived, c.hold: "; ".join(x for x in (before, s.found[c.hold]) if x)}
     if c.hold not in s.holds:
         why = "tried again" if again else c.reason
         turn.event("RELEASED", reason=_said(c.hold, why), actor=c.actor or c.source, intervention=True)
@@ -113,11 +97,23 @@ def update(turn: Turn) -> None:
     for name, hold in now.items():
         if name not in s.holds:
             s.holds = {**s.holds, name: hold}
-            turn.event("HELD", reason=_said(name, hold.reason), actor=hold.actor, intervention=hold.soft)
+            turn.event(
+                "HELD",
+                reason=_said(name, hold.reason),
+                actor=hold.actor,
+                intervention=hold.soft,
+                decision=_record(turn, name, hold) if name in s.found else "",
+            )
     gone = [name for name in s.holds if name not in now]
     s.holds = now
     for name in gone:
         _released(turn, name)
+
+
+def _record(turn: Turn, name: str, hold: Hold) -> str:
+    """Which rules hold it and why, as JSON: the pool's own record where it was the pool that found it."""
+    said = {"rules": turn.rules.version, "now": turn.command.time, "hold": name, "because": hold.reason.split("; ")}
+    return turn.decision or msgspec.json.encode(said).decode()
 
 
 def release_all(turn: Turn) -> None:
@@ -130,7 +126,7 @@ def release_all(turn: Turn) -> None:
 
 def _effective(turn: Turn) -> dict[str, Hold]:
     s, time = turn.state, turn.command.time
-    holds = {k: Hold(why, "checks", time) for k, why in s.found.items() if s.waived.get(k) != why}
+    holds = {k: Hold(why, "checks", time) for k, why in s.found.items() if not is_waived(s.waived.get(k, ""), why)}
     holds.update(s.placed)
     if "MANUAL" not in holds and any(a.failed for a in s.allocations):
         holds["MANUAL"] = Hold("a pick order could not be delivered", "orders", time, soft=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from .commands import AllocationRequested
+from .condition_facts import of_order
+from .conditions import ConditionFailed
 from .effects import PickOrder
+from .fraud import waivers
 from .order_state import Allocation, Line, Request, RequestLine
 from .order_told import Header
 from .order_turn import Turn, event_line
@@ -57,6 +60,9 @@ def _request(turn: Turn, h: Header, lines: list[Line], replaces: str, excluded: 
         latest_delivery=h.latest_delivery,
         excluded_depots=excluded,
         replaces_id=replaces,
+        billing_country=h.billing_country,
+        risk=h.risk,
+        waivers=waivers(s.judged, rules) if s.judged.flags or s.judged.accepted else [],
     )
     for x, d in zip(lines, demand, strict=True):
         x.open -= d.qty
@@ -128,7 +134,16 @@ def _priority(turn: Turn, h: Header) -> int:
         channel=turn.channel,
         latest_delivery=h.latest_delivery,
         now=turn.command.time,
+        holds=lambda x: _holds(turn, h, x.when),
     )[0]
+
+
+def _holds(turn: Turn, h: Header, when: str) -> bool:
+    """The pool has judged the same before it allocated, and would have held the order."""
+    try:
+        return turn.conditions.holds(when, of_order(turn.state, h, turn.rules, turn.command.time))
+    except ConditionFailed:
+        return False
 
 
 def _plain(h: Header) -> Address:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .commands import OrderEdited, OrderUpserted
 from .errors import Rejected
-from .order_holds import check
 from .order_identity import same_again, too_old
+from .order_judge import check
 from .order_pullback import withdraw_all
 from .order_state import Line, OrderState
 from .order_told import Header, StoredAddress
@@ -87,6 +87,7 @@ def _header(o: Order, content_hash: str) -> Header:
         fulfilled_by=o.fulfilled_by,
         cancelled_at=o.cancelled_at,
         cancel_reason=o.cancel_reason,
+        billing_country=c.billing_address.country if c.billing_address else "",
     )
 
 

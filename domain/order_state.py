@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from .order_told import Cancel, Fulfilment, Header, Hold, PaymentFact, RefundFact, ReturnFact, Scan
+from .order_told import Cancel, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, ReturnFact, Scan
 from .values import LineQty
 
 __all__ = [
@@ -196,7 +196,7 @@ class OrderState(msgspec.Struct, array_like=True):
     Facts: ``cancels`` by fact, ``payments`` by transaction, ``refunds``, ``fulfilments``, ``returns`` by the channel's ids,
     ``scans`` without their shipment yet. ``keys``: what was folded (``order_identity``). ``failed``: effects that could not be
     delivered, by id → type. ``refused``: why the merchant's rules refuse the order. ``due``: when a Tick gives up unfillable
-    units, UTC ms; 0: never.
+    units, UTC ms; 0: never. ``judged``: what the fraud rules made of it.
     """
 
     key: str
@@ -226,6 +226,13 @@ class OrderState(msgspec.Struct, array_like=True):
     due: int = 0
     completed: bool = False
     intervened: bool = False
+    judged: Judged = Judged()
+
+    @property
+    def wake(self) -> int:
+        """When the order wants a Tick, UTC ms; 0: never."""
+        due, recheck = self.due, self.judged.recheck
+        return min(due, recheck) if due and recheck else due or recheck
 
 
 def clone(s: OrderState) -> OrderState:

@@ -6,7 +6,7 @@ import msgspec
 
 from .values import Address, RefundLine, ReturnLine
 
-__all__ = ["Cancel", "Fulfilment", "Header", "Hold", "PaymentFact", "RefundFact", "ReturnFact", "Scan", "StoredAddress"]
+__all__ = ["Cancel", "Flag", "Fulfilment", "Header", "Hold", "Judged", "PaymentFact", "RefundFact", "ReturnFact", "Scan", "StoredAddress"]
 
 
 class StoredAddress(Address, frozen=True, array_like=True):
@@ -47,6 +47,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     fulfilled_by: str
     cancelled_at: int | None
     cancel_reason: str
+    billing_country: str = ""
 
 
 class Scan(msgspec.Struct, frozen=True, array_like=True):
@@ -70,6 +71,30 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     actor: str
     since: int
     soft: bool = False
+
+
+class Flag(msgspec.Struct, frozen=True, array_like=True):
+    """What a fraud rule (its name is the key) found: the hold it calls for, since when (UTC ms), by which version of the rules.
+
+    ``pool``: the pool found it when units were asked for; ``failed``: the rule could not be judged.
+    """
+
+    hold: str
+    why: str
+    since: int
+    version: str
+    pool: bool = False
+    failed: bool = False
+
+
+class Judged(msgspec.Struct, frozen=True, array_like=True):
+    """What rules made of the order: ``flags`` by rule; ``accepted``: the fraud rule that let it pass; ``recheck``: when a Tick has
+    it judged anew, UTC ms (a hold ends by itself, or a rule could not be judged); 0: never.
+    """
+
+    flags: dict[str, Flag] = {}
+    accepted: str = ""
+    recheck: int = 0
 
 
 class Cancel(msgspec.Struct, frozen=True, array_like=True):

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .commands import OrderCommand, PoolCommand
+from .conditions import UNCOMPILED, Conditions
 from .effects import Effect
 from .events import OrderEvent
 from .money import running_share
@@ -48,12 +49,14 @@ def event_line(line: Line, n: int, before: int = 0) -> EventLine:
 
 
 class Turn:
-    """A command, a state it may change, the rules in force, and the outputs so far."""
+    """A command, a state it may change, the rules for it, and the outputs so far. ``decision``: why a rule holds the order (JSON)."""
 
     __slots__ = (
         "account",
         "channel",
         "command",
+        "conditions",
+        "decision",
         "effects",
         "events",
         "order_id",
@@ -65,8 +68,11 @@ class Turn:
         "withdraw",
     )
 
-    def __init__(self, state: OrderState, command: OrderCommand, rules: RuleSet) -> None:
-        self.state, self.command, self.rules = state, command, rules
+    def __init__(
+        self, state: OrderState, command: OrderCommand, rules: RuleSet, conditions: Conditions = UNCOMPILED
+    ) -> None:
+        self.state, self.command, self.rules, self.conditions = state, command, rules, conditions
+        self.decision = ""
         self.channel, self.account, self.order_id = state.key.split(":", 2)
         self.events: list[OrderEvent] = []
         self.pool: list[PoolCommand] = []

@@ -22,7 +22,9 @@ from .commands import (
     Tick,
     WmsReported,
 )
+from .conditions import UNCOMPILED, Conditions
 from .events import PoolEvent
+from .layers import of_pool
 from .pool_reports import report_stock
 from .pool_requests import cancel_backorder, release, request
 from .pool_serve import serve_freed
@@ -52,10 +54,13 @@ HANDLERS: dict[type, Callable[[Session, Any], None]] = {
 }
 
 
-def handle(view: PoolView, command: PoolCommand, rules: RuleSet) -> PoolResult:
+def handle(
+    view: PoolView, command: PoolCommand, rules: RuleSet, conditions: Conditions = UNCOMPILED
+) -> PoolResult:
     """Apply a command to the pool of ``view``.
 
-    ``rules`` are the checked rules in force. A Tick is for every pool; RulesPublished does nothing here (the caller passes the
+    ``rules`` are the checked rules in force, with those for this pool still to be laid over them; ``conditions`` judges what
+    they ask in CEL. A Tick is for every pool; RulesPublished does nothing here (the caller passes the
     new rules from then on, and the next Tick rebuilds what depends on them). Raises Rejected, with nothing written, for a
     command that can't be applied.
     """
@@ -63,10 +68,10 @@ def handle(view: PoolView, command: PoolCommand, rules: RuleSet) -> PoolResult:
         meta = view.load(Meta, "")
         if meta is None or isinstance(command, RulesPublished):
             return PoolResult([], [])
-        s = Session(view, meta.pool, command.time, command.trace, rules)
+        s = Session(view, meta.pool, command.time, command.trace, of_pool(rules, meta.pool), conditions)
         tick(s)
     else:
-        s = Session(view, command.pool, command.time, command.trace, rules)
+        s = Session(view, command.pool, command.time, command.trace, of_pool(rules, command.pool), conditions)
         HANDLERS[type(command)](s, command)
         serve_freed(s)
     s.work.flush()

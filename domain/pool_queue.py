@@ -9,10 +9,13 @@ depot that may serve it: careful rather than exact, and without effect unless a 
 from __future__ import annotations
 
 from .allocation import Want, eligible
+from .pool_judge import judge_request, routing_of
 from .pool_session import Session
 from .pool_state import PoolOrder, PoolRequest, SkuQueue, SkuStock
 from .pool_stock import available
-from .priority import after_class, queue_key, rank
+from .priority import after_class, queue_key
+from .rules import Routing
+from .values import RuleHit
 
 __all__ = [
     "DAY_MS",
@@ -43,8 +46,9 @@ def units_by_sku(request: PoolRequest) -> dict[str, int]:
     return units
 
 
-def want_of(request: PoolRequest) -> Want:
-    """What waits, as the allocation sees it."""
+def want_of(request: PoolRequest, routing: Routing | None = None) -> Want:
+    """What waits, as the allocation sees it. ``routing``: the order's own, where it has one."""
+    judged = request.judged
     return Want(
         request.demand(),
         request.country,
@@ -53,6 +57,9 @@ def want_of(request: PoolRequest) -> Want:
         request.currency,
         request.excluded,
         request.latest_delivery,
+        routing,
+        judged.barred if judged else [],
+        judged.whole if judged else False,
     )
 
 
@@ -66,7 +73,7 @@ def enqueue(s: Session, order: PoolOrder, request: PoolRequest, could: list[str]
     order.requests.append(request)
     request.arrived = s.meta.seq
     s.index("open").set(f"{order.key}/{request.no}")
-    if days := s.rules.routing.unfillable_after_days:
+    if days := routing_of(s, order, request).unfillable_after_days:
         request.expires = s.now + days * DAY_MS
         s.index("timers").set(timer(request.expires, "expire", f"{order.key}/{request.no}"))
     rejoin(s, order, request, ",".join(could))
@@ -117,19 +124,17 @@ def rejoin(s: Session, order: PoolOrder, request: PoolRequest, depots: str) -> N
         s.index(queue_index(sku, depots)).set(key_of(order, request), units)
 
 
-def requeue(s: Session, order: PoolOrder, request: PoolRequest) -> None:
-    """Rules or the excluded depots changed: class and depots are judged anew."""
+def requeue(s: Session, order: PoolOrder, request: PoolRequest) -> RuleHit | None:
+    """Rules or the excluded depots changed: class and depots are judged anew. A rule that can't be judged: the request has left its
+    queues, and the caller hands it back to its order.
+    """
     leave(s, order, request)
-    request.rank, request.class_name = rank(
-        s.rules.priorities,
-        tags=request.tags,
-        service=request.service,
-        channel=request.channel,
-        latest_delivery=request.latest_delivery,
-        now=s.now,
-    )
+    hit = judge_request(s, order.key, request)
+    if hit is not None:
+        return hit
     rejoin(s, order, request, ",".join(eligible(want_of(request), s.rules)))
     s.save_order(order)
+    return None
 
 
 def usable(

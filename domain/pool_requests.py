@@ -5,11 +5,12 @@ from __future__ import annotations
 from .commands import AllocationReleased, AllocationRequested, BackorderCancelled
 from .errors import Rejected
 from .pool_freed import free_units
+from .pool_fraud import suspicious
+from .pool_judge import judge_request
 from .pool_queue import DAY_MS, finish, leave, rejoin, requeue, timer, units_by_sku
-from .pool_serve import answer_new, serve_waiting
+from .pool_serve import answer_new, hold_back, hold_waiting, serve_waiting
 from .pool_session import Session
-from .pool_state import PoolAllocation, PoolOrder, PoolRequest, WaitingLine
-from .priority import rank
+from .pool_state import PoolAllocation, PoolOrder, PoolRequest, RequestJudged, WaitingLine
 from .values import LineQty
 
 __all__ = ["KEEP_CLOSED_DAYS", "cancel_backorder", "close_if_done", "exclude", "release", "request"]
@@ -29,7 +30,13 @@ def request(s: Session, c: AllocationRequested) -> None:
         s.event("DUPLICATE", order_key=c.order_key, reason="request", reference=str(c.request_no))
         return
     order.forget = 0
-    answer_new(s, order, _request(s, c))
+    request = _request(c)
+    failed = judge_request(s, order.key, request)
+    hits = [failed] if failed else suspicious(s, order, request, c)
+    if hits:
+        hold_back(s, order, request, hits)
+    else:
+        answer_new(s, order, request)
     close_if_done(s, order)
     s.save_order(order)
 
@@ -46,19 +53,11 @@ def _check(c: AllocationRequested) -> None:
         raise Rejected("request.line", "lines", "a line_id is there twice: sum its units")
 
 
-def _request(s: Session, c: AllocationRequested) -> PoolRequest:
-    place, name = rank(
-        s.rules.priorities,
-        tags=c.tags,
-        service=c.service_level,
-        channel=c.channel,
-        latest_delivery=c.latest_delivery,
-        now=s.now,
-    )
+def _request(c: AllocationRequested) -> PoolRequest:
     return PoolRequest(
         c.request_no,
-        place,
-        name,
+        0,
+        "",
         c.placed_at,
         [WaitingLine(x.line_id, x.sku, x.qty, x.bundle_id) for x in c.lines],
         c.channel,
@@ -71,6 +70,7 @@ def _request(s: Session, c: AllocationRequested) -> PoolRequest:
         c.excluded_depots,
         c.replaces_id,
         c.trace,
+        judged=RequestJudged(c.postcode, c.billing_country, c.risk, c.waivers),
     )
 
 
@@ -131,10 +131,11 @@ def cancel_backorder(s: Session, c: BackorderCancelled) -> None:
 
 def exclude(s: Session, order: PoolOrder, depot: str, line_ids: set[str]) -> None:
     """The depot failed on these lines: what still waits of them looks elsewhere. (New requests name such depots themselves.)"""
-    for waiting in order.requests:
+    for waiting in [*order.requests]:
         if depot not in waiting.excluded and any(x.line_id in line_ids for x in waiting.lines):
             waiting.excluded = sorted([*waiting.excluded, depot])
-            requeue(s, order, waiting)
+            if hit := requeue(s, order, waiting):
+                hold_waiting(s, order, waiting, hit)
 
 
 def close_if_done(s: Session, order: PoolOrder) -> None:

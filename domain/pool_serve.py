@@ -8,6 +8,7 @@ import msgspec
 
 from .allocation import Decision, Parcel, decide
 from .keys import allocation_id
+from .pool_judge import routing_of
 from .pool_queue import (
     DAY_MS,
     enqueue,
@@ -25,9 +26,9 @@ from .pool_session import FREED_BUDGET, Session
 from .pool_state import AllocLine, PoolAllocation, PoolOrder, PoolRequest, WaitingLine
 from .pool_stock import Ledger, available
 from .priority import split_queue_key
-from .values import AllocationPlan, DemandLine, LineQty
+from .values import AllocationPlan, DemandLine, LineQty, RuleHit
 
-__all__ = ["answer_new", "give_back_day", "give_up", "serve_freed", "serve_waiting", "walk"]
+__all__ = ["answer_new", "give_back_day", "give_up", "hold_back", "hold_waiting", "serve_freed", "serve_waiting", "walk"]
 
 Walked = tuple[str, dict[str, int]]
 
@@ -35,10 +36,10 @@ Walked = tuple[str, dict[str, int]]
 def answer_new(s: Session, order: PoolOrder, request: PoolRequest) -> None:
     """Answer a request for the first time: what can be served is reserved, the rest waits or is unfillable by the rules."""
     decision = _decide(s, order, request, None)
-    record = _text(decision, request)
+    record = _text(s, order, decision, request)
     plans = [_reserve(s, order, request, p, "RESERVED") for p in decision.parcels]
     left = [LineQty(x.line_id, x.sku, x.qty) for x in decision.left]
-    refused = _refused(s, decision) if left else ""
+    refused = _refused(s, order, request, decision) if left else ""
     if left and not refused:
         request.lines = _waiting(decision.left)
         enqueue(s, order, request, decision.could)
@@ -60,12 +61,12 @@ def answer_new(s: Session, order: PoolOrder, request: PoolRequest) -> None:
     )
 
 
-def _refused(s: Session, decision: Decision) -> str:
+def _refused(s: Session, order: PoolOrder, request: PoolRequest, decision: Decision) -> str:
     """Why what is left can't wait; ``""``: it can. Before any depot is known, everything waits for the rules."""
     if s.rules.depots and not decision.could:
         refusals = sorted({str(c["refused"]) for c in decision.record["candidates"] if "refused" in c})
         return "no_depot:" + ",".join(refusals)
-    return "" if s.rules.routing.backorder else "no_stock"
+    return "" if routing_of(s, order, request).backorder else "no_stock"
 
 
 def serve_waiting(s: Session, order: PoolOrder, request: PoolRequest, walked: Walked | None = None) -> bool:
@@ -74,7 +75,7 @@ def serve_waiting(s: Session, order: PoolOrder, request: PoolRequest, walked: Wa
     if not decision.parcels:
         _retry_later(s, order, request, decision)
         return False
-    record = _text(decision, request)
+    record = _text(s, order, decision, request)
     depots = request.queue or ""
     leave(s, order, request)
     plans = [_reserve(s, order, request, p, "REPLENISHED") for p in decision.parcels]
@@ -99,13 +100,34 @@ def give_up(s: Session, order: PoolOrder, request: PoolRequest, reason: str) -> 
     s.decided(order.key, request.no, request.trace, unfillable=lines, reason=reason)
 
 
+def hold_back(s: Session, order: PoolOrder, request: PoolRequest, hits: list[RuleHit]) -> None:
+    """Answer a request with the rules that keep it from being decided on; the order asks anew once they are released."""
+    order.done.append(request.no)
+    why = "; ".join(h.why for h in hits)
+    version = s.rules_for(order.key).version
+    said = {"rules": version, "now": s.now, "hold": hits[0].hold or "refused", "because": [h.why for h in hits]}
+    record = msgspec.json.encode(said).decode()
+    s.event("HELD", order_key=order.key, reason=why, decision=record, trace=request.trace)
+    lines = [LineQty(x.line_id, x.sku, x.qty) for x in request.lines]
+    s.decided(order.key, request.no, request.trace, reason=why, decision=record, held=lines, hits=hits)
+
+
+def hold_waiting(s: Session, order: PoolOrder, request: PoolRequest, hit: RuleHit) -> None:
+    """A waiting request that has left its queues, since a rule could not be judged: hand it back to its order."""
+    finish(s, order, request)
+    order.done.remove(request.no)
+    hold_back(s, order, request, [hit])
+    s.freed.update(dict.fromkeys(units_by_sku(request)))
+    s.save_order(order)
+
+
 def _waiting(lines: list[DemandLine]) -> list[WaitingLine]:
     return [WaitingLine(x.line_id, x.sku, x.qty, x.bundle_id) for x in lines]
 
 
 def _decide(s: Session, order: PoolOrder, request: PoolRequest, walked: Walked | None) -> Decision:
     full = {d.id: days for d in s.rules.depots if d.capacity_per_day and (days := _full_days(s, d.id))}
-    return decide(want_of(request), usable(s, order, request, walked), s.compiled, s.now, full)
+    return decide(want_of(request, routing_of(s, order, request)), usable(s, order, request, walked), s.compiled, s.now, full)
 
 
 def _full_days(s: Session, depot: str) -> set[str]:
@@ -113,8 +135,11 @@ def _full_days(s: Session, depot: str) -> set[str]:
     return {day for day, n in s.capacity(depot).days.items() if n >= limit}
 
 
-def _text(decision: Decision, request: PoolRequest) -> str:
-    return msgspec.json.encode({**decision.record, "class": request.class_name}).decode()
+def _text(s: Session, order: PoolOrder, decision: Decision, request: PoolRequest) -> str:
+    record = {**decision.record, "rules": s.rules_for(order.key).version, "class": request.class_name}
+    if request.judged and request.judged.variant:
+        record["routing"] = request.judged.variant
+    return msgspec.json.encode(record).decode()
 
 
 def _retry_later(s: Session, order: PoolOrder, request: PoolRequest, decision: Decision) -> None:

@@ -9,13 +9,15 @@ import msgspec
 
 from .allocation import Compiled, compiled
 from .commands import AllocationDecided, AllocationProgressed, OrderCommand
+from .conditions import UNCOMPILED, Conditions
 from .events import PoolEvent
+from .layers import of_order
 from .pool_index import OrderedIndex
 from .pool_state import Capacity, Meta, PoolOrder, SkuStock
 from .pool_view import PoolView, Work
 from .record import uuid5
 from .rules import RuleSet
-from .values import AllocationPlan, LineQty, StockMove, WmsLine
+from .values import AllocationPlan, LineQty, RuleHit, StockMove, WmsLine
 
 __all__ = ["FREED_BUDGET", "Session"]
 
@@ -28,11 +30,20 @@ SOURCE = "pools"
 class Session:
     """The state of one ``handle`` call."""
 
-    def __init__(self, view: PoolView, pool: str, now: int, trace: str, rules: RuleSet) -> None:
+    def __init__(
+        self,
+        view: PoolView,
+        pool: str,
+        now: int,
+        trace: str,
+        rules: RuleSet,
+        conditions: Conditions = UNCOMPILED,
+    ) -> None:
         self.work = Work(view)
         self.now = now
         self.trace = trace
         self.rules = rules
+        self.conditions = conditions
         self.events: list[PoolEvent] = []
         self.sent: list[OrderCommand] = []
         self.freed: dict[str, None] = {}
@@ -52,6 +63,11 @@ class Session:
     def compiled(self) -> Compiled:
         """The rules with their calendars."""
         return compiled(self.rules)
+
+    def rules_for(self, order_key: str) -> RuleSet:
+        """The rules for an order: those of its channel laid over those of the pool."""
+        channel, _, rest = order_key.partition(":")
+        return of_order(self.rules, channel, rest.partition(":")[0])
 
     @property
     def rebuilding(self) -> bool:
@@ -142,6 +158,8 @@ class Session:
         unfillable: list[LineQty] | None = None,
         reason: str = "",
         decision: str = "",
+        held: list[LineQty] | None = None,
+        hits: list[RuleHit] | None = None,
     ) -> None:
         """Answer a request (or a part of it that had to wait) to its order."""
         self.sent.append(
@@ -154,12 +172,14 @@ class Session:
                 order_key,
                 self.pool,
                 request_no,
-                self.rules.version,
+                self.rules_for(order_key).version,
                 allocations or [],
                 backordered or [],
                 unfillable or [],
                 reason,
                 decision,
+                held or [],
+                hits or [],
             )
         )
 

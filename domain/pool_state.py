@@ -15,12 +15,15 @@ __all__ = [
     "NEW",
     "AllocLine",
     "Capacity",
+    "Customer",
+    "CustomerOrder",
     "Fact",
     "IndexNode",
     "Meta",
     "PoolAllocation",
     "PoolOrder",
     "PoolRequest",
+    "RequestJudged",
     "SkuQueue",
     "SkuStock",
     "StockRow",
@@ -90,6 +93,35 @@ class WaitingLine(_Kept):
     bundle_id: str = ""
 
 
+class RequestJudged(_Kept):
+    """What conditions look at beyond the request itself, and what they said: the routing ``variant``, depots ``barred``,
+    ``whole``: it must not be split. ``waived``: rules that are not to hold it.
+    """
+
+    postcode: str = ""
+    billing_country: str = ""
+    risk: str = ""
+    waived: list[str] = []
+    variant: str = ""
+    barred: list[str] = []
+    whole: bool = False
+
+
+class CustomerOrder(_Kept):
+    """An order of a customer: its key, when it was placed (UTC ms), its total in minor units."""
+
+    key: str
+    placed_at: int
+    amount: int
+    currency: str
+
+
+class Customer(_Kept):
+    """A customer's orders (id: customer key) of the last 30 days that asked for stock, the newest last; see ``pool_fraud``."""
+
+    orders: list[CustomerOrder] = []
+
+
 class PoolRequest(_Kept):
     """A request of which units wait. ``queue``: the depots (joined) under which it is queued, ``None`` before it is;
     ``arrived``: the pool's event count then.
@@ -113,6 +145,7 @@ class PoolRequest(_Kept):
     queue: str | None = None
     expires: int = 0
     arrived: int = 0
+    judged: RequestJudged | None = None
 
     def demand(self) -> list[DemandLine]:
         """What waits, as a demand."""
@@ -196,5 +229,6 @@ KINDS: dict[type[msgspec.Struct], str] = {
     Capacity: "c",
     Fact: "f",
     IndexNode: "i",
+    Customer: "u",
 }
 """The kinds a view stores, each with the short name that table keys use; a name is never given to another kind."""

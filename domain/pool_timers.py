@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from .pool_fraud import forget_customer
+from .pool_judge import routing_of
 from .pool_queue import requeue, units_by_sku
-from .pool_serve import give_up, serve_freed, serve_waiting, walk
+from .pool_serve import give_up, hold_waiting, serve_freed, serve_waiting, walk
 from .pool_session import Session
 from .pool_state import Fact, PoolOrder, PoolRequest
 
@@ -35,6 +37,8 @@ def _timers(s: Session) -> None:
             s.work.drop(Fact, id)
         elif kind == "order":
             _forget(s, id)
+        elif kind == "customer":
+            forget_customer(s, id)
         else:
             _due(s, kind, id)
 
@@ -53,7 +57,7 @@ def _due(s: Session, kind: str, id: str) -> None:
         if not s.rebuilding:
             serve_waiting(s, order, request)
         return
-    give_up(s, order, request, f"backorder_over_{s.rules.routing.unfillable_after_days}_days")
+    give_up(s, order, request, f"backorder_over_{routing_of(s, order, request).unfillable_after_days}_days")
 
 
 def _find(s: Session, id: str) -> tuple[PoolOrder | None, PoolRequest | None]:
@@ -77,7 +81,8 @@ def _sweep(s: Session) -> None:
         s.meta.sweep = entry[0]
         order, request = _find(s, entry[0])
         if order is not None and request is not None:
-            requeue(s, order, request)
+            if hit := requeue(s, order, request):
+                hold_waiting(s, order, request, hit)
             for sku in units_by_sku(request):
                 todo.set(sku)
     s.save_meta()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from .conditions import ConditionFailed
 from .rules import PriorityClass
 
 __all__ = ["MAX_RANK", "after_class", "queue_key", "rank", "split_queue_key"]
@@ -12,17 +15,32 @@ MAX_RANK = 99
 _HOUR = 3_600_000
 
 
+def _no_conditions(c: PriorityClass) -> bool:
+    raise ConditionFailed(f"the condition of {c.name} is not asked here")
+
+
 def rank(
-    classes: list[PriorityClass], *, tags: list[str], service: str, channel: str, latest_delivery: int | None, now: int
+    classes: list[PriorityClass],
+    *,
+    tags: list[str],
+    service: str,
+    channel: str,
+    latest_delivery: int | None,
+    now: int,
+    holds: Callable[[PriorityClass], bool] = _no_conditions,
 ) -> tuple[int, str]:
-    """The rank (0 first) and name of the first class that matches; ``other``, after all of them, where none does."""
+    """The rank (0 first) and name of the first class that matches; ``other``, after all of them, where none does.
+
+    ``holds`` judges a class's condition, where it has one.
+    """
     for i, c in enumerate(classes):
         if c.tags_any and not any(t in c.tags_any for t in tags):
             continue
         if (c.services and service not in c.services) or (c.channels and channel not in c.channels):
             continue
         if not c.due_within_hours or _due(latest_delivery, now, c.due_within_hours):
-            return min(i, MAX_RANK), c.name
+            if not c.when or holds(c):
+                return min(i, MAX_RANK), c.name
     return min(len(classes), MAX_RANK), "other"
 
 
