@@ -9,6 +9,7 @@ import msgspec
 from domain.commands import RulesPublished
 from domain.errors import Rejected
 from domain.record import Record as Fact
+from domain.rulebook import Edition, RuleBook
 from domain.rules import RuleSet
 from schemas.codec import decode, encode
 from schemas.headers import headers
@@ -18,9 +19,10 @@ from .runtime import Record, Staged
 __all__ = ["RULES_KEY", "check_key", "keep_rules", "read", "rules_in_force", "send"]
 
 RULES_KEY = b"\x00rules"
-"""Where a partition keeps the rules in force: no order or pool key begins with a NUL."""
+"""Where a partition keeps its `RuleBook`, in force and ahead: no order or pool key begins with a NUL."""
 
 _DEFAULTS = RuleSet()
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def read(record: Record, expected: tuple[type, ...]) -> Fact:
@@ -38,20 +40,37 @@ def send(record: Record, topic: str, key: bytes, fact: Fact) -> None:
 
 
 def keep_rules(table: Staged, published: RulesPublished) -> None:
-    """Put rules in force for this partition. Raises where they can't be read, and then the old ones stay."""
-    body = published.body.encode()
-    _parse_rules(body)
-    table.put(RULES_KEY, body)
+    """Take a version into this partition's book. Raises where it can't be read, and then the book stays as it was."""
+    if published.body:
+        _parse_rules(published.body)
+    book = _parse_book(table.get(RULES_KEY)).at(published.time)
+    table.put(RULES_KEY, _encode(book.publish(published)))
 
 
-def rules_in_force(table: Staged) -> RuleSet:
-    """The partition's rules; before any were published, the defaults."""
-    body = table.get(RULES_KEY)
-    return _parse_rules(body) if body else _DEFAULTS
+def rules_in_force(table: Staged, time: int) -> RuleSet:
+    """The partition's rules at a command's ``time`` (UTC ms): a version whose day has come is in force from here on. Before any
+    were published, the defaults.
+    """
+    kept = table.get(RULES_KEY)
+    book = _parse_book(kept)
+    if book.ahead and (now := book.at(time)) is not book:
+        table.put(RULES_KEY, _encode(now))
+        book = now
+    return _parse_rules(book.current.body) if book.current else _DEFAULTS
+
+
+@lru_cache(maxsize=64)
+def _parse_book(kept: bytes | None) -> RuleBook:
+    if not kept:
+        return RuleBook()
+    if kept.startswith(b"{"):  # before there were dates: the rules in force, alone
+        body = kept.decode()
+        return RuleBook(Edition(_parse_rules(body).version, body, 0))
+    return msgspec.msgpack.decode(kept, type=RuleBook)
 
 
 @lru_cache(maxsize=16)
-def _parse_rules(body: bytes) -> RuleSet:
+def _parse_rules(body: str) -> RuleSet:
     return msgspec.json.decode(body, type=RuleSet)
 
 

@@ -1,6 +1,6 @@
 """Which orders of a partition want to be told the time, and when: kept in the table beside them, by the hour.
 
-An order says so in ``OrderState.due`` (units that nobody can deliver are given up after some days). An entry is only a reminder: an
+An order says so in ``OrderState.wake`` (units that nobody can deliver are given up after some days, a hold comes to its end). An entry is only a reminder: an
 order that is no longer due makes nothing of a tick.
 """
 

@@ -9,6 +9,7 @@ import msgspec
 from domain import order
 from domain.commands import OrderCommand, RulesPublished, Tick
 from domain.order_state import OrderState
+from schemas.conditions import conditions
 from schemas.topics import EFFECTS, ORDERS_EVENTS, POOLS_IN
 
 from .common import check_key, keep_rules, read, rules_in_force, send
@@ -29,6 +30,7 @@ async def orders(batch: Batch) -> None:
         with batch.record(message) as record:
             command = cast("OrderCommand", read(record, _COMMANDS))
             if isinstance(command, Tick):
+                rules_in_force(record.table, command.time)  # a version whose day has come
                 due = take_due(record.table, command.time)
             else:
                 _fold(record, command)
@@ -48,10 +50,10 @@ def _fold(record: Record, command: OrderCommand) -> None:
 def _decide(record: Record, key: bytes, command: OrderCommand) -> None:
     kept = record.table.get(key)
     state = _read_state(kept) if kept else None
-    result = order.handle(state, command, rules_in_force(record.table))
+    result = order.handle(state, command, rules_in_force(record.table, command.time), conditions)
     record.table.put(key, _write_state(result.state))
-    if result.state.due and (state is None or state.due != result.state.due):
-        remind(record.table, key, result.state.due)
+    if result.state.wake and (state is None or state.wake != result.state.wake):
+        remind(record.table, key, result.state.wake)
     _publish(record, key, result)
 
 

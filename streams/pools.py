@@ -10,6 +10,7 @@ import msgspec
 from domain import pool
 from domain.commands import PoolCommand, RulesPublished, Tick
 from domain.pool_state import KINDS
+from schemas.conditions import conditions
 from schemas.topics import ORDERS_IN, POOLS_EVENTS
 
 from .common import check_key, keep_rules, read, rules_in_force, send
@@ -53,7 +54,7 @@ def _fold(record: Record, command: PoolCommand) -> None:
 
 
 def _decide(record: Record, name: str, command: PoolCommand) -> None:
-    result = pool.handle(TableView(record.table, name), command, rules_in_force(record.table))
+    result = pool.handle(TableView(record.table, name), command, rules_in_force(record.table, command.time), conditions)
     key = name.encode()
     for event in result.events:
         send(record, POOLS_EVENTS.name, key, event)

@@ -43,9 +43,11 @@ def check_file(file: File, as_json: AsJson = False) -> None:
         raise typer.Exit(2) from e
     depots = [d.id for d in rules.depots]
     if as_json:
-        typer.echo(json.dumps({"ok": True, "file": str(file), "version": rules.version, "depots": depots}))
+        said = {"version": rules.version, "depots": depots, "effective_from": rules.effective_from or None}
+        typer.echo(json.dumps({"ok": True, "file": str(file), **said}))
     else:
-        typer.echo(f"{file}: version {rules.version}, {len(depots)} depot(s): {', '.join(depots)}; no errors")
+        since = f", from {rules.effective_from} on" if rules.effective_from else ""
+        typer.echo(f"{file}: version {rules.version}{since}, {len(depots)} depot(s): {', '.join(depots)}; no errors")
 
 
 @commands.command("show")
@@ -59,16 +61,17 @@ def show(as_json: AsJson = False) -> None:
             json.dumps({"version": None}) if as_json else "no rules were published yet: wharf rules publish FILE"
         )
         return
-    record, rules = found
+    record, rules, ahead = found
     body = msgspec.to_builtins(rules)
     if as_json:
-        typer.echo(
-            json.dumps({"version": record.version, "published_at": record.time, "by": record.source, "rules": body})
-        )
+        said = {"version": record.version, "published_at": record.time, "by": record.source, "rules": body}
+        typer.echo(json.dumps({**said, "ahead": [{"version": e.version, "from": e.since} for e in ahead]}))
         return
     from schemas.headers import rfc3339
 
     typer.echo(f"# version {record.version}, published {rfc3339(record.time)} by {record.source}")
+    for e in ahead:
+        typer.echo(f"# ahead: version {e.version}, from {rfc3339(e.since)} on")
     typer.echo(_yaml(body), nl=False)
 
 
@@ -103,6 +106,9 @@ def publish_file(
     found = _in_force()
     differing = changes(found[1] if found else None, rules)
     _same_name(found[1].version if found else "", rules.version, bool(differing))
+    ahead = {e.version: e for e in found[2]} if found else {}
+    if rules.version in ahead and msgspec.json.decode(ahead[rules.version].body) != msgspec.to_builtins(rules):
+        _same_name(rules.version, rules.version, differs=True)
     if execute and differing:
         from ops import clock
         from ops.rules.publish import publish
@@ -114,18 +120,19 @@ def publish_file(
         shown = [msgspec.to_builtins(c) for c in differing]
         before = found[1].version if found else None
         done = execute and bool(differing)
-        typer.echo(json.dumps({"before": before, "version": rules.version, "published": done, "changes": shown}))
+        said = {"before": before, "version": rules.version, "effective_from": rules.effective_from or None}
+        typer.echo(json.dumps({**said, "published": done, "changes": shown}))
         return
     for c in differing:
         typer.echo(f"  {c.field}: {_short(c.before)} -> {_short(c.after)}")
-    typer.echo(_summary(len(differing), rules.version, execute))
+    typer.echo(_summary(len(differing), rules.version, execute) + _later(rules.effective_from, [*ahead]))
 
 
 def _same_name(before: str, after: str, differs: bool) -> None:
     from ops.errors import UserError
 
     if before == after and differs:
-        raise UserError(f"version {after} is in force with another content: give the file another version, or none")
+        raise UserError(f"version {after} is in force or ahead with another content: give the file another version, or none")
 
 
 def _summary(n: int, version: str, execute: bool) -> str:
@@ -134,6 +141,12 @@ def _summary(n: int, version: str, execute: bool) -> str:
     if execute:
         return f"version {version} is published: {n} field(s) changed"
     return f"version {version} would change {n} field(s); add --execute to publish it"
+
+
+def _later(effective_from: str, ahead: list[str]) -> str:
+    more = f", in force from {effective_from} on" if effective_from else ""
+    waiting = f"; ahead already: {', '.join(ahead)} (`wharf rules withdraw VERSION`)" if ahead else ""
+    return more + waiting
 
 
 def _short(value: Any) -> str:
@@ -150,9 +163,33 @@ def print_schema() -> None:
 
 
 def _in_force() -> Any:
+    """The record in force, its rules, and the versions ahead; None before any."""
+    from ops import clock
     from ops.embedded.endpoints import kafka_bootstrap
-    from ops.rules.publish import in_force
+    from ops.rules.publish import book, history, of_edition, rules_of
     from ops.settings import Settings
 
     settings = Settings()
-    return in_force(kafka_bootstrap(settings), settings.kafka_config)
+    published = history(kafka_bootstrap(settings), settings.kafka_config)
+    found = book(published, clock.from_setting(settings.clock)())
+    if found.current is None:
+        return None
+    record = of_edition(published, found.current)
+    return record, rules_of(record), found.ahead
+
+
+@commands.command("hash")
+def hash_values(
+    values: Annotated[list[str], typer.Argument(help="E-mail addresses, phone numbers (+31…), domains")],
+    as_json: AsJson = False,
+) -> None:
+    """Make the hashes that `lists` hold, so that no rule file holds anybody's data."""
+    from domain.hashes import hashed, kind_of
+    from ops.errors import UserError
+
+    made = {}
+    for value in values:
+        if not (kind := kind_of(value)):
+            raise UserError(f"{value!r} is no e-mail address, phone number or domain")
+        made[value] = hashed(kind, value.lstrip("@") if kind == "domain" else value)
+    typer.echo(json.dumps(made) if as_json else "\n".join(f"- {h}" for h in made.values()))

@@ -12,6 +12,7 @@ from ops.errors import UserError
 
 if TYPE_CHECKING:
     from domain.commands import RulesPublished
+    from domain.rulebook import RuleBook
 
 __all__ = ["add"]
 
@@ -20,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout"
 
 def add(commands: typer.Typer) -> None:
     """Add this module's commands to ``wharf rules``."""
-    for name, command in (("diff", diff), ("history", history), ("rollback", rollback), ("explain", explain)):
+    for name, command in _COMMANDS:
         commands.command(name)(command)
 
 
@@ -55,16 +56,38 @@ def _short(value: Any) -> str:
 
 
 def history(as_json: AsJson = False) -> None:
-    """List the versions published, the one in force last."""
+    """List the versions published: which is in force, which are ahead."""
     from ops.order_text import table
     from schemas.headers import rfc3339
 
-    found = [{"version": r.version, "published_at": rfc3339(r.time), "by": r.source} for r in _published()]
+    published = _published()
+    book = _book(published)
+    ahead = {e.version for e in book.ahead}
+    found = []
+    for r in published:
+        state = "withdrawn" if not r.body else ""
+        if r.body and book.current and r.version == book.current.version and r.body == book.current.body:
+            state = "in force"
+        elif r.version in ahead:
+            state = "ahead"
+        since = rfc3339(max(r.effective_from, r.time))
+        found.append(
+            {"version": r.version, "published_at": rfc3339(r.time), "by": r.source, "from": since, "state": state}
+        )
     if as_json:
-        typer.echo(json.dumps({"in_force": found[-1]["version"] if found else None, "published": found}))
+        typer.echo(json.dumps({"in_force": book.current.version if book.current else None, "published": found}))
         return
-    rows = [["published (UTC)", "version", "by"], *([r["published_at"], r["version"], r["by"]] for r in found)]
+    rows = [["published (UTC)", "version", "from", "", "by"]]
+    rows += [[r["published_at"], r["version"], r["from"], r["state"], r["by"]] for r in found]
     typer.echo("\n".join(table(rows)) if found else "no rules were published yet: wharf rules publish FILE")
+
+
+def _book(published: list[RulesPublished]) -> RuleBook:
+    from ops import clock
+    from ops.rules.publish import book
+    from ops.settings import Settings
+
+    return book(published, clock.from_setting(Settings().clock)())
 
 
 def rollback(
@@ -78,26 +101,54 @@ def rollback(
     from ops import clock
     from ops.embedded.endpoints import kafka_bootstrap
     from ops.rules.compare import changes
-    from ops.rules.publish import publish, rules_of
+    from ops.rules.publish import of_edition, publish, rules_of
     from ops.settings import Settings
 
     published = _published()
-    target = _target(published, version)
-    now_in_force, rules = rules_of(published[-1]), rules_of(target)
+    book = _book(published)
+    if book.current is None:
+        raise UserError("no rules are in force yet: wharf rules publish FILE")
+    current = of_edition(published, book.current)
+    ahead = {e.version for e in book.ahead}
+    target = _target([r for r in published if r.body and r.version not in ahead], current.version, version)
+    now_in_force, rules = rules_of(current), rules_of(target)
     if execute:
         settings = Settings()
         now = clock.from_setting(settings.clock)()
-        publish(kafka_bootstrap(settings), settings.kafka_config, rules, now, f"wharf:rollback:{published[-1].version}")
+        publish(kafka_bootstrap(settings), settings.kafka_config, rules, now, f"wharf:rollback:{current.version}")
     found = changes(now_in_force, rules)
-    _changes(published[-1].version, rules.version, found, as_json=as_json, published=execute)
+    _changes(current.version, rules.version, found, as_json=as_json, published=execute)
     if not as_json:
         typer.echo(f"version {rules.version} is in force again" if execute else "nothing was done: add --execute")
 
 
-def _target(published: list[RulesPublished], version: str) -> RulesPublished:
-    if not published:
-        raise UserError("no rules were published yet: wharf rules publish FILE")
-    current = published[-1].version
+def withdraw(
+    version: Annotated[str, typer.Argument(help="A version that is ahead: published, and not in force yet")],
+    execute: Annotated[bool, typer.Option("--execute", help="Do it; else only say what would be done")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take back a version that was published for later, before its day."""
+    from ops import clock
+    from ops.embedded.endpoints import kafka_bootstrap
+    from ops.rules.publish import withdraw as take_back
+    from ops.settings import Settings
+    from schemas.headers import rfc3339
+
+    ahead = {e.version: e for e in _book(_published()).ahead}
+    if version not in ahead:
+        raise UserError(f"no version {version} is ahead; ahead: {', '.join(ahead) or 'none'}")
+    if execute:
+        settings = Settings()
+        now = clock.from_setting(settings.clock)()
+        take_back(kafka_bootstrap(settings), settings.kafka_config, version, now, "wharf:withdraw")
+    if as_json:
+        typer.echo(json.dumps({"version": version, "from": ahead[version].since, "withdrawn": execute}))
+        return
+    since = rfc3339(ahead[version].since)
+    typer.echo(f"version {version} (from {since}) " + ("is withdrawn" if execute else "would be withdrawn: add --execute"))
+
+
+def _target(published: list[RulesPublished], current: str, version: str) -> RulesPublished:
     fit = [r for r in published if (r.version == version if version else r.version != current)]
     known = ", ".join(dict.fromkeys(r.version for r in published))
     if not fit:
@@ -138,3 +189,12 @@ def explain(
     except ClickHouseError as e:
         raise UserError(f"ClickHouse: {str(e)[:300]} (the tables are made by `wharf sink`)") from e
     typer.echo(json.dumps({"order_key": key, "decisions": found}, ensure_ascii=False) if as_json else text(key, found))
+
+
+_COMMANDS = (
+    ("diff", diff),
+    ("history", history),
+    ("rollback", rollback),
+    ("withdraw", withdraw),
+    ("explain", explain),
+)

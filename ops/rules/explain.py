@@ -60,6 +60,9 @@ def text(key: str, found: list[dict[str, Any]]) -> str:
 
 def _entry(n: int, entry: dict[str, Any]) -> Iterator[str]:
     d = entry["decision"]
+    if "because" in d:
+        yield from _stopped(n, entry, d)
+        return
     asked = ", ".join(f"{qty} × {sku}" for sku, qty in d.get("demand", {}).items()) or "?"
     split = "may be split" if d.get("split") else "may not be split"
     at = entry["time"][:19].replace("T", " ") + "Z"
@@ -75,6 +78,14 @@ def _entry(n: int, entry: dict[str, Any]) -> Iterator[str]:
         units = ", ".join(f"{x['qty']} × {x['sku']}" for x in o["units"])
         where = f" at {o['depot']}" if o["depot"] else ""
         yield f"   → {o['event']} {units}{where}" + (f" ({o['reason']})" if o["reason"] else "")
+
+
+def _stopped(n: int, entry: dict[str, Any], d: dict[str, Any]) -> Iterator[str]:
+    at = entry["time"][:19].replace("T", " ") + "Z"
+    yield f"{n}. {at}  rules {entry['rule_version']}: {d.get('hold', 'held')} because of"
+    yield from (f"     {why}" for why in d["because"])
+    for o in entry["outcome"]:
+        yield f"   → {o['event']}"
 
 
 def _preferences(d: dict[str, Any]) -> list[str]:

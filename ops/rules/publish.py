@@ -12,16 +12,19 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from domain.commands import RulesPublished
 from domain.record import uuid5
+from domain.rulebook import Edition, RuleBook
 from domain.rules import RuleSet
 from ops.errors import UserError
 from schemas.codec import decode, encode
 from schemas.headers import headers
 from schemas.topics import ORDERS_IN, POOLS_IN, RULES
 
-__all__ = ["NAME", "history", "in_force", "publish", "rules_of"]
+from .dates import effective_ms
+
+__all__ = ["NAME", "book", "history", "in_force", "of_edition", "publish", "rules_of", "withdraw"]
 
 NAME = "default"
-"""The name of the one rule set; a set per pool or channel will have its own."""
+"""The name of the one rule set; what is otherwise for a channel or pool stands in it."""
 
 SECONDS = 30.0
 
@@ -31,11 +34,24 @@ def publish(
 ) -> RulesPublished:
     """Write ``RulesPublished`` to every partition of orders.in and pools.in and to wharf.rules, all or none.
 
-    ``rule_set`` is a checked one; ``now``: UTC ms; ``source``: who publishes. A second publisher at the same time is fenced: its
-    transaction fails as a whole. Raises UserError where a topic is missing or Kafka does not take it.
+    ``rule_set`` is a checked one, in force at once or from its ``effective_from`` on; ``now``: UTC ms; ``source``: who
+    publishes. A second publisher at the same time is fenced: its transaction fails as a whole. Raises UserError where a topic is missing or Kafka does not take it.
     """
+    body = msgspec.json.encode(rule_set).decode()
+    record = _record(rule_set.version, body, now, source, effective_ms(rule_set))
+    _write(bootstrap, kafka_config, record)
+    return record
+
+
+def withdraw(bootstrap: str, kafka_config: Mapping[str, str], version: str, now: int, source: str) -> RulesPublished:
+    """Take back a version that was published for later, in the same way as one is published."""
+    record = _record(version, "", now, source, 0)
+    _write(bootstrap, kafka_config, record)
+    return record
+
+
+def _write(bootstrap: str, kafka_config: Mapping[str, str], record: RulesPublished) -> None:
     config = {**kafka_config, "bootstrap.servers": bootstrap}
-    record = _record(rule_set, now, source)
     partitions = {t.name: _partitions(config, t.name) for t in (ORDERS_IN, POOLS_IN, RULES)}
     producer = Producer({**config, "transactional.id": "wharf-rules-publish", "transaction.timeout.ms": 10_000})
     try:
@@ -51,14 +67,13 @@ def publish(
     except KafkaException as e:
         # An open transaction ends by itself (transaction.timeout.ms) or with the next publisher, and is never seen.
         raise UserError(f"the rules were not published, nothing changed: {e.args[0].str()}; try again") from e
-    return record
 
 
-def _record(rule_set: RuleSet, now: int, source: str) -> RulesPublished:
-    body = msgspec.json.encode(rule_set).decode()
+def _record(version: str, body: str, now: int, source: str, effective_from: int) -> RulesPublished:
     digest = hashlib.sha256(body.encode()).hexdigest()
-    event_id = uuid5(f"rules:{NAME}:{rule_set.version}:{digest}", now, "RulesPublished")
-    return RulesPublished(event_id, "RulesPublished", now, source, secrets.token_hex(16), NAME, rule_set.version, body)
+    event_id = uuid5(f"rules:{NAME}:{version}:{digest}", now, "RulesPublished")
+    trace = secrets.token_hex(16)
+    return RulesPublished(event_id, "RulesPublished", now, source, trace, NAME, version, body, effective_from)
 
 
 def _partitions(config: Mapping[str, str], topic: str) -> int:
@@ -71,10 +86,29 @@ def _partitions(config: Mapping[str, str], topic: str) -> int:
     return len(found.partitions)
 
 
-def in_force(bootstrap: str, kafka_config: Mapping[str, str]) -> tuple[RulesPublished, RuleSet] | None:
-    """The rules last published, with the record that brought them; None before any."""
+def in_force(
+    bootstrap: str, kafka_config: Mapping[str, str], now: int | None = None
+) -> tuple[RulesPublished, RuleSet] | None:
+    """The rules in force at ``now`` (UTC ms; none: the last published for at once), with the record that brought them; None before any."""
     published = history(bootstrap, kafka_config)
-    return (published[-1], rules_of(published[-1])) if published else None
+    current = book(published, published[-1].time if now is None and published else now or 0).current
+    if current is None:
+        return None
+    record = of_edition(published, current)
+    return record, rules_of(record)
+
+
+def of_edition(published: list[RulesPublished], edition: Edition) -> RulesPublished:
+    """The record that brought a version of the book."""
+    return next(r for r in reversed(published) if r.version == edition.version and r.body == edition.body)
+
+
+def book(published: list[RulesPublished], now: int) -> RuleBook:
+    """What is in force and what is ahead at ``now`` (UTC ms), by the records published in turn."""
+    found = RuleBook()
+    for record in published:
+        found = found.at(record.time).publish(record)
+    return found.at(now)
 
 
 def rules_of(record: RulesPublished) -> RuleSet:

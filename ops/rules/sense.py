@@ -10,6 +10,7 @@ import msgspec
 from domain.rules import CheckRule, Depot, PriorityClass, RuleSet
 
 from .formats import closest
+from .sense_more import check_more
 from .source import Path, Problem, Source, show
 
 __all__ = ["check_sense"]
@@ -23,24 +24,39 @@ def check_sense(source: Source, shape: list[Problem]) -> list[Problem]:
     broken = [p.field for p in shape]
     data = source.data
     found: list[Finding] = []
-    depots = _part(data, "depots", list[Depot], broken)
-    for i, depot in depots.items():
-        found += [(("depots", i, *path), message, hint) for path, message, hint in _depot(depot)]
-    found += _twice(data, "depots", "id")
-    classes = _part(data, "priorities", list[PriorityClass], broken)
-    found += _twice(data, "priorities", "name")
-    found += _unreachable(classes)
-    found += _checks(_part(data, "checks", list[CheckRule], broken))
+    for prefix, group in _groups(data):
+        found += [((*prefix, *path), message, hint) for path, message, hint in _group(group, prefix, broken)]
     found += _whole(data)
-    return [source.problem(*f) for f in found]
+    return [source.problem(*f) for f in found] + check_more(source, broken)
 
 
-def _part(data: dict[str, Any], name: str, kind: Any, broken: list[str]) -> dict[int, Any]:
+def _groups(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The general rules, and those for each pool and channel."""
+    yield (), data
+    for kind in ("pools", "channels"):
+        parts = data.get(kind)
+        for name, group in parts.items() if isinstance(parts, dict) else ():
+            if isinstance(group, dict):
+                yield (kind, name), group
+
+
+def _group(data: dict[str, Any], prefix: Path, broken: list[str]) -> Iterator[Finding]:
+    for i, depot in _part(data, "depots", list[Depot], broken, prefix).items():
+        yield from ((("depots", i, *path), message, hint) for path, message, hint in _depot(depot))
+    yield from _twice(data, "depots", "id")
+    classes = _part(data, "priorities", list[PriorityClass], broken, prefix)
+    yield from _twice(data, "priorities", "name")
+    yield from _unreachable(classes)
+    yield from _checks(_part(data, "checks", list[CheckRule], broken, prefix))
+    yield from _twice(data, "fraud", "name")
+
+
+def _part(data: dict[str, Any], name: str, kind: Any, broken: list[str], prefix: Path) -> dict[int, Any]:
     """The items of a list that have the right shape, by index."""
     items = data.get(name)
     if not isinstance(items, list):
         return {}
-    whole = [i for i in range(len(items)) if not any(b.startswith(show((name, i))) for b in broken)]
+    whole = [i for i in range(len(items)) if not any(b.startswith(show((*prefix, name, i))) for b in broken)]
     return dict(zip(whole, msgspec.convert([items[i] for i in whole], kind), strict=True))
 
 
@@ -126,6 +142,8 @@ def _covers(e: PriorityClass, c: PriorityClass) -> bool:
     def wider(a: list[str], b: list[str]) -> bool:
         return not a or (bool(b) and set(b) <= set(a))
 
+    if e.when and e.when != c.when:
+        return False
     due = not e.due_within_hours or 0 < c.due_within_hours <= e.due_within_hours
     return due and all(wider(getattr(e, n), getattr(c, n)) for n in ("tags_any", "services", "channels"))
 
@@ -133,7 +151,7 @@ def _covers(e: PriorityClass, c: PriorityClass) -> bool:
 def _checks(checks: dict[int, CheckRule]) -> Iterator[Finding]:
     earlier: dict[int, CheckRule] = {}
     for i, c in checks.items():
-        over = next((j for j, e in earlier.items() if c.problem.startswith(e.problem)), None)
+        over = next((j for j, e in earlier.items() if c.problem.startswith(e.problem) and e.when in ("", c.when)), None)
         if over is not None:
             yield ("checks", i), f"{c.problem} is never reached: checks[{over}] decides it before", "move it up"
         earlier[i] = c

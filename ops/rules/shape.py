@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from domain.hashes import hashed, kind_of
 from domain.rules import RuleSet
 
 from .formats import FORMATS, closest
@@ -44,6 +45,8 @@ _FORMS = {
     r"^[A-Za-z0-9*][A-Za-z0-9_.-]*$": "a name of letters, digits, '.', '_' and '-'",
     r"^[a-z0-9-]+$": "a name of small letters, digits and '-'",
     r"^[A-Z]{3}$": "a currency of three capitals (ISO 4217)",
+    r"^(email|domain|phone|address|customer):[0-9a-f]{16,64}$": "a hash, as email:6f9a…",
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?$": "a date, or a date and time",
 }
 
 
@@ -113,12 +116,19 @@ def _struct(source: Source, path: Path, value: dict[str, Any], kind: inspect.Str
 def _limits(source: Source, path: Path, value: Any, kind: inspect.Type) -> Problem | None:
     if isinstance(kind, inspect.IntType) and kind.ge is not None and value < kind.ge:
         return source.problem(path, f"{value} is below {kind.ge}")
+    if isinstance(kind, inspect.IntType) and kind.le is not None and value > kind.le:
+        return source.problem(path, f"{value} is above {kind.le}")
     if isinstance(kind, inspect.StrType) and kind.pattern and not re.search(kind.pattern, value):
-        return source.problem(path, f"{_shown(value)} is not {_FORMS[kind.pattern]}", _form_hint(value))
+        return source.problem(path, f"{_shown(value)} is not {_FORMS[kind.pattern]}", _form_hint(value, kind.pattern))
     return None
 
 
-def _form_hint(value: str) -> str:
+def _form_hint(value: str, pattern: str) -> str:
+    if pattern.startswith("^(email|"):
+        # No list holds anybody's data: what stands here is a hash, and this is the one that is meant.
+        return f"write {hashed(kind, value)}" if (kind := kind_of(value)) else "`wharf rules hash VALUE` makes one"
+    if "[ T]" in pattern:
+        return 'write "2026-12-01" or "2026-12-01 00:00"'
     if re.fullmatch(r"[0-9]:[0-5][0-9]", value):
         return f'write "0{value}"'
     if re.fullmatch(r"[a-z]{2,3}", value):

@@ -32,9 +32,10 @@ class Problem(msgspec.Struct, frozen=True):
 class Source:
     """The data of a file, or of a part of one, and where its parts are. ``origin``: the part's own line and column, from 0."""
 
-    def __init__(self, tree: Any, origin: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, tree: Any, origin: tuple[int, int] = (0, 0), text: str = "") -> None:
         self._tree = tree
         self._origin = origin
+        self._text = text
         self.data = _plain(tree)
 
     def place(self, path: Path) -> tuple[int, int]:
@@ -57,7 +58,25 @@ class Source:
         for step in path:
             tree = tree[step]
         line, column = self.place(path)
-        return Source(tree, (line - 1, column - 1))
+        return Source(tree, (line - 1, column - 1), self._text)
+
+    def inside(self, path: Path, value: str, at: int) -> tuple[int, int]:
+        """Line and column of the character ``at`` of the text that stands at ``path``, however it is written (quotes, blocks)."""
+        line, column = self.place(path)
+        lines = self._text.split("\n")
+        i = sum(len(x) + 1 for x in lines[: line - 1]) + column - 1
+        if self._text[i : i + 1] in ("|", ">"):
+            i = self._text.find("\n", i) + 1
+        end = i
+        for wanted in value[: at + 1].rstrip() if at < len(value) else value:
+            if wanted.isspace():
+                continue
+            while i < len(self._text) and self._text[i] != wanted:  # a quote, an escape, a fold
+                i += 1
+            end, i = i, i + 1
+        end = i if at >= len(value.rstrip()) else end
+        before = self._text[:end]
+        return before.count("\n") + 1, end - (before.rfind("\n") + 1) + 1
 
     def problem(self, path: Path, message: str, hint: str = "") -> Problem:
         """A problem with the value at ``path``."""
@@ -82,7 +101,7 @@ def parse(text: str) -> Source | Problem:
     # A date stays text: ours to check, with its place (YAML's own reader fails on 30 February without one).
     yaml.Constructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
     try:
-        return Source(yaml.load(text))
+        return Source(yaml.load(text), text=text)
     except YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         message = str(getattr(e, "problem", None) or e).splitlines()[0]

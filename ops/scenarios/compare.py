@@ -149,7 +149,7 @@ def _promise(path: Path, e: AllocationExpect, a: Allocation, world: World) -> It
 # -- stock -------------------------------------------------------------------------------------------------------------
 def _stock(path: Path, e: StockExpect, world: World) -> Iterator[Difference]:
     _, depot, sku = path
-    rules = world.fold.rules["pools"]
+    rules = world.fold.rules("pools")
     view = world.fold.pools.get(rules.default_pool)
     stock = (view.load(SkuStock, str(sku)) if view else None) or SkuStock(str(sku))
     row: StockRow = row_of(stock, str(depot), e.quality)

@@ -6,6 +6,7 @@ A replay is a second ``Fold`` of the same log: what it makes anew goes nowhere, 
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 from typing import cast
 
 import msgspec
@@ -17,7 +18,9 @@ from domain.errors import Rejected
 from domain.events import OrderEvent, PoolEvent
 from domain.order_state import OrderState
 from domain.pool_view import MemoryPool
+from domain.rulebook import RuleBook
 from domain.rules import RuleSet
+from schemas.conditions import conditions
 
 __all__ = ["Entry", "Fold", "Made"]
 
@@ -25,7 +28,13 @@ Entry = tuple[str, OrderCommand | PoolCommand]
 """A record of the input: ``orders`` or ``pools``, and the command."""
 
 _read = msgspec.msgpack.Decoder(OrderState).decode
+_NONE = RuleSet()
 _write = msgspec.msgpack.Encoder().encode
+
+
+@lru_cache(maxsize=64)
+def _parse(body: str) -> RuleSet:
+    return msgspec.json.decode(body, type=RuleSet)
 
 
 class Made(msgspec.Struct):
@@ -44,9 +53,14 @@ class Fold:
         self.states: dict[str, bytes] = {}
         self.due: dict[str, int] = {}
         self.pools: dict[str, MemoryPool] = {}
-        self.rules = {"orders": RuleSet(), "pools": RuleSet()}
+        self.books = {"orders": RuleBook(), "pools": RuleBook()}
         self.made = Made()
         self.log: list[Entry] = []
+
+    def rules(self, topic: str) -> RuleSet:
+        """Those in force."""
+        current = self.books[topic].current
+        return _parse(current.body) if current else _NONE
 
     def state(self, key: str) -> OrderState | None:
         """An order's state; None where nothing was told of it."""
@@ -64,8 +78,9 @@ class Fold:
         """Fold one command; gives the commands to the other aggregate."""
         self.log.append((topic, command))
         if isinstance(command, RulesPublished):
-            self.rules[topic] = msgspec.json.decode(command.body, type=RuleSet)
+            self.books[topic] = self.books[topic].at(command.time).publish(command)
             return []
+        self.books[topic] = self.books[topic].at(command.time)
         out: list[Entry] = []
         for key in self._keys(topic, command):
             try:
@@ -84,8 +99,8 @@ class Fold:
         return [str(getattr(command, "order_key" if topic == "orders" else "pool"))]
 
     def _order(self, key: str, command: OrderCommand) -> list[Entry]:
-        result = order.handle(self.state(key), command, self.rules["orders"])
-        self.states[key], self.due[key] = _write(result.state), result.state.due
+        result = order.handle(self.state(key), command, self.rules("orders"), conditions)
+        self.states[key], self.due[key] = _write(result.state), result.state.wake
         self.made.events += result.events
         self.made.effects += result.effects
         return [("pools", c) for c in result.pool_commands]
@@ -93,7 +108,7 @@ class Fold:
     def _pool(self, name: str, command: PoolCommand) -> list[Entry]:
         if (view := self.pools.get(name)) is None:
             view = self.pools[name] = MemoryPool()
-        result = pool.handle(view, command, self.rules["pools"])
+        result = pool.handle(view, command, self.rules("pools"), conditions)
         self.made.stock_events += result.events
         return [("orders", c) for c in result.order_commands]
 

@@ -90,6 +90,8 @@ class OrderForm(_Told, frozen=True, kw_only=True):
     lines: list[LineForm]
     address: AddressForm = AddressForm()
     customer: str = "anna@example.org"
+    phone: str = ""
+    billing_country: str = ""
     service: str = "standard"
     payment: str = "paid"
     tags: list[str] = []

@@ -11,6 +11,7 @@ from domain import commands as c
 from domain.order_state import Allocation
 from domain.rules import RuleSet
 from domain.values import WmsLine
+from ops.rules.dates import effective_ms
 
 from .facts import Facts
 from .fold import Entry, Fold
@@ -113,10 +114,10 @@ class World:
             heapq.heappush(self._later, (self.now + after, self._n, action))
 
     def publish(self, rules: RuleSet) -> None:
-        """Put rules in force for both aggregates."""
+        """Publish rules to both aggregates: in force at once, or from their `effective_from` on."""
         body = msgspec.json.encode(rules).decode()
         head = self.facts.head("RulesPublished", self.now, "rules")
-        record = c.RulesPublished(**head, name="default", version=rules.version, body=body)
+        record = c.RulesPublished(**head, name="default", version=rules.version, body=body, effective_from=effective_ms(rules))
         self.send([("orders", record), ("pools", record)])
 
     def _replay(self) -> None:
@@ -130,7 +131,7 @@ class World:
         head = self.facts.head("StockReported", self.now, "wms")
         return c.StockReported(
             **head,
-            pool=self.fold.rules["pools"].default_pool,
+            pool=self.fold.rules("pools").default_pool,
             idempotency_key=told.id or head["event_id"],
             kind=told.kind.upper(),
             depot=told.depot,
