@@ -139,9 +139,7 @@ _REQUEST: dict[str, Callable[[RequestFacts, str], object]] = {
     "hour": lambda r, zone: _local(r.now, zone).hour,
     "weekday": lambda r, zone: WEEK[_local(r.now, zone).weekday()],
 }
-_PLAIN = frozenset(
-    {"channel", "account", "country", "postcode", "service", "currency", "total", "tags", "risk"}
-)
+_PLAIN = frozenset({"channel", "account", "country", "postcode", "service", "currency", "total", "tags", "risk"})
 
 
 def of_request(request: RequestFacts, zone: str, customer: Callable[[], dict[str, int]] | None = None) -> Facts:

@@ -16,7 +16,7 @@ from .order_told import Judged
 from .rules import FraudRule, RuleSet, Velocity
 from .values import RuleHit
 
-__all__ = ["Fraud", "Watched", "compiled_fraud", "judge", "needs_history", "until", "waivers"]
+__all__ = ["Fraud", "Look", "Watched", "compiled_fraud", "judge", "needs_history", "until", "waivers"]
 
 Watched = Callable[[], frozenset[str]]
 """The hashes an order is looked up by, ``kind:hex`` (``hashes``)."""
@@ -61,19 +61,21 @@ def compiled_fraud(rules: RuleSet) -> Fraud:
     return fraud
 
 
-def judge(
-    rules: Iterable[FraudRule],
-    fraud: Fraud,
-    conditions: Conditions,
-    facts: Facts,
-    watched: Watched,
-    exceeds: Exceeds | None = None,
-) -> tuple[list[RuleHit], str]:
+class Look(msgspec.Struct, frozen=True):
+    """What rules are judged by: the order's facts and hashes; ``exceeds``: of its customer, where that is known."""
+
+    conditions: Conditions
+    facts: Facts
+    watched: Watched
+    exceeds: Exceeds | None = None
+
+
+def judge(rules: Iterable[FraudRule], fraud: Fraud, look: Look) -> tuple[list[RuleHit], str]:
     """What the rules find, and the rule that accepted the order, ``""``: none. A hit without ``hold`` refuses it, and is alone."""
     hits: list[RuleHit] = []
     for rule in rules:
         try:
-            if not _matches(rule, fraud, conditions, facts, watched, exceeds):
+            if not _matches(rule, fraud, look):
                 continue
         except ConditionFailed as e:
             why = f"fraud.{rule.name} could not be judged: {e.why}"
@@ -88,19 +90,12 @@ def judge(
     return hits, ""
 
 
-def _matches(
-    rule: FraudRule,
-    fraud: Fraud,
-    conditions: Conditions,
-    facts: Facts,
-    watched: Watched,
-    exceeds: Exceeds | None,
-) -> bool:
-    if rule.listed and not any(watched() & fraud.lists.get(name, frozenset()) for name in rule.listed):
+def _matches(rule: FraudRule, fraud: Fraud, look: Look) -> bool:
+    if rule.listed and not any(look.watched() & fraud.lists.get(name, frozenset()) for name in rule.listed):
         return False
-    if rule.when and not conditions.holds(rule.when, facts):
+    if rule.when and not look.conditions.holds(rule.when, look.facts):
         return False
-    return rule.velocity is None or (exceeds is not None and exceeds(rule.velocity))
+    return rule.velocity is None or (look.exceeds is not None and look.exceeds(rule.velocity))
 
 
 def until(rule: FraudRule, conditions: Conditions, facts: Facts) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from .checks import Verdict, judge
 from .condition_facts import of_order
 from .conditions import Facts
-from .fraud import Fraud, compiled_fraud, until
+from .fraud import Fraud, Look, compiled_fraud, until
 from .fraud import judge as judge_fraud
 from .hashes import hashed
 from .order_requests import address_hash
@@ -58,7 +58,7 @@ def check(turn: Turn) -> None:
 
 def _fraud(turn: Turn, h: Header, facts: Facts, verdict: Verdict) -> None:
     s, fraud = turn.state, compiled_fraud(turn.rules)
-    hits, accepted = judge_fraud(fraud.order, fraud, turn.conditions, facts, lambda: _watched(h))
+    hits, accepted = judge_fraud(fraud.order, fraud, Look(turn.conditions, facts, lambda: _watched(h)))
     flags = _flags(turn, hits, fraud, facts)
     s.refused = s.refused or next((hit.why for hit in hits if not hit.hold), "")
     held = {name: f for name, f in flags.items() if _holds(turn, fraud, name, f, facts)}
@@ -88,7 +88,9 @@ def _flags(turn: Turn, hits: Iterable[RuleHit], fraud: Fraud, facts: Facts) -> d
         if hit.hold:
             known = s.judged.flags.get(hit.rule)
             same = known is not None and not known.pool and known.why == hit.why
-            flags[hit.rule] = Flag(hit.hold, hit.why, known.since if known and same else now, version, False, hit.failed)
+            flags[hit.rule] = Flag(
+                hit.hold, hit.why, known.since if known and same else now, version, False, hit.failed
+            )
     return flags
 
 
@@ -141,10 +143,10 @@ def flag(turn: Turn, hits: Iterable[RuleHit], decision: str) -> None:
 
 
 def due(turn: Turn) -> None:
-    """A Tick: judge anew what is due."""
+    """A Tick: judge anew what is due. An order that somebody released meanwhile is left in peace."""
     s = turn.state
     if 0 < s.judged.recheck <= turn.command.time:
-        if is_live(s):
+        if s.holds and is_live(s):
             check(turn)
         else:
             s.judged = msgspec.structs.replace(s.judged, recheck=0)

@@ -6,7 +6,19 @@ import msgspec
 
 from .values import Address, RefundLine, ReturnLine
 
-__all__ = ["Cancel", "Flag", "Fulfilment", "Header", "Hold", "Judged", "PaymentFact", "RefundFact", "ReturnFact", "Scan", "StoredAddress"]
+__all__ = [
+    "Cancel",
+    "Flag",
+    "Fulfilment",
+    "Header",
+    "Hold",
+    "Judged",
+    "PaymentFact",
+    "RefundFact",
+    "ReturnFact",
+    "Scan",
+    "StoredAddress",
+]
 
 
 class StoredAddress(Address, frozen=True, array_like=True):

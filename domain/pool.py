@@ -54,9 +54,7 @@ HANDLERS: dict[type, Callable[[Session, Any], None]] = {
 }
 
 
-def handle(
-    view: PoolView, command: PoolCommand, rules: RuleSet, conditions: Conditions = UNCOMPILED
-) -> PoolResult:
+def handle(view: PoolView, command: PoolCommand, rules: RuleSet, conditions: Conditions = UNCOMPILED) -> PoolResult:
     """Apply a command to the pool of ``view``.
 
     ``rules`` are the checked rules in force, with those for this pool still to be laid over them; ``conditions`` judges what
@@ -68,10 +66,12 @@ def handle(
         meta = view.load(Meta, "")
         if meta is None or isinstance(command, RulesPublished):
             return PoolResult([], [])
-        s = Session(view, meta.pool, command.time, command.trace, of_pool(rules, meta.pool), conditions)
+        s = Session(view, meta.pool, command.time, command.trace, of_pool(rules, meta.pool), conditions=conditions)
         tick(s)
     else:
-        s = Session(view, command.pool, command.time, command.trace, of_pool(rules, command.pool), conditions)
+        s = Session(
+            view, command.pool, command.time, command.trace, of_pool(rules, command.pool), conditions=conditions
+        )
         HANDLERS[type(command)](s, command)
         serve_freed(s)
     s.work.flush()

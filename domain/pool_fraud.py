@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .commands import AllocationRequested
 from .conditions import CUSTOMER
-from .fraud import compiled_fraud, judge
+from .fraud import Look, compiled_fraud, judge
 from .pool_judge import facts_of
 from .pool_session import Session
 from .pool_state import Customer, CustomerOrder, PoolOrder, PoolRequest
@@ -31,7 +31,8 @@ def suspicious(s: Session, order: PoolOrder, request: PoolRequest, c: Allocation
     rules = [r for r in fraud.pool if r.name not in c.waivers and (c.customer_key or not r.velocity)]
     watched = frozenset({f"customer:{c.customer_key}", f"address:{c.address_hash}"})
     facts = facts_of(s, order.key, request, lambda: figures(customer, c))
-    return judge(rules, fraud, s.conditions, facts, lambda: watched, lambda v: _exceeds(customer, c, v))[0]
+    look = Look(s.conditions, facts, lambda: watched, lambda v: _exceeds(customer, c, v))
+    return judge(rules, fraud, look)[0]
 
 
 def _counted(s: Session, c: AllocationRequested) -> Customer:

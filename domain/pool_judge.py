@@ -30,7 +30,9 @@ class _Unjudged(Exception):
         self.hit = RuleHit(rule, _HOLD, f"{rule} could not be judged: {why}", failed=True)
 
 
-def facts_of(s: Session, order_key: str, request: PoolRequest, customer: Callable[[], dict[str, int]] | None = None) -> Facts:
+def facts_of(
+    s: Session, order_key: str, request: PoolRequest, customer: Callable[[], dict[str, int]] | None = None
+) -> Facts:
     """What conditions see of a request. ``customer``: makes the figures of its customer, for fraud rules."""
     channel, _, rest = order_key.partition(":")
     judged = request.judged or RequestJudged()
@@ -80,9 +82,7 @@ def judge_request(s: Session, order_key: str, request: PoolRequest) -> RuleHit |
         )
         judged.barred = [d.id for d in s.rules.depots if d.when and not holds(f"depots.{d.id}", d.when)]
         routing = s.rules_for(order_key).routing
-        judged.variant = next(
-            (v.name for v in routing.variants if holds(f"routing.variants.{v.name}", v.when)), ""
-        )
+        judged.variant = next((v.name for v in routing.variants if holds(f"routing.variants.{v.name}", v.when)), "")
         split = _variant(routing, judged.variant).split
         judged.whole = bool(split.when) and not holds("routing.split", split.when)
     except _Unjudged as e:

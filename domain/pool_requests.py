@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .commands import AllocationReleased, AllocationRequested, BackorderCancelled
 from .errors import Rejected
-from .pool_freed import free_units
 from .pool_fraud import suspicious
+from .pool_freed import free_units
 from .pool_judge import judge_request
 from .pool_queue import DAY_MS, finish, leave, rejoin, requeue, timer, units_by_sku
 from .pool_serve import answer_new, hold_back, hold_waiting, serve_waiting

@@ -28,7 +28,16 @@ from .pool_stock import Ledger, available
 from .priority import split_queue_key
 from .values import AllocationPlan, DemandLine, LineQty, RuleHit
 
-__all__ = ["answer_new", "give_back_day", "give_up", "hold_back", "hold_waiting", "serve_freed", "serve_waiting", "walk"]
+__all__ = [
+    "answer_new",
+    "give_back_day",
+    "give_up",
+    "hold_back",
+    "hold_waiting",
+    "serve_freed",
+    "serve_waiting",
+    "walk",
+]
 
 Walked = tuple[str, dict[str, int]]
 
@@ -127,7 +136,9 @@ def _waiting(lines: list[DemandLine]) -> list[WaitingLine]:
 
 def _decide(s: Session, order: PoolOrder, request: PoolRequest, walked: Walked | None) -> Decision:
     full = {d.id: days for d in s.rules.depots if d.capacity_per_day and (days := _full_days(s, d.id))}
-    return decide(want_of(request, routing_of(s, order, request)), usable(s, order, request, walked), s.compiled, s.now, full)
+    return decide(
+        want_of(request, routing_of(s, order, request)), usable(s, order, request, walked), s.compiled, s.now, full
+    )
 
 
 def _full_days(s: Session, depot: str) -> set[str]:

@@ -37,6 +37,7 @@ class Session:
         now: int,
         trace: str,
         rules: RuleSet,
+        *,
         conditions: Conditions = UNCOMPILED,
     ) -> None:
         self.work = Work(view)

@@ -38,9 +38,9 @@ def rank(
             continue
         if (c.services and service not in c.services) or (c.channels and channel not in c.channels):
             continue
-        if not c.due_within_hours or _due(latest_delivery, now, c.due_within_hours):
-            if not c.when or holds(c):
-                return min(i, MAX_RANK), c.name
+        due = not c.due_within_hours or _due(latest_delivery, now, c.due_within_hours)
+        if due and (not c.when or holds(c)):
+            return min(i, MAX_RANK), c.name
     return min(len(classes), MAX_RANK), "other"
 
 

@@ -27,7 +27,10 @@ class CelConditions:
         self._facts: Facts = _nothing
         self._context = cel.Context(functions=dict(FUNCTIONS))
         # Asked for a variable only where the expression comes to it: an order is never turned into CEL values as a whole.
-        self._context.set_variable_resolver(lambda name: self._facts(name))
+        self._context.set_variable_resolver(self._fact)
+
+    def _fact(self, name: str) -> object:
+        return self._facts(name)
 
     def holds(self, when: str, facts: Facts) -> bool:
         """Is it true? Raises ConditionFailed where it can't be judged, is no condition, or gives neither true nor false."""

@@ -132,7 +132,9 @@ def _same_name(before: str, after: str, differs: bool) -> None:
     from ops.errors import UserError
 
     if before == after and differs:
-        raise UserError(f"version {after} is in force or ahead with another content: give the file another version, or none")
+        raise UserError(
+            f"version {after} is in force or ahead with another content: give the file another version, or none"
+        )
 
 
 def _summary(n: int, version: str, execute: bool) -> str:

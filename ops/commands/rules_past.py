@@ -145,7 +145,9 @@ def withdraw(
         typer.echo(json.dumps({"version": version, "from": ahead[version].since, "withdrawn": execute}))
         return
     since = rfc3339(ahead[version].since)
-    typer.echo(f"version {version} (from {since}) " + ("is withdrawn" if execute else "would be withdrawn: add --execute"))
+    typer.echo(
+        f"version {version} (from {since}) " + ("is withdrawn" if execute else "would be withdrawn: add --execute")
+    )
 
 
 def _target(published: list[RulesPublished], current: str, version: str) -> RulesPublished:

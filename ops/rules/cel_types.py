@@ -31,26 +31,37 @@ _CALLS = {
 }
 _TEXT = {"contains": "bool", "startsWith": "bool", "endsWith": "bool", "matches": "bool"}
 _TIME = dict.fromkeys(
-    ("getHours", "getMinutes", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getMonth"), "int"
+    ("getHours", "getMinutes", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getMonth"),
+    "int",
 )
 _MACROS = {"exists": "bool", "all": "bool", "exists_one": "bool", "filter": "", "map": ""}
-_DAYS = {"string": "text", "int": "a whole number", "double": "a number", "bool": "true or false", "timestamp": "a time"}
+_DAYS = {
+    "string": "text",
+    "int": "a whole number",
+    "double": "a number",
+    "bool": "true or false",
+    "timestamp": "a time",
+}
 
 
 def check_condition(text: str, place: str) -> CelError | None:
     """What is wrong with a condition; None: nothing. ``place``: order, pool or customer (``conditions.Variable``)."""
     try:
-        node = parse(text)
-        kind = _Types(place).of(node, {})
-        if kind not in ("bool", _DYN):
-            raise CelError(node.at, f"this is {_said(kind)}, not true or false", "compare it, as in total > 5000")
-        cel.compile(text)
-        _regexes(node)
+        _check(text, place)
     except CelError as e:
         return e
     except ValueError as e:
         return CelError(0, f"this is no CEL: {str(e).splitlines()[0][:200]}")
     return None
+
+
+def _check(text: str, place: str) -> None:
+    node = parse(text)
+    kind = _Types(place).of(node, {})
+    if kind not in ("bool", _DYN):
+        raise CelError(node.at, f"this is {_said(kind)}, not true or false", "compare it, as in total > 5000")
+    cel.compile(text)
+    _regexes(node)
 
 
 def _regexes(node: Node) -> None:
@@ -68,8 +79,12 @@ def _said(kind: str) -> str:
 
 
 def _same(a: str, b: str) -> bool:
-    return _DYN in (a, b) or a == b or (a in _NUMBERS and b in _NUMBERS) or {a, b} == {"list(dyn)", b or a} or (
-        a.startswith("list(") and b.startswith("list(") and "list(dyn)" in (a, b)
+    return (
+        _DYN in (a, b)
+        or a == b
+        or (a in _NUMBERS and b in _NUMBERS)
+        or {a, b} == {"list(dyn)", b or a}
+        or (a.startswith("list(") and b.startswith("list(") and "list(dyn)" in (a, b))
     )
 
 
@@ -93,7 +108,11 @@ class _Types:
             return v.type
         known = [name for name, x in VARIABLES.items() if self.place in x.places]
         if v is not None:
-            where = {"order": "checks and fraud rules", "customer": "fraud rules", "pool": "routing, depots and priorities"}
+            where = {
+                "order": "checks and fraud rules",
+                "customer": "fraud rules",
+                "pool": "routing, depots and priorities",
+            }
             only = " and ".join(where[p] for p in v.places)
             with_ = "" if self.place != "customer" else ": not beside `customer` or `velocity`"
             raise CelError(n.at, f"{n.text} is only known in {only}{with_}", f"known here: {', '.join(known)}")
@@ -107,7 +126,9 @@ class _Types:
             if n.text in _FIELDS[kind]:
                 return _FIELD_TYPES[kind][n.text]
             names = list(_FIELDS[kind])
-            raise CelError(n.at, f"{kind} has no field {n.text}", closest(n.text, names) or f"it has {', '.join(names)}")
+            raise CelError(
+                n.at, f"{kind} has no field {n.text}", closest(n.text, names) or f"it has {', '.join(names)}"
+            )
         if kind in (_DYN, "map"):
             return _DYN
         hint = f"as in {n.of[0].text}.exists(x, x.{n.text} …)" if kind == "list(line)" else ""
@@ -213,7 +234,9 @@ class _Types:
         if not (kind.startswith("list(") or kind == _DYN):
             raise CelError(n.at, f"{n.text} is for a list, this is {_said(kind)}", "lines, tags, skus, problems")
         if len(n.of) != 3 or n.of[1].kind != "name":
-            raise CelError(n.at, f"{n.text} takes a name and what is asked of it", f"as in lines.{n.text}(x, x.qty > 1)")
+            raise CelError(
+                n.at, f"{n.text} takes a name and what is asked of it", f"as in lines.{n.text}(x, x.qty > 1)"
+            )
         self.macros += 1
         if self.macros > 2:
             raise CelError(n.at, "lists within lists within lists", "two at most: an order may have a thousand lines")

@@ -59,12 +59,20 @@ def _place_of(rule: dict[str, Any]) -> str:
     """A fraud rule over other orders is judged in the pool, which knows less of this one."""
     when = rule.get("when")
     velocity = Velocity(1) if rule.get("velocity") else None
-    return "customer" if needs_history(FraudRule("x", when if isinstance(when, str) else "", velocity=velocity)) else "order"
+    return (
+        "customer"
+        if needs_history(FraudRule("x", when if isinstance(when, str) else "", velocity=velocity))
+        else "order"
+    )
 
 
 def _rules(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     layers: list[tuple[Path, Any]] = [((), data)]
-    layers += [(("channels", k), v) for k, v in (data.get("channels") or {}).items() if isinstance(v, dict)] if isinstance(data.get("channels"), dict) else []
+    layers += (
+        [(("channels", k), v) for k, v in (data.get("channels") or {}).items() if isinstance(v, dict)]
+        if isinstance(data.get("channels"), dict)
+        else []
+    )
     for prefix, group in layers:
         for i, rule in enumerate(group.get("fraud") or [] if isinstance(group.get("fraud"), list) else []):
             if isinstance(rule, dict):
@@ -95,7 +103,11 @@ def _fraud(data: dict[str, Any]) -> Iterator[Finding]:
 def _known_to_the_pool(path: Path, lists: dict[str, Any], named: list[Any]) -> Iterator[Finding]:
     kinds = {str(x).partition(":")[0] for name in named for x in lists.get(name) or ()}
     if kinds - {"customer", "address"}:
-        yield (*path, "listed"), "a rule with `velocity` sees only address: and customer: hashes", "split it in two rules"
+        yield (
+            (*path, "listed"),
+            "a rule with `velocity` sees only address: and customer: hashes",
+            "split it in two rules",
+        )
 
 
 def _layers(data: dict[str, Any]) -> Iterator[Finding]:

@@ -184,7 +184,7 @@ def _looked(e: msgspec.Struct, actual: dict[str, Any]) -> tuple[Any, Any]:
 def _event(e: EventExpect, x: OrderEvent) -> tuple[Any, Any]:
     units = {u.line_id: u.qty for u in x.lines}
     fields = {f: getattr(x, f) for f in ("status", "depot", "reason", "amount", "complete", "intervention", "actor")}
-    return _looked(e, {"units": units, **fields})
+    return _looked(e, {"units": units, "rules": x.rule_version, **fields})
 
 
 def _effect(e: EffectExpect, x: Effect) -> tuple[Any, Any]:

@@ -146,6 +146,7 @@ class EventExpect(_Form, frozen=True):
     complete: bool | None = None
     intervention: bool | None = None
     actor: str | None = None
+    rules: str | None = None
 
 
 class EffectExpect(_Form, frozen=True):

@@ -117,7 +117,9 @@ class World:
         """Publish rules to both aggregates: in force at once, or from their `effective_from` on."""
         body = msgspec.json.encode(rules).decode()
         head = self.facts.head("RulesPublished", self.now, "rules")
-        record = c.RulesPublished(**head, name="default", version=rules.version, body=body, effective_from=effective_ms(rules))
+        record = c.RulesPublished(
+            **head, name="default", version=rules.version, body=body, effective_from=effective_ms(rules)
+        )
         self.send([("orders", record), ("pools", record)])
 
     def _replay(self) -> None:
