@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -99,20 +99,33 @@ def _line(x: Any, qty: int) -> dict[str, object]:
     return {"sku": x.sku, "qty": qty, "line_id": x.line_id, "set": x.bundle_id}
 
 
+class _Known(dict[str, object]):
+    """Variables by name, each made at its first asking."""
+
+    __slots__ = ("_make", "_of")
+
+    def __init__(self, make: Mapping[str, Callable[[Any], object]], of: object) -> None:
+        super().__init__()
+        self._make = make
+        self._of = of
+
+    def __missing__(self, name: str) -> object:
+        make = self._make.get(name)
+        found = self[name] = MISSING if make is None else make(self._of)
+        return found
+
+
 def of_order(state: OrderState, header: Header, rules: RuleSet, now: int) -> Facts:
     """The facts of an order as it stands. ``now``: UTC ms."""
     channel, account, _ = state.key.split(":", 2)
-    order = _Order(state, header, channel, account, rules, now)
-
-    def fact(name: str) -> object:
-        make = _ORDER.get(name)
-        return MISSING if make is None else make(order)
-
-    return fact
+    return _Known(_ORDER, _Order(state, header, channel, account, rules, now)).__getitem__
 
 
 class RequestFacts(msgspec.Struct, frozen=True):
-    """A request for units, as conditions see it. ``lines``: anything with line_id, sku, qty and bundle_id; times in UTC ms."""
+    """A request for units, as conditions see it. ``lines``: anything with line_id, sku, qty and bundle_id; times in UTC ms.
+
+    ``zone``: the rules' timezone; ``customer``: makes the figures of ``conditions.CUSTOMER``.
+    """
 
     channel: str
     account: str
@@ -127,30 +140,32 @@ class RequestFacts(msgspec.Struct, frozen=True):
     lines: Sequence[Any]
     placed_at: int
     now: int
+    zone: str
+    customer: Callable[[], dict[str, int]] | None = None
 
 
-_REQUEST: dict[str, Callable[[RequestFacts, str], object]] = {
-    "billing_country": lambda r, _: r.billing_country or r.country,
-    "items": lambda r, _: sum(x.qty for x in r.lines),
-    "lines": lambda r, _: [_line(x, x.qty) for x in r.lines],
-    "skus": lambda r, _: [x.sku for x in r.lines],
-    "placed_at": lambda r, _: _moment(r.placed_at),
-    "now": lambda r, _: _moment(r.now),
-    "hour": lambda r, zone: _local(r.now, zone).hour,
-    "weekday": lambda r, zone: WEEK[_local(r.now, zone).weekday()],
+_REQUEST: dict[str, Callable[[RequestFacts], object]] = {
+    "channel": lambda r: r.channel,
+    "account": lambda r: r.account,
+    "country": lambda r: r.country,
+    "postcode": lambda r: r.postcode,
+    "billing_country": lambda r: r.billing_country or r.country,
+    "service": lambda r: r.service,
+    "currency": lambda r: r.currency,
+    "total": lambda r: r.total,
+    "tags": lambda r: r.tags,
+    "risk": lambda r: r.risk,
+    "items": lambda r: sum(x.qty for x in r.lines),
+    "lines": lambda r: [_line(x, x.qty) for x in r.lines],
+    "skus": lambda r: [x.sku for x in r.lines],
+    "placed_at": lambda r: _moment(r.placed_at),
+    "now": lambda r: _moment(r.now),
+    "hour": lambda r: _local(r.now, r.zone).hour,
+    "weekday": lambda r: WEEK[_local(r.now, r.zone).weekday()],
+    "customer": lambda r: r.customer() if r.customer else MISSING,
 }
-_PLAIN = frozenset({"channel", "account", "country", "postcode", "service", "currency", "total", "tags", "risk"})
 
 
-def of_request(request: RequestFacts, zone: str, customer: Callable[[], dict[str, int]] | None = None) -> Facts:
-    """The facts of a request. ``zone``: the rules' timezone; ``customer``: makes the figures of ``conditions.CUSTOMER``."""
-
-    def fact(name: str) -> object:
-        if name in _PLAIN:
-            return getattr(request, name)
-        if name == "customer" and customer is not None:
-            return customer()
-        make = _REQUEST.get(name)
-        return MISSING if make is None else make(request, zone)
-
-    return fact
+def of_request(request: RequestFacts) -> Facts:
+    """The facts of a request."""
+    return _Known(_REQUEST, request).__getitem__

@@ -28,12 +28,16 @@ _CUSTOMER = re.compile(r"\bcustomer\b")
 
 
 class Fraud(msgspec.Struct, frozen=True):
-    """A rule set's fraud rules by where they are judged. ``lists``: name → hashes; ``by_name``: all of them."""
+    """A rule set's fraud rules by where they are judged. ``lists``: name → hashes; ``by_name``: all of them.
+
+    ``kinds``: what is hashed in the lists (``hashes.HASHED``): nothing else of an order need be.
+    """
 
     order: list[FraudRule]
     pool: list[FraudRule]
     lists: dict[str, frozenset[str]]
     by_name: dict[str, FraudRule]
+    kinds: frozenset[str]
 
 
 def needs_history(rule: FraudRule) -> bool:
@@ -54,6 +58,7 @@ def compiled_fraud(rules: RuleSet) -> Fraud:
         [r for r in rules.fraud if needs_history(r)],
         {name: frozenset(values) for name, values in rules.lists.items()},
         {r.name: r for r in rules.fraud},
+        frozenset(value.partition(":")[0] for values in rules.lists.values() for value in values),
     )
     if len(_known) >= 256:
         _known.clear()

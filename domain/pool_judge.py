@@ -51,9 +51,9 @@ def facts_of(
             request.lines,
             request.placed_at,
             s.now,
-        ),
-        s.rules.timezone,
-        customer,
+            s.rules.timezone,
+            customer,
+        )
     )
 
 

@@ -26,22 +26,18 @@ class CelConditions:
         self._programs: dict[str, cel.Program] = {}
         self._facts: Facts = _nothing
         self._context = cel.Context(functions=dict(FUNCTIONS))
-        # Asked for a variable only where the expression comes to it: an order is never turned into CEL values as a whole.
-        self._context.set_variable_resolver(self._fact)
-
-    def _fact(self, name: str) -> object:
-        return self._facts(name)
 
     def holds(self, when: str, facts: Facts) -> bool:
         """Is it true? Raises ConditionFailed where it can't be judged, is no condition, or gives neither true nor false."""
         program = self._programs.get(when) or self._compile(when)
-        self._facts = facts
+        if facts is not self._facts:
+            # Asked for a variable only where the expression comes to it: an order is never turned into CEL values as a whole.
+            self._context.set_variable_resolver(facts)
+            self._facts = facts
         try:
             result = program.execute(self._context)
         except Exception as e:
             raise ConditionFailed(_why(e)) from e
-        finally:
-            self._facts = _nothing
         if result is True or result is False:
             return result
         raise ConditionFailed(f"neither true nor false but {type(result).__name__}")
