@@ -73,9 +73,9 @@ def test_what_is_wrong_is_said_with_its_place_and_the_way_out(text: str, place: 
 @pytest.mark.parametrize(
     ("written", "line", "column"),
     [
-        pytest.param("when: total > 5 && fooo", 5, 26, id="plain"),
-        pytest.param('when: "total > 5 && fooo"', 5, 27, id="double-quotes"),
-        pytest.param("when: 'country == ''NL'' && fooo'", 5, 35, id="single-quotes-doubled"),
+        pytest.param("when: total > 5 && fooo", 5, 24, id="plain"),
+        pytest.param('when: "total > 5 && fooo"', 5, 25, id="double-quotes"),
+        pytest.param("when: 'country == ''NL'' && fooo'", 5, 33, id="single-quotes-doubled"),
         pytest.param("when: >-\n        total > 5\n        && fooo", 7, 12, id="folded"),
         pytest.param("when: |\n        total > 5\n          && fooo", 7, 14, id="block"),
         pytest.param("when: total > 5\n      && fooo", 6, 10, id="plain-over-two-lines"),
