@@ -11,12 +11,15 @@ from typing import Any
 
 import httpx
 
+from connectors.transport import AioTransport
+
 from .config import ShopifyAccount
 
 __all__ = ["GraphqlError", "ShopifyClient", "Throttled"]
 
 _TRIES = 5
 _LONGEST_WAIT = 60.0
+_TIMEOUT_SECONDS = 20.0
 _PERMANENT = frozenset({"ACCESS_DENIED", "undefinedField", "argumentLiteralsIncompatible", "variableMismatch"})
 
 
@@ -53,8 +56,8 @@ class ShopifyClient:
         self._http = httpx.AsyncClient(
             base_url=f"{account.api_url.rstrip('/')}/admin/api/{account.api_version}/",
             headers={"X-Shopify-Access-Token": account.token, "Accept": "application/json"},
-            timeout=httpx.Timeout(20.0, connect=5.0),
-            transport=transport,
+            timeout=_TIMEOUT_SECONDS,
+            transport=transport or AioTransport(_TIMEOUT_SECONDS),
         )
 
     async def get(self, path: str, params: Mapping[str, str | int] | None = None) -> httpx.Response:

@@ -96,9 +96,9 @@ class Intake:
         finally:
             self._open -= 1
             self.metrics.open.set(self._open)
-        self.metrics.deliveries.labels(channel, account, answer.outcome).inc()
+        self.metrics.delivered(channel, account, answer.outcome)
         if answer.status == 200:
-            self.metrics.seconds.labels(channel).observe(self._monotonic() - started)
+            self.metrics.stored(channel, self._monotonic() - started)
         else:
             _LOG.warning("refused", channel=channel, account=account, status=answer.status, outcome=answer.outcome)
         return answer

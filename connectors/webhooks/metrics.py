@@ -27,7 +27,22 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._outcomes: dict[tuple[str, str, str], Counter] = {}
+        self._durations: dict[str, Histogram] = {}
         self.open = Gauge("wharf_webhook_open", "Requests under way", registry=self.registry)
+
+    def delivered(self, channel: str, account: str, outcome: str) -> None:
+        """Count a delivery. (The library's look-up of a labelled counter costs more than its increment.)"""
+        key = (channel, account, outcome)
+        if key not in self._outcomes:
+            self._outcomes[key] = self.deliveries.labels(*key)
+        self._outcomes[key].inc()
+
+    def stored(self, channel: str, seconds: float) -> None:
+        """Note how long a stored delivery took."""
+        if channel not in self._durations:
+            self._durations[channel] = self.seconds.labels(channel)
+        self._durations[channel].observe(seconds)
 
     def text(self) -> bytes:
         """Prometheus's text format."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -13,7 +13,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 __all__ = ["Backlog", "KafkaPublisher", "NotPublished", "Outgoing", "Publisher", "TooLarge"]
 
 _LOG = structlog.get_logger()
-_POLL_SECONDS = 0.1
+_POLL_SECONDS, _IDLE_SECONDS = 0.002, 0.1
+"""How often delivery reports are fetched: while records are under way, and else (errors of the client come that way too)."""
+_STOP_SECONDS = 10.0
 
 
 class Outgoing(NamedTuple):
@@ -51,7 +53,7 @@ class Publisher(Protocol):
 
 
 class _Batch:
-    """The records of one ``publish`` that still wait for their acknowledgement. Touched by the poll thread only, once produced."""
+    """The records of one ``publish`` that still wait for their acknowledgement."""
 
     __slots__ = ("error", "future", "left")
 
@@ -62,8 +64,9 @@ class _Batch:
 
 
 class KafkaPublisher:
-    """An idempotent producer (acks=all) whose delivery reports one thread collects.
+    """An idempotent producer (acks=all) whose delivery reports the event loop fetches every few milliseconds.
 
+    A thread that waits for them would take the interpreter's lock from the loop for each: a tenth of the server's time.
     The queue is bounded in bytes and in time: a full queue is ``Backlog`` at once, a late acknowledgement ``NotPublished`` after
     ``deadline`` seconds. After a fatal producer error it stays unhealthy: start the process again.
     """
@@ -72,10 +75,10 @@ class KafkaPublisher:
         """``config``: librdkafka properties with ``bootstrap.servers``."""
         self._deadline = deadline
         self._fatal = ""
-        self._done: list[_Batch] = []
-        self._stop = threading.Event()
+        self._under_way = 0
+        self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._next: asyncio.TimerHandle | None = None
         self._producer = Producer(
             {
                 "linger.ms": 2,
@@ -98,17 +101,19 @@ class KafkaPublisher:
         return not self._fatal
 
     def start(self) -> None:
-        """Begin collecting delivery reports, for the running event loop."""
+        """Begin fetching delivery reports, in the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._poll, name="kafka-publisher", daemon=True)
-        self._thread.start()
+        self._poll()
 
     async def stop(self) -> None:
         """Wait for what is under way (10 s at most), then end."""
-        await asyncio.to_thread(self._producer.flush, 10.0)
-        self._stop.set()
-        if self._thread:
-            await asyncio.to_thread(self._thread.join, 5.0)
+        end = time.monotonic() + _STOP_SECONDS
+        while len(self._producer) and time.monotonic() < end:
+            self._producer.poll(0)
+            await asyncio.sleep(_POLL_SECONDS)
+        self._stopped = True
+        if self._next:
+            self._next.cancel()
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Return once all records are acknowledged by all in-sync replicas. Raises NotPublished."""
@@ -131,8 +136,9 @@ class KafkaPublisher:
         def report(error: KafkaError | None, _: Any) -> None:
             batch.error = batch.error or error
             batch.left -= 1
-            if batch.left == 0:
-                self._done.append(batch)
+            self._under_way -= 1
+            if batch.left == 0 and not batch.future.done():
+                batch.future.set_result(None)
 
         for r in records:
             try:
@@ -143,25 +149,23 @@ class KafkaPublisher:
                 error: KafkaError = e.args[0]
                 kind = TooLarge if error.code() == KafkaError.MSG_SIZE_TOO_LARGE else NotPublished
                 raise kind(error.str()) from e
+            self._under_way += 1
+        self._hurry()
 
     def _poll(self) -> None:
-        """One wake-up of the event loop for all batches that a poll completed."""
-        while not self._stop.is_set():
-            self._producer.poll(_POLL_SECONDS)
-            if self._done:
-                done, self._done = self._done, []
-                try:
-                    self._loop.call_soon_threadsafe(_settle, done)  # type: ignore[union-attr]  # start() set it
-                except RuntimeError:
-                    return  # the loop is closed: nobody waits any more
+        """Fetch reports, and come back."""
+        self._producer.poll(0)
+        if self._loop and not self._stopped:
+            pause = _POLL_SECONDS if self._under_way else _IDLE_SECONDS
+            self._next = self._loop.call_later(pause, self._poll)
+
+    def _hurry(self) -> None:
+        """Records are under way: do not wait until the end of an idle pause."""
+        if self._loop and self._next and self._next.when() > self._loop.time() + _POLL_SECONDS:
+            self._next.cancel()
+            self._next = self._loop.call_later(_POLL_SECONDS, self._poll)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._fatal = error.str()
         _LOG.warning("kafka", code=error.name(), reason=error.str(), fatal=error.fatal())
-
-
-def _settle(batches: list[_Batch]) -> None:
-    for batch in batches:
-        if not batch.future.done():
-            batch.future.set_result(None)

@@ -33,6 +33,8 @@ class Batch:
 
     ``first`` is where reading began (not the first record: transaction markers take offsets too), ``last`` the last record's
     offset, poison counted. So ranges join without a gap, and reading again from ``first`` gives the same range.
+
+    ``messages``: records that nobody has decoded; then ``offsets`` are theirs, and there are no ``events`` until ``read``.
     """
 
     topic: str
@@ -42,14 +44,29 @@ class Batch:
     offsets: list[int] = field(default_factory=list)
     events: list[Record] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
 
     @property
     def key(self) -> Key:
         """Topic and partition."""
         return self.topic, self.partition
 
+    def take(self, message: Message) -> None:
+        """Take the next record as it is. Its offset must be above ``last``."""
+        self.last = int(message.offset())  # type: ignore[arg-type]  # a consumed message has one
+        self.offsets.append(self.last)
+        self.messages.append(message)
+
+    def read(self) -> None:
+        """Decode what was taken."""
+        messages, self.messages, self.offsets = self.messages, [], []
+        last = self.last
+        for message in messages:
+            self.add(message)
+        self.last = last
+
     def add(self, message: Message) -> None:
-        """Take the next record. Its offset must be above ``last``."""
+        """Take and decode the next record. Its offset must be above ``last``."""
         offset = message.offset()
         try:
             event = codec.decode(message.value() or b"")
@@ -66,13 +83,15 @@ class Batch:
         """The part from offset ``first`` to ``last``, both included."""
         low, high = bisect_right(self.offsets, first - 1), bisect_right(self.offsets, last)
         bad = [p for p in self.poison if first <= (p.message.offset() or 0) <= last]
-        return Batch(self.topic, self.partition, first, last, self.offsets[low:high], self.events[low:high], bad)
+        parts = self.offsets[low:high], self.events[low:high], bad, self.messages[low:high]
+        return Batch(self.topic, self.partition, first, last, *parts)
 
 
 class Buffer:
-    """The batches being collected."""
+    """The batches being collected. ``decode`` False: records are taken as they are (`Batch.take`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, decode: bool = True) -> None:
+        self._decode = decode
         self._batches: dict[Key, Batch] = {}
         self._positions: dict[Key, int] = {}
 
@@ -83,19 +102,27 @@ class Buffer:
 
     def add(self, messages: Iterable[Message]) -> None:
         """Take records, each partition's in order."""
+        topic, partition = None, -1
+        position: int | None = None
         for m in messages:
-            key = (str(m.topic()), int(m.partition()))
-            position = self._positions.get(key)
-            if position is None or int(m.offset()) < position:  # fetched before a rebalance took or moved the partition
+            if m.partition() != partition or m.topic() != topic:  # they come in runs
+                topic, partition = m.topic(), m.partition()
+                key = (str(topic), int(partition))
+                position = self._positions.get(key)
+            if position is None or m.offset() < position:  # fetched before a rebalance took or moved the partition
                 continue
-            if key not in self._batches:
-                self._batches[key] = Batch(*key, first=position)
-            self._batches[key].add(m)
+            batch = self._batches.get(key)
+            if batch is None:
+                batch = self._batches[key] = Batch(*key, first=position)
+            if self._decode:
+                batch.add(m)
+            else:
+                batch.take(m)
 
     @property
     def records(self) -> int:
         """How many records wait."""
-        return sum(len(b.events) + len(b.poison) for b in self._batches.values())
+        return sum(len(b.offsets) + len(b.poison) for b in self._batches.values())
 
     def batches(self) -> list[Batch]:
         """All of them, by topic and partition."""

@@ -23,7 +23,7 @@ from .dead_letters import DeadLetters
 from .progress import StateMismatch
 from .ranges import Rewind, Stored, resume_at
 from .rows import TABLES
-from .writer import Writer
+from .writer import Writer, in_process
 
 __all__ = ["Limits", "Port", "Sink", "StateMismatch"]
 
@@ -44,7 +44,7 @@ class Port:
 class Limits:
     """When a batch is written, and how long a failed write waits (seconds)."""
 
-    records: int = 20_000
+    records: int = 100_000
     linger: float = 0.5
     back_off: float = 0.25
     back_off_max: float = 15.0
@@ -71,12 +71,10 @@ class Sink:
         self.limits = limits or Limits()
         self._client = client
         self._writer = Writer(client, DeadLetters(config, group))
-        self._buffer = Buffer()
+        self._buffer = Buffer(decode=not in_process(client))
         self._stop = port.event()
         self._clock = port.clock
         self._due = 0.0
-        self.written = self.poison = 0
-        """Events and dead letters of the batches that are in, since the start."""
         self.last_write: float | None = None
         """When the last batch went in (UTC seconds)."""
         self._consumer = port.consumer(
@@ -93,6 +91,16 @@ class Sink:
             },
             logger=logging.getLogger("wharf.kafka"),
         )
+
+    @property
+    def written(self) -> int:
+        """Events written since the start, repeats too."""
+        return self._writer.events
+
+    @property
+    def poison(self) -> int:
+        """Dead letters since the start, repeats too."""
+        return self._writer.poison
 
     def stop(self) -> None:
         """Let `run` end after the batch in hand."""
@@ -140,8 +148,6 @@ class Sink:
             return True
         self._buffer.done(done)
         if done:
-            self.written += sum(len(b.events) for b in done)
-            self.poison += sum(len(b.poison) for b in done)
             self.last_write = time.time()
             offsets = [TopicPartition(b.topic, b.partition, b.last + 1) for b in done]
             self._consumer.commit(offsets=offsets, asynchronous=True)

@@ -7,15 +7,38 @@ and a restart are the same thing. Any call may raise; then call `write` again wi
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import structlog
+
 from . import progress
+from .avro import AvroTable
 from .batches import Batch, Poison
 from .ranges import Action, Incomplete, State, decide
 from .rows import TABLES, columns
 
-__all__ = ["Writer", "token"]
+__all__ = ["Writer", "in_process", "token"]
+
+log = structlog.get_logger(__name__)
+_AVRO = {topic: AvroTable(table) for topic, table in TABLES.items()}
+_ONE_BLOCK = 1 << 30
+_WHOLE: dict[str, Any] = {
+    # One insert is one block, which is there or is not, and which one token names.
+    "max_threads": 1,
+    "max_insert_threads": 1,
+    "max_block_size": _ONE_BLOCK,
+    "max_insert_block_size": _ONE_BLOCK,
+    "min_insert_block_size_rows": _ONE_BLOCK,
+    "min_insert_block_size_bytes": 0,
+}
+
+
+def in_process(client: Any) -> bool:
+    """Whether the client is chdb's: then ClickHouse reads the records themselves, from a file."""
+    return str(getattr(client, "uri", "")).startswith("chdb://")
 
 
 def token(batch: Batch) -> str:
@@ -33,6 +56,8 @@ class Writer:
         self._client = client
         self._dead_letters = dead_letters
         self._contexts: dict[str, Any] = {}
+        self.events = self.poison = 0
+        """Events and dead letters written, repeats too."""
 
     def write(self, batches: Sequence[Batch]) -> list[Batch]:
         """Write what is not in yet; returns the batches that now are, whole.
@@ -64,10 +89,37 @@ class Writer:
         for batch in batches:
             if batch.poison:
                 self._dead_letters(batch.poison)
-            if batch.events:
+            if batch.offsets:
                 self._insert(batch)
+            self.events += len(batch.offsets)
+            self.poison += len(batch.poison)
 
     def _insert(self, batch: Batch) -> None:
+        if batch.messages and not self._insert_as_is(batch):
+            batch.read()
+            if batch.poison:
+                self._dead_letters(batch.poison)
+        if batch.events:
+            self._insert_columns(batch)
+
+    def _insert_as_is(self, batch: Batch) -> bool:
+        """Whether ClickHouse read the records and took them. Where it did and the answer was lost, the token keeps them from doubling."""
+        values = [m.value() or b"" for m in batch.messages]
+        data = _AVRO[batch.topic].file(values, batch.offsets)
+        if data is None:
+            return False
+        with tempfile.TemporaryDirectory(prefix="wharf-sink-") as folder:
+            file = Path(folder) / "events.avro"
+            file.write_bytes(data)
+            try:
+                statement = _AVRO[batch.topic].statement(str(file), batch.partition)
+                self._client.command(statement, settings={**_settings(batch), **_WHOLE})
+            except Exception as e:
+                log.warning("not inserted as they are, reading one by one", batch=token(batch), error=str(e)[:300])
+                return False
+        return True
+
+    def _insert_columns(self, batch: Batch) -> None:
         table = TABLES[batch.topic]
         data = columns(table, batch.events, batch.offsets, batch.partition)
         names = list(data)
@@ -79,5 +131,9 @@ class Writer:
             column_names=names,
             column_types=self._contexts[table.name],
             column_oriented=True,
-            settings={"insert_deduplication_token": token(batch), "async_insert": 0, "insert_deduplicate": 1},
+            settings=_settings(batch),
         )
+
+
+def _settings(batch: Batch) -> dict[str, Any]:
+    return {"insert_deduplication_token": token(batch), "async_insert": 0, "insert_deduplicate": 1}
