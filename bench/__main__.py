@@ -29,6 +29,10 @@ BENCHMARKS = {
     "order-job": Benchmark("bench.order_job", ("--rounds", "3"), ("--short",)),
     "staircase": Benchmark("bench.staircase"),
     "codec": Benchmark("bench.codec"),
+    "webhooks": Benchmark("bench.webhooks", (), ("--short",)),
+    "sink": Benchmark("bench.sink", (), ("--short",)),
+    "latency": Benchmark("bench.latency", (), ("--short",)),
+    "product": Benchmark("bench.product", (), ("--short",)),
 }
 
 

@@ -118,10 +118,11 @@ def main() -> None:
     """Measure, print, and with ``--save`` keep it for the page."""
     parser = argparse.ArgumentParser(prog="bench.sink", description=__doc__)
     parser.add_argument("--short", action="store_true", help="500,000 events instead of 2,000,000")
+    parser.add_argument("--events", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", action="store_true")
     args = parser.parse_args()
-    count = 500_000 if args.short else 2_000_000
+    count = args.events or (500_000 if args.short else 2_000_000)
     rows = []
     with tempfile.TemporaryDirectory(prefix="wharf-bench-") as name:
         folder = Path(name)
