@@ -5,6 +5,8 @@ Measured on a busy 2-core machine, both ends in one process: httpx with its own 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aiohttp
 import httpx
 from yarl import URL
@@ -57,6 +59,24 @@ class AioTransport(httpx.AsyncBaseTransport):
             kind = next(to for of, to in _ERRORS if isinstance(e, of))
             raise kind(str(e) or type(e).__name__, request=request) from e
         return httpx.Response(answer.status, headers=list(answer.raw_headers), content=content, request=request)
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """One POST past httpx's client (its cookies, hooks, authentication, request object): a third of the CPU, the same errors.
+
+        The answer has its ``request``, and with it ``raise_for_status``, only where it is no success.
+        """
+        try:
+            async with self._open().post(
+                URL(url, encoded=True), data=content, headers=headers, allow_redirects=False
+            ) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as e:
+            kind = next(to for of, to in _ERRORS if isinstance(e, of))
+            raise kind(str(e) or type(e).__name__, request=httpx.Request("POST", url)) from e
+        made = httpx.Response(answer.status, headers=list(answer.raw_headers), content=body)
+        if not made.is_success:
+            made.request = httpx.Request("POST", url)
+        return made
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
+import msgspec
 
 from connectors.transport import AioTransport
 
@@ -53,11 +54,14 @@ class ShopifyClient:
             raise ValueError("channels.shopify: api_url and token are needed to poll and to write back")
         self.account = account
         self._sleep = sleep
+        self._base = f"{account.api_url.rstrip('/')}/admin/api/{account.api_version}/"
+        self._headers = {"X-Shopify-Access-Token": account.token, "Accept": "application/json"}
+        self._aio = AioTransport(_TIMEOUT_SECONDS) if transport is None else None
         self._http = httpx.AsyncClient(
-            base_url=f"{account.api_url.rstrip('/')}/admin/api/{account.api_version}/",
-            headers={"X-Shopify-Access-Token": account.token, "Accept": "application/json"},
+            base_url=self._base,
+            headers=self._headers,
             timeout=_TIMEOUT_SECONDS,
-            transport=transport or AioTransport(_TIMEOUT_SECONDS),
+            transport=transport or self._aio,
         )
 
     async def get(self, path: str, params: Mapping[str, str | int] | None = None) -> httpx.Response:
@@ -71,10 +75,11 @@ class ShopifyClient:
 
     async def graphql(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The ``data`` of a query or mutation. Raises Throttled, GraphqlError, httpx errors."""
-        answer = await self._http.post("graphql.json", json={"query": query, "variables": variables})
+        answer = await self._post("graphql.json", msgspec.json.encode({"query": query, "variables": variables}))
         if answer.status_code == 429:
             raise Throttled(_retry_after(answer))
-        answer.raise_for_status()
+        if not answer.is_success:
+            answer.raise_for_status()
         body: dict[str, Any] = answer.json()
         errors = body.get("errors")
         if isinstance(errors, list) and errors:
@@ -82,6 +87,12 @@ class ShopifyClient:
         elif errors:
             raise GraphqlError(str(errors), permanent=False)
         return body.get("data") or {}
+
+    async def _post(self, path: str, content: bytes) -> httpx.Response:
+        headers = {**self._headers, "Content-Type": "application/json"}
+        if self._aio is None:
+            return await self._http.post(path, content=content, headers=headers)
+        return await self._aio.post(self._base + path, content, headers)
 
     async def close(self) -> None:
         """Close connections."""

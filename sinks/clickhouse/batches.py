@@ -53,7 +53,7 @@ class Batch:
 
     def take(self, message: Message) -> None:
         """Take the next record as it is. Its offset must be above ``last``."""
-        self.last = int(message.offset())  # type: ignore[arg-type]  # a consumed message has one
+        self.last = int(message.offset())
         self.offsets.append(self.last)
         self.messages.append(message)
 

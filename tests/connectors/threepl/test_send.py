@@ -149,10 +149,9 @@ async def test_a_wrong_token_may_be_mended_so_it_is_tried_again(start: Any, pick
         await client.close()
 
 
-async def test_a_busy_wms_says_when_to_come_again(pick: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = ThreePlClient(ThreePl(api_url="http://wms.example"))
+async def test_a_busy_wms_says_when_to_come_again(pick: Any) -> None:
     answer = httpx.MockTransport(lambda _: httpx.Response(429, headers={"Retry-After": "7"}))
-    monkeypatch.setattr(client, "_http", httpx.AsyncClient(transport=answer))
+    client = ThreePlClient(ThreePl(api_url="http://wms.example"), transport=answer)
     sent = await ThreePlSender("depot-a", client).send(pick(), 0)
     assert (sent.ok, sent.permanent, sent.retry_after) == (False, False, 7.0)
 
