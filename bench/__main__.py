@@ -29,6 +29,7 @@ BENCHMARKS = {
     "order-job": Benchmark("bench.order_job", ("--rounds", "3"), ("--short",)),
     "staircase": Benchmark("bench.staircase"),
     "codec": Benchmark("bench.codec"),
+    "fold": Benchmark("bench.fold", (), ("--short",)),
     "webhooks": Benchmark("bench.webhooks", (), ("--short",)),
     "sink": Benchmark("bench.sink", (), ("--short",)),
     "latency": Benchmark("bench.latency", (), ("--short",)),

@@ -11,6 +11,9 @@ __all__ = ["NAMESPACE", "Record", "uuid5"]
 NAMESPACE = bytes.fromhex("6f9a2c1e4b7d5e0f8a3b9c2d1e0f4a5b")
 """The namespace of every id that Wharfinger makes."""
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""A UUID's 17th digit has the variant in its upper two bits."""
+
 
 class Record(msgspec.Struct, frozen=True):
     """What every record begins with.
@@ -32,9 +35,5 @@ def uuid5(key: str, seq: int, kind: str) -> str:
 
     Made again by a replay or after a crash, it is the same; so the receiver can tell a repeat from a new thing.
     """
-    h = hashlib.sha1(NAMESPACE + f"{key}\x1f{seq}\x1f{kind}".encode(), usedforsecurity=False).digest()
-    b = bytearray(h[:16])
-    b[6] = (b[6] & 0x0F) | 0x50
-    b[8] = (b[8] & 0x3F) | 0x80
-    x = b.hex()
-    return f"{x[:8]}-{x[8:12]}-{x[12:16]}-{x[16:20]}-{x[20:]}"
+    x = hashlib.sha1(NAMESPACE + f"{key}\x1f{seq}\x1f{kind}".encode(), usedforsecurity=False).hexdigest()
+    return f"{x[:8]}-{x[8:12]}-5{x[13:16]}-{_VARIANT[x[16]]}{x[17:20]}-{x[20:32]}"

@@ -40,7 +40,7 @@ def _type(schema: Any) -> str:
 
 
 def _is_text(schema: Any) -> bool:
-    return (schema["type"] if isinstance(schema, dict) else schema) == "string"
+    return bool((schema["type"] if isinstance(schema, dict) else schema) == "string")
 
 
 class AvroTable:
