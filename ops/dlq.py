@@ -11,11 +11,11 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from ops.errors import UserError
+from schemas.dead_letters import PREFIX
 from schemas.topics import CONTROL, DLQ
 
 __all__ = [
     "NOTE",
-    "PREFIX",
     "DeadLetter",
     "as_json",
     "mask",
@@ -26,7 +26,6 @@ __all__ = [
     "select",
 ]
 
-PREFIX = "__connect.errors."
 NOTE = b"dlq.redriven/"
 """Keys of `wharf.control` that say which dead letter was redriven; its id follows."""
 
@@ -170,9 +169,12 @@ def readable(value: bytes) -> Any:
 
     try:
         record = decode(value)
-        return {"record": type(record).__name__, **msgspec.to_builtins(record)}
     except DecodeError:
-        pass
+        return _as_text(value)
+    return {"record": type(record).__name__, **msgspec.to_builtins(record)}
+
+
+def _as_text(value: bytes) -> Any:
     try:
         return json.loads(value)
     except ValueError:

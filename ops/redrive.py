@@ -14,14 +14,15 @@ from confluent_kafka import Producer
 
 from connectors.base import Received, Receiver, TranslationError
 from connectors.webhooks.records import canonical
-from ops.dlq import NOTE, PREFIX, DeadLetter, mask, read_topic, redriven
+from ops.dlq import NOTE, DeadLetter, mask, read_topic, redriven
 from ops.errors import UserError
+from schemas.dead_letters import OMITTED, clean
 from schemas.headers import new_trace, parse_traceparent
 from schemas.topics import BY_NAME, CONTROL, RAW
 
 __all__ = ["Redriver", "Remade", "remake"]
 
-_OWN = (PREFIX, "wharf.error.", "wharf.redriven.")
+_MARK = "wharf.redriven."
 
 Receivers = Mapping[tuple[str, str], Receiver]
 
@@ -41,16 +42,16 @@ def remake(letter: DeadLetter, kafka: Mapping[str, str], receivers: Receivers, n
 
     Raises UserError with the reason where there is nothing to produce.
     """
-    mark = [("wharf.redriven.from", letter.id.encode()), ("wharf.redriven.at", str(now).encode())]
+    mark = [(_MARK + "from", letter.id.encode()), (_MARK + "at", str(now).encode())]
     if letter.source[0] == RAW.name:
         return [Remade(t, k, v, h + mark, -1) for t, k, v, h in _translated(letter, receivers, now)]
     topic, partition, offset = letter.source
     if topic not in BY_NAME or partition is None or offset is None:
         raise UserError(f"{letter.id}: its headers name no source topic of ours ({topic or 'none'}): nowhere to put it")
     value = letter.value
-    if letter.header("wharf.error.value.omitted"):
+    if letter.header(OMITTED):
         value = _fetch(letter, kafka, topic, partition=partition, offset=offset)
-    headers = [h for h in letter.headers if not h[0].startswith(_OWN)]
+    headers = [h for h in clean(letter.headers) if not h[0].startswith(_MARK)]
     # A key says its partition; a record without one (rules, the time) was meant for the partition it was in.
     return [Remade(topic, letter.key, value, headers + mark, -1 if letter.key else partition)]
 

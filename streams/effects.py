@@ -22,11 +22,11 @@ from domain.effects import Effect
 from domain.errors import Rejected
 from domain.record import uuid5
 from schemas.codec import decode, encode
+from schemas.dead_letters import VALUE_CONVERTER
 from schemas.headers import headers
 from schemas.topics import DLQ, EFFECTS, EFFECTS_RETRY, EFFECTS_TABLE
 
 from .runtime import Batch, Message, Runtime, RuntimeConfig
-from .runtime.dead_letter import VALUE_CONVERTER
 from .sending import Desk, Done, Failed, Job, Later, Policy, Sender, lanes, pending, publish
 
 __all__ = ["EffectsAgent", "effects_runtime"]

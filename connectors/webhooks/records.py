@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
-
 from connectors.base import Received, Translation
 from domain.commands import RulesPublished, Tick
 from domain.raw import RawDelivery
 from domain.record import Record
 from schemas import topics
 from schemas.codec import encode
+from schemas.dead_letters import VALUE_CONVERTER, cause
 from schemas.headers import headers
 
 from .publisher import Outgoing
@@ -18,9 +17,6 @@ __all__ = ["canonical", "dead_letter", "raw_record"]
 
 _UNKEYED = (RulesPublished, Tick)
 """Commands of every partition at once; no channel sends them."""
-PREFIX = "__connect.errors."
-"""Kafka Connect's names (KIP-298), as in the workers' dead letters."""
-_STACK_LIMIT = 4_000
 
 
 def raw_record(
@@ -56,27 +52,16 @@ def canonical(translation: Translation) -> list[Outgoing]:
 
 def dead_letter(raw: Outgoing, received: Received, body: bytes, error: Exception, source: str) -> Outgoing:
     """What could not be translated: the raw body, with its cause. The delivery of the same key in ``wharf.raw`` has its headers too."""
-    cause = {
-        "topic": topics.RAW.name,
-        "connector.name": source,
-        "stage": "VALUE_CONVERTER",
-        "class.name": __name__,
-        "exception.class.name": f"{type(error).__module__}.{type(error).__qualname__}",
-        "exception.message": str(error),
-        "exception.stacktrace": "".join(traceback.format_exception(error))[-_STACK_LIMIT:],
+    about = {
+        "wharf.channel": source.partition(":")[0],
+        "wharf.account": source.partition(":")[2],
+        "wharf.topic": received.topic,
+        "wharf.delivery_id": received.delivery_id,
     }
     out = [h for h in raw.headers if h[0] != "content-type"]
     out.append(("content-type", b"application/json"))
-    out += [(PREFIX + k, v.encode(errors="replace")) for k, v in cause.items()]
-    extra = {
-        "error.code": "translate",
-        "error.field": getattr(error, "field", ""),
-        "channel": source.partition(":")[0],
-        "account": source.partition(":")[2],
-        "topic": received.topic,
-        "delivery_id": received.delivery_id,
-    }
-    out += [(f"wharf.{k}", v.encode(errors="replace")) for k, v in extra.items()]
+    out += cause(error, topic=topics.RAW.name, stage=VALUE_CONVERTER, by=source, module=__name__, code="translate")
+    out += [(name, value.encode(errors="replace")) for name, value in about.items()]
     return Outgoing(topics.DLQ.name, raw.key, body, out)
 
 

@@ -1,4 +1,4 @@
-"""Records that are no events: to ``wharf.dlq`` as they came, with Kafka Connect's ``__connect.errors.*`` headers (KIP-298)."""
+"""Records that are no events: to ``wharf.dlq`` as they came, with the headers of ``schemas.dead_letters``."""
 
 from __future__ import annotations
 
@@ -6,34 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from schemas.dead_letters import OMITTED, VALUE_CONVERTER, cause, clean
 from schemas.topics import DLQ
 
 from .batches import Poison
 
-__all__ = ["DeadLetters", "error_headers"]
+__all__ = ["DeadLetters"]
 
-PREFIX = "__connect.errors."
 SECONDS = 30.0
 MAX_BYTES = 1_000_000
-
-
-def error_headers(poison: Poison, sink: str) -> list[tuple[str, bytes]]:
-    """Where the record was and what is wrong with it."""
-    message, error = poison.message, poison.error
-    values = {
-        PREFIX + "topic": str(message.topic()),
-        PREFIX + "partition": str(message.partition()),
-        PREFIX + "offset": str(message.offset()),
-        PREFIX + "connector.name": sink,
-        PREFIX + "task.id": str(message.partition()),
-        PREFIX + "stage": "VALUE_CONVERTER",
-        PREFIX + "class.name": __name__,
-        PREFIX + "exception.class.name": f"{type(error).__module__}.{type(error).__qualname__}",
-        PREFIX + "exception.message": str(error),
-        "wharf.error.code": str(getattr(error, "code", "")),
-        "wharf.error.field": str(getattr(error, "field", "")),
-    }
-    return [(name, value.encode(errors="replace")) for name, value in values.items() if value]
 
 
 class DeadLetters:
@@ -63,10 +44,17 @@ class DeadLetters:
 
     def _send(self, producer: Producer, poison: Poison, acknowledged: object) -> None:
         message = poison.message
-        headers = [h for h in message.headers() or [] if not h[0].startswith((PREFIX, "wharf.error."))]
-        headers += error_headers(poison, self._sink)
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        headers = clean(message.headers()) + cause(
+            poison.error,
+            topic=str(topic),
+            at=(partition or 0, offset or 0),
+            stage=VALUE_CONVERTER,
+            by=self._sink,
+            module=__name__,
+        )
         value = message.value()
         if value is not None and len(value) > MAX_BYTES:
-            headers.append(("wharf.error.value.omitted", str(len(value)).encode()))
+            headers.append((OMITTED, str(len(value)).encode()))
             value = b""
         producer.produce(DLQ.name, value, message.key(), headers=headers, on_delivery=acknowledged)

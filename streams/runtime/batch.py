@@ -10,7 +10,9 @@ from types import TracebackType
 
 import structlog
 
-from .dead_letter import FOLD, VALUE_CONVERTER, dead_letter
+from schemas.dead_letters import FOLD, VALUE_CONVERTER
+
+from .dead_letter import dead_letter
 from .message import Headers, Message, Output
 from .table import Staged, Table
 

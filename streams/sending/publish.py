@@ -9,11 +9,12 @@ from domain.effects import ChannelRefetch, Effect
 from domain.record import Record as Fact
 from domain.record import uuid5
 from schemas.codec import encode
+from schemas.dead_letters import FOLD
 from schemas.headers import headers
 from schemas.topics import DLQ, ORDERS_IN, POOLS_IN
 
 from ..runtime import Message, Output
-from ..runtime.dead_letter import FOLD, dead_letter
+from ..runtime.dead_letter import dead_letter
 from .desk import Done, Failed, Job
 
 __all__ = ["done", "failed"]

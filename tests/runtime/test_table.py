@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.dead_letters import PREFIX
 from streams.runtime import Batch, Message, Record, StateLost, Table
-from streams.runtime.dead_letter import PREFIX
 from streams.runtime.head import BEGINNING, HEAD, Head, fingerprint, start_offset
 from streams.runtime.message import Output
 from streams.runtime.pace import Pace
