@@ -1,25 +1,8 @@
-"""What every long-running process of ours begins with: where Kafka is, and logs as JSON lines on stderr."""
+"""What every long-running process of ours begins with: logs as JSON lines on stderr."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ops.errors import UserError
-
-if TYPE_CHECKING:
-    from ops.settings import Settings
-
-__all__ = ["bootstrap", "json_logs"]
-
-
-def bootstrap(settings: Settings) -> str:
-    """The brokers: ``WHARF_KAFKA``, else the embedded one that ``wharf up`` runs. Raises UserError where there is neither."""
-    if settings.kafka:
-        return settings.kafka
-    port = settings.home / "kafka" / "port"
-    if port.is_file():
-        return f"127.0.0.1:{port.read_text().strip()}"
-    raise UserError(f"Kafka is not running under {settings.home}: start `wharf up`, or set WHARF_KAFKA=host:port")
+__all__ = ["json_logs"]
 
 
 def json_logs(level: str) -> None:

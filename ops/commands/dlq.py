@@ -30,11 +30,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _kafka() -> dict[str, str]:
-    from ops.process import bootstrap
+    from ops.embedded.endpoints import kafka_config
     from ops.settings import Settings
 
-    settings = Settings()
-    return {"bootstrap.servers": bootstrap(settings), **settings.kafka_config}
+    return kafka_config(Settings())
 
 
 def list_(

@@ -23,14 +23,15 @@ def up(
 
     The rules in WHARF_RULES (rules.yaml) are put in force where none are yet. With WHARF_KAFKA or WHARF_CLICKHOUSE set, those servers are used instead. The data stays under WHARF_HOME (.wharf).
     """
-    from ops.embedded.service import log_to_stderr, stop_on_signals
+    from ops.embedded.service import stop_on_signals
     from ops.embedded.up import Up
+    from ops.process import json_logs
     from ops.registry import publish_schemas
     from ops.rules.first import check_first_rules, publish_first_rules
     from ops.settings import Settings
 
     settings = Settings()
-    log_to_stderr(settings.log_level)
+    json_logs(settings.log_level)
     check_first_rules(settings)
     stop = stop_on_signals()
     with Up(settings, kafka_port, clickhouse_port, after_topics=[publish_schemas, publish_first_rules]) as servers:

@@ -27,12 +27,13 @@ def sink(
 
     Without WHARF_CLICKHOUSE it runs ClickHouse itself and serves it read-only over HTTP on localhost.
     """
-    from ops.embedded.service import log_to_stderr, stop_on_signals
+    from ops.embedded.service import stop_on_signals
     from ops.embedded.sink import run_sink
+    from ops.process import json_logs
     from ops.settings import Settings
 
     settings = Settings()
-    log_to_stderr(settings.log_level)
+    json_logs(settings.log_level)
 
     def ready(url: str) -> None:
         shown = url.rpartition("@")[2]  # never a password

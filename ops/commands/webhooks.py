@@ -44,9 +44,10 @@ async def serve(
     from connectors.webhooks.publisher import KafkaPublisher
     from connectors.webhooks.server import AppServer
     from ops import clock
-    from ops.process import bootstrap
+    from ops.embedded.endpoints import kafka_config, publish, withdraw
+    from ops.metrics import PREFIX
 
-    publisher = KafkaPublisher({"bootstrap.servers": bootstrap(settings), **settings.kafka_config})
+    publisher = KafkaPublisher(kafka_config(settings))
     app = create_app(found, publisher, clock.from_setting(settings.clock))
     server = AppServer(app, host, port)
     stop = asyncio.Event()
@@ -59,10 +60,12 @@ async def serve(
     log = structlog.get_logger()
     log.info("listening", url=server.url, accounts=[f"{server.url}/webhooks/{c}/{a}" for c, a in found])
     typer.echo(server.url)
+    publish(settings.home, PREFIX + "webhooks", metrics=f"{server.url}/metrics")
     if ready:
         ready.write_text(server.url + "\n")  # noqa: ASYNC240 — once, before the first request
     while publisher.healthy and not stop.is_set():  # noqa: ASYNC110 — health is a flag, set from librdkafka's thread
         await asyncio.sleep(0.1)
+    withdraw(settings.home, PREFIX + "webhooks")
     await server.stop()
     log.info("stopped")
     if not publisher.healthy:

@@ -27,12 +27,12 @@ def register(app: typer.Typer) -> None:
 def runtime_config(settings: Settings, role: str, slot: int, metrics_port: int | None = None) -> RuntimeConfig:
     """What a worker of this role and slot runs with. Raises UserError where there is no Kafka."""
     from ops.clock import from_setting
-    from ops.process import bootstrap
+    from ops.embedded.endpoints import kafka_bootstrap
     from streams.app import GROUPS
     from streams.runtime import RuntimeConfig
 
     return RuntimeConfig(
-        bootstrap=bootstrap(settings),
+        bootstrap=kafka_bootstrap(settings),
         group=GROUPS[role],
         now=from_setting(settings.clock),
         slot=slot,

@@ -7,12 +7,12 @@ from collections import Counter
 from urllib.error import URLError
 
 from ops.clock import from_setting
+from ops.supervisor import Supervisor
 
 from .display import Display
 from .lag import Lag
 from .ledgers import progress
 from .site import Site
-from .supervisor import Supervisor
 from .watch import Watch
 
 __all__ = ["Flow", "Stuck"]

@@ -16,6 +16,7 @@ from typing import Any
 
 from ops.embedded.endpoints import find
 from ops.errors import UserError
+from ops.supervisor import ProcessFailed, Supervisor
 
 from . import poison
 from .checks import run_checks
@@ -27,7 +28,6 @@ from .home import Home
 from .plan import make_plan
 from .report import Report, summarize
 from .site import Site
-from .supervisor import ProcessFailed, Supervisor
 
 __all__ = ["DemoFailed", "Options", "run"]
 

@@ -15,10 +15,10 @@ from urllib.request import urlopen
 
 from ops.embedded.endpoints import find
 from ops.embedded.ports import free_port
+from ops.supervisor import Spec
 
 from .home import Home
 from .plan import PACE, Plan, Stock
-from .supervisor import Spec
 
 __all__ = ["ACCOUNT", "Site"]
 

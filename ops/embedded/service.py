@@ -1,33 +1,11 @@
-"""What the long-running commands share: logs on stderr, and an event that SIGINT and SIGTERM set."""
+"""What the servers' commands share: an event that SIGINT and SIGTERM set."""
 
 from __future__ import annotations
 
-import logging
 import signal
-import sys
 import threading
 
-import structlog
-
-__all__ = ["log_to_stderr", "stop_on_signals"]
-
-
-def log_to_stderr(level: str) -> None:
-    """Structured lines on stderr from ``level`` up; stdout stays free for answers. An unknown level is INFO."""
-    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    logging.basicConfig(
-        stream=sys.stderr, level=max(number, logging.WARNING), format="%(asctime)s %(name)s %(message)s"
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+__all__ = ["stop_on_signals"]
 
 
 def stop_on_signals() -> threading.Event:

@@ -11,12 +11,12 @@ from urllib.request import urlopen
 
 import structlog
 
-from ops.demo.supervisor import ProcessFailed, Spec, Supervisor
 from ops.embedded.endpoints import clickhouse_url, find, kafka_bootstrap, kafka_config, publish, withdraw
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.topics import create_topics
 from ops.errors import UserError
 from ops.settings import Settings
+from ops.supervisor import ProcessFailed, Spec, Supervisor
 
 __all__ = ["Up"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.demo.supervisor import ProcessFailed, Spec, Supervisor
+from ops.supervisor import ProcessFailed, Spec, Supervisor
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
 
@@ -94,7 +94,7 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     out = tmp_path / "pid"
     code = (
         "import sys,time,pathlib\n"
-        "from ops.demo.supervisor import Spec, Supervisor\n"
+        "from ops.supervisor import Spec, Supervisor\n"
         f"s = Supervisor(pathlib.Path({str(tmp_path)!r}))\n"
         "s.start(Spec('a', (sys.executable, '-c', 'import time; time.sleep(600)')))\n"
         f"pathlib.Path({str(out)!r}).write_text(str(s.pid('a')))\n"

@@ -83,7 +83,7 @@ def test_the_server_says_where_it_is_takes_deliveries_and_stops_clean(
         pytest.param("", "no account with `secrets`", id="nothing configured"),
         pytest.param("channels: {shopify: {acme: {secret: x}}}", "channels.shopify.acme.secrets", id="a wrong field"),
         pytest.param("channels: {shopify: {acme: {secrets: ['${NOT_THERE}']}}}", "NOT_THERE", id="a missing variable"),
-        pytest.param("channels: {shopify: {acme: {secrets: [x]}}}", "Kafka is not running", id="no Kafka"),
+        pytest.param("channels: {shopify: {acme: {secrets: [x]}}}", "no Kafka runs", id="no Kafka"),
     ],
 )
 def test_what_it_cannot_start_with_is_one_line_and_exit_2(tmp_path: Path, config: str, message: str) -> None:

@@ -16,9 +16,9 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from ops.demo.checks.log import read_topic
-from ops.demo.supervisor import Supervisor
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.topics import create_topics
+from ops.supervisor import Supervisor
 
 from .recovery import Recovery
 from .schedule import Fault

@@ -21,12 +21,12 @@ from ops.demo.checks.finding import Finding, found
 from ops.demo.home import Home
 from ops.demo.lag import Lag
 from ops.demo.ledgers import progress
-from ops.demo.supervisor import ProcessFailed, Supervisor
 from ops.demo.watch import Watch
 from ops.embedded.endpoints import find
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.ports import free_port
 from ops.embedded.topics import create_topics
+from ops.supervisor import ProcessFailed, Supervisor
 
 from .inject import Injector
 from .recovery import Recovery, hanging

@@ -12,10 +12,10 @@ from pathlib import Path
 from ops.demo.home import Home
 from ops.demo.plan import Plan, Stock
 from ops.demo.site import ACCOUNT, SECRETS, Site, _answers
-from ops.demo.supervisor import Spec
 from ops.embedded.endpoints import find
 from ops.rules.load import load
 from ops.simulators.catalogue import catalogue
+from ops.supervisor import Spec
 
 __all__ = ["ACCOUNT", "PARTITIONS", "FaultSite", "make_site"]
 
