@@ -16,7 +16,9 @@ from .allocation_explain import Candidate, Seen, Want, explain
 from .allocation_search import Available, Served, demand_of, search
 from .cutoff import Calendar
 from .rules import Depot, Rate, RuleSet
+from .sku_rules import SkuRules
 from .values import DemandLine, LineQty
+from .zones import distance, zone_of
 
 __all__ = ["Candidate", "Compiled", "Decision", "Parcel", "Want", "compiled", "decide", "eligible", "splittable"]
 
@@ -53,7 +55,7 @@ class Compiled:
         self.rules = rules
         self.depots = {d.id: d for d in rules.depots}
         self.calendars = {d.id: Calendar(d) for d in rules.depots}
-        self.safety = {d.id: d.safety_stock for d in rules.depots}
+        self.skus = SkuRules(rules)
         self._lanes: dict[tuple[str, str, str], tuple[int, int, Candidate | str]] = {}
 
     def candidate(self, depot: Depot, want: Want, now: int, full: Container[str]) -> Candidate | str:
@@ -62,6 +64,8 @@ class Compiled:
             return "excluded"
         if depot.id in want.barred:
             return "condition"
+        if self.may_not_send(depot.id, want):
+            return "sku_tags"
         if full:
             return self._judge(depot, want, now, full)
         key = (depot.id, want.country, want.service)
@@ -73,6 +77,12 @@ class Compiled:
                 self._lanes.clear()
             self._lanes[key] = now, until, known
         return known
+
+    def may_not_send(self, depot: str, want: Want) -> bool:
+        """The tags of the SKUs keep the depot from having any part in it."""
+        barred = set(self.skus.barred(depot, [x.sku for x in want.lines]))
+        wanted = {x.sku for x in want.lines}
+        return bool(barred) and (barred == wanted or not splittable(want, self.rules))
 
     def _judge(self, depot: Depot, want: Want, now: int, full: Container[str]) -> Candidate | str:
         if refusal := _refusal(depot, want):
@@ -131,7 +141,8 @@ def _refusal(depot: Depot, want: Want) -> str:
 
 def eligible(want: Want, rules: RuleSet) -> list[str]:
     """The depots (sorted ids) that may serve this demand whenever they have stock, a free place and an open day."""
-    return sorted(d.id for d in rules.depots if not _refusal(d, want))
+    may = compiled(rules)
+    return sorted(d.id for d in rules.depots if not _refusal(d, want) and not may.may_not_send(d.id, want))
 
 
 Value = Callable[[list[Candidate], Served, Want, Available], Any]
@@ -156,6 +167,7 @@ VALUES: dict[str, Value] = {
     "earliest_eta": lambda cs, _s, _w, _a: max(c.promise.eta for c in cs),
     "cost": lambda cs, _s, _w, _a: sum(c.rate.cost for c in cs),
     "same_country": lambda cs, _s, w, _a: sum(c.depot.country != w.country for c in cs),
+    "zone": lambda cs, _s, w, _a: sum(distance(c.depot, w.zone) for c in cs),
     "stock_balance": _balance,
     "sequence": lambda cs, _s, _w, _a: sorted(c.depot.sequence for c in cs),
 }
@@ -172,8 +184,10 @@ def decide(want: Want, available: Available, rules: Compiled, now: int, full: Ma
     judged = {d: rules.candidate(x, want, now, full.get(d, ())) for d, x in rules.depots.items()}
     refused = {d: r for d, r in judged.items() if isinstance(r, str)}
     fit = {d: c for d, c in judged.items() if isinstance(c, Candidate)}
+    if rules.rules.zones:
+        want = msgspec.structs.replace(want, zone=zone_of(rules.rules.zones, want.country, want.postcode))
     names = _ordered(fit, want, available, routing.preferences)
-    demand = demand_of(want.lines, may_split, routing.split.max_parcels)
+    demand = demand_of(want.lines, may_split, routing.split.max_parcels, keep_sets=routing.keep_sets_together)
     options = search(demand, names, available, stop_early=routing.preferences[:1] == ["fewest_parcels"])
     ranked = sorted(
         ((_values(o, fit, want, available, routing.preferences), o) for o in options),

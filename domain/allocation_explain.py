@@ -31,6 +31,8 @@ class Want(msgspec.Struct, frozen=True):
     routing: Routing | None = None
     barred: list[str] = []
     whole: bool = False
+    postcode: str = ""
+    zone: str = ""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -67,6 +69,7 @@ def explain(seen: Seen) -> dict[str, Any]:
         "split": seen.may_split,
         "candidates": [_shown(d.id, seen, need) for d in seen.rules.depots],
         "preferences": wishes,
+        **({"zone": seen.want.zone} if seen.rules.zones else {}),
         "options": [{"depots": o.depots, "units": o.units, "values": v} for v, o in seen.ranked[:3]],
         "chosen": seen.ranked[0][1].depots if seen.ranked else (),
         "decided_by": _decider(seen.ranked, wishes),

@@ -41,10 +41,12 @@ class Served(msgspec.Struct, frozen=True):
     units: int
 
 
-def demand_of(lines: list[DemandLine], splittable: bool, max_parcels: int) -> Demand:
-    """Group lines: sold sets (``bundle_id``) stay whole; where the order must not be split, all of it is one set."""
+def demand_of(lines: list[DemandLine], splittable: bool, max_parcels: int, *, keep_sets: bool = True) -> Demand:
+    """Group lines: sold sets (``bundle_id``) stay whole, if they are to; where the order must not be split, all of it is one set."""
     if not splittable:
         return Demand([lines], [], 1)
+    if not keep_sets:
+        return Demand([], lines, max_parcels)
     sets: dict[str, list[DemandLine]] = {}
     for line in lines:
         if line.bundle_id:

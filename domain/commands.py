@@ -13,6 +13,7 @@ from .values import (
     DemandLine,
     LineQty,
     Order,
+    ParcelPart,
     RefundLine,
     ReturnLine,
     RuleHit,
@@ -41,6 +42,7 @@ __all__ = [
     "ShipmentTracked",
     "StockReported",
     "Tick",
+    "WaveReleased",
     "WmsReported",
 ]
 
@@ -201,6 +203,24 @@ class ShipmentTracked(Record, frozen=True):
     occurred_at: int
 
 
+class WaveReleased(Record, frozen=True):
+    """The wave an allocation waited in is released: it may go to its warehouse now.
+
+    ``group_id`` joins the ``group_size`` allocations that leave as one parcel (``""`` and 1: it leaves alone). ``cost``: its share of
+    what the parcel is expected to cost, ``alone`` what its own would; minor units of ``cost_currency``.
+    """
+
+    order_key: str
+    pool: str
+    allocation_id: str
+    wave: str
+    group_id: str
+    group_size: int
+    cost: int
+    alone: int
+    cost_currency: str
+
+
 class RulesPublished(Record, frozen=True):
     """A version of the rules, written to every partition at once. ``body``: the rule set as JSON (``domain.rules.RuleSet``).
 
@@ -279,7 +299,10 @@ class StockReported(Record, frozen=True):
 
 
 class WmsReported(Record, frozen=True):
-    """A WMS's word on a pick order, as its webhook or status poll gives it; see ``AllocationProgressed``."""
+    """A WMS's word on a pick order, as its webhook or status poll gives it; see ``AllocationProgressed``.
+
+    ``cost`` is that of the whole parcel; ``parcel`` says what is in it where it carries more than this allocation.
+    """
 
     pool: str
     order_key: str
@@ -295,6 +318,7 @@ class WmsReported(Record, frozen=True):
     cost_currency: str
     reason: str
     occurred_at: int
+    parcel: list[ParcelPart] = []
 
 
 OrderCommand = (
@@ -310,6 +334,7 @@ OrderCommand = (
     | AllocationDecided
     | AllocationProgressed
     | ShipmentTracked
+    | WaveReleased
     | RulesPublished
     | Tick
 )

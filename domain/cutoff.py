@@ -51,6 +51,22 @@ class Calendar:
         """The local date at ``now``."""
         return datetime.fromtimestamp(now // 1000, self.zone).date()
 
+    def is_open(self, day: date) -> bool:
+        """Does the depot work on this local date?"""
+        exception = self._exceptions.get(day.isoformat())
+        if exception is not None:
+            return not exception.closed
+        return WEEK[day.weekday()] in self._open and day.isoformat() not in self._holidays
+
+    def local(self, at: int) -> str:
+        """An instant as local date and time with its offset, to the minute."""
+        return datetime.fromtimestamp(at // 1000, self.zone).isoformat(timespec="minutes")
+
+    def instant(self, day: date, clock: str) -> int:
+        """A local date and time (HH:MM) as UTC ms."""
+        local = datetime.combine(day, time(int(clock[:2]), int(clock[3:])), self.zone)
+        return round(local.timestamp() * 1000)
+
     def ship_days(self, now: int, service: str) -> Iterator[tuple[date, int, int]]:
         """The days on which an order for ``service`` known at ``now`` can ship, with cut-off and hand-over; nearest first."""
         first = self.today(now)
@@ -86,7 +102,7 @@ class Calendar:
             day += timedelta(days=1)
             if WEEK[day.weekday()] in delivers and day.isoformat() not in self._holidays:
                 left -= 1
-        return self._instant(day + timedelta(days=1), "00:00") - 1
+        return self.instant(day + timedelta(days=1), "00:00") - 1
 
     def _on(self, day: date, service: str) -> tuple[int, int] | None:
         """Cut-off and hand-over instants on a day; None: nothing leaves. Only the day and the service decide, so it is kept."""
@@ -100,16 +116,14 @@ class Calendar:
     def _look_up(self, day: date, service: str) -> tuple[int, int] | None:
         iso, weekday = day.isoformat(), WEEK[day.weekday()]
         exception = self._exceptions.get(iso)
-        if exception is None and (weekday not in self._open or iso in self._holidays):
-            return None
-        if exception is not None and exception.closed:
+        if not self.is_open(day):
             return None
         row = self._row(weekday, service)
         cutoff = (exception.cutoff if exception else "") or (row.time if row else "")
         if not cutoff:
             return None
         handover = (row.handover if row else "") or self._handover
-        return self._instant(day, cutoff), self._instant(day, max(handover, cutoff))
+        return self.instant(day, cutoff), self.instant(day, max(handover, cutoff))
 
     def _row(self, weekday: str, service: str) -> Cutoff | None:
         for wanted in (service, "*"):
@@ -117,7 +131,3 @@ class Calendar:
                 if row.service == wanted and weekday in row.weekdays:
                     return row
         return None
-
-    def _instant(self, day: date, clock: str) -> int:
-        local = datetime.combine(day, time(int(clock[:2]), int(clock[3:])), self.zone)
-        return round(local.timestamp() * 1000)

@@ -24,7 +24,10 @@ __all__ = [
 
 
 class PickOrder(Record, frozen=True):
-    """Tell a depot's WMS/3PL to pick, pack and ship an allocation."""
+    """Tell a depot's WMS/3PL to pick, pack and ship an allocation.
+
+    The ``group_size`` pick orders of one ``group_id`` leave as one parcel; one of them may still be cancelled.
+    """
 
     order_key: str
     target: str
@@ -40,6 +43,7 @@ class PickOrder(Record, frozen=True):
     eta: int
     priority: int
     group_id: str
+    group_size: int = 0
 
 
 class PickOrderCancel(Record, frozen=True):

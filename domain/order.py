@@ -12,7 +12,7 @@ from . import commands as c
 from .conditions import UNCOMPILED, Conditions
 from .errors import Rejected
 from .layers import of_order, of_pool
-from .order_allocation import allocation_decided, tick
+from .order_allocation import allocation_decided, tick, wave_released
 from .order_effects import effect_outcome
 from .order_facts import cancelled, fulfilment_reported, refund_reported, return_reported
 from .order_holds import hold_changed, payment_changed
@@ -43,6 +43,7 @@ FOLD: dict[type, Callable[[Turn, Any], None]] = {
     c.AllocationDecided: allocation_decided,
     c.AllocationProgressed: allocation_progressed,
     c.ShipmentTracked: shipment_tracked,
+    c.WaveReleased: wave_released,
 }
 """Every command that names its order, and what folds it in."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .commands import AllocationDecided
+from .commands import AllocationDecided, WaveReleased
 from .errors import Rejected
-from .order_identity import same_again
+from .order_identity import same_again, too_old
 from .order_judge import flag
 from .order_pullback import give_back, uncover
 from .order_requests import target_of
@@ -12,7 +12,7 @@ from .order_state import Allocation, AllocLine, Line, Request, RequestLine
 from .order_turn import Turn, event_line
 from .values import AllocationPlan, EventLine
 
-__all__ = ["allocation_decided", "tick"]
+__all__ = ["allocation_decided", "tick", "wave_released"]
 
 DAY_MS = 86_400_000
 _NOTHING = RequestLine("", "", 0, 0)
@@ -94,7 +94,29 @@ def _allocation(c: AllocationDecided, plan: AllocationPlan, turn: Turn) -> Alloc
         wave=plan.wave,
         replaces_id=plan.replaces_id,
         rule_version=c.rule_version,
+        waits=bool(plan.wave),
     )
+
+
+def wave_released(turn: Turn, c: WaveReleased) -> None:
+    """Its wave is released: the pick order goes out (``order_requests.submit``), if anything of it is still wanted.
+
+    Raises Rejected for an unknown allocation. What was cancelled or held while the release was on its way stays behind.
+    """
+    a = turn.allocation(c.allocation_id)
+    if a is None:
+        raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
+    if not a.waits:
+        same_again(turn, f"wave of {a.id} was released already")
+        return
+    a.waits = False
+    if a.sent or not any(x.live for x in a.lines):
+        too_old(turn, f"wave of {a.id}: it is {a.status} already")
+        return
+    a.wave, a.group_id, a.group_size, a.cost = c.wave, c.group_id, c.group_size, c.cost
+    units = [event_line(line, x.live) for x in a.lines if x.live and (line := turn.line(x.line_id)) is not None]
+    together = f"with {c.group_size - 1} more: its part {c.cost} instead of {c.alone}" if c.group_id else "alone"
+    turn.event("WAVE_RELEASED", units, allocation=a, reason=f"{c.wave}, {together}")
 
 
 def _backorder(turn: Turn, c: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:

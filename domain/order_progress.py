@@ -59,7 +59,7 @@ def allocation_progressed(turn: Turn, c: AllocationProgressed) -> None:
     a = turn.allocation(c.allocation_id)
     if a is None:
         raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
-    a.heard = True
+    a.heard, a.waits = True, False
     if not a.sent or a.status == "FAILED":
         a.sent, a.status = True, "SUBMITTED"  # it answers, so it has the order, whatever became of our own sending
     before, rank = _RANK[a.status], _RANK.get(c.status, 0)

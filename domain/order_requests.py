@@ -94,7 +94,7 @@ def target_of(depot: str, rules: RuleSet) -> str:
 def submit(turn: Turn) -> None:
     """Hand every new allocation to its warehouse."""
     for a in turn.state.allocations:
-        if not a.sent and a.status == "ALLOCATED" and any(x.live for x in a.lines):
+        if not a.sent and not a.waits and a.status == "ALLOCATED" and any(x.live for x in a.lines):
             _pick_order(turn, a)
 
 
@@ -122,6 +122,7 @@ def _pick_order(turn: Turn, a: Allocation) -> None:
             eta=a.eta,
             priority=_priority(turn, h),
             group_id=a.group_id,
+            group_size=a.group_size,
         )
     )
 

@@ -44,7 +44,9 @@ def shipped(turn: Turn, a: Allocation, c: AllocationProgressed, units: list[tupl
 
 
 def _parcel(s: OrderState, a: Allocation, c: AllocationProgressed, lines: list[LineQty]) -> Shipment:
-    shipment_id = c.shipment_id or f"{a.id}#{sum(x.allocation_id == a.id for x in s.shipments) + 1}"
+    parcels = sum(x.allocation_id == a.id for x in s.shipments)
+    # A bundle whose WMS does not number its parcels is one parcel all the same.
+    shipment_id = c.shipment_id or (f"{a.id}#{parcels + 1}" if parcels or not a.group_id else a.group_id)
     known = next((x for x in s.shipments if x.id == shipment_id and x.allocation_id == a.id), None)
     if known is not None:
         known.lines = [*known.lines, *lines]

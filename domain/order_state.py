@@ -130,7 +130,8 @@ class Allocation(msgspec.Struct, array_like=True):
     ``status``: ALLOCATED, FAILED (the pick order could not be delivered), SUBMITTED, ACCEPTED, PICKING, PICKED, PACKED,
     CLOSED. ``sent``: a pick order went out; ``refused``: the WMS will not cancel; ``recall``: the units must come back
     (address or article changed); ``target``: the WMS connection; ``reference``: the WMS's own number;
-    ``heard``: it reported on it, so it has it.
+    ``heard``: it reported on it, so it has it; ``waits``: for its wave (bundling), so no pick order goes out; ``group_size``: how
+    many allocations leave with it as one parcel, by the wave's release (0: it was in none).
     """
 
     id: str
@@ -156,6 +157,8 @@ class Allocation(msgspec.Struct, array_like=True):
     effect_id: str = ""
     reference: str = ""
     heard: bool = False
+    waits: bool = False
+    group_size: int = 0
 
     @property
     def at_wms(self) -> bool:

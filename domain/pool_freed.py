@@ -9,6 +9,7 @@ from .pool_serve import give_back_day
 from .pool_session import Session
 from .pool_state import PoolAllocation, PoolOrder, StockRow
 from .pool_stock import Ledger
+from .pool_waves import leave_wave
 
 __all__ = ["free_units"]
 
@@ -40,6 +41,7 @@ def free_units(
     s.freed.update(dict.fromkeys(taken))
     if not any(line.live or line.shipped for line in allocation.lines):
         give_back_day(s, allocation)
+        leave_wave(s, allocation)
 
 
 def _cut(row: StockRow, n: int, lost: str) -> int:

@@ -20,6 +20,7 @@ from .values import RuleHit
 __all__ = [
     "DAY_MS",
     "enqueue",
+    "expire_later",
     "finish",
     "leave",
     "queue_index",
@@ -60,6 +61,7 @@ def want_of(request: PoolRequest, routing: Routing | None = None) -> Want:
         routing,
         judged.barred if judged else [],
         judged.whole if judged else False,
+        postcode=request.postcode,
     )
 
 
@@ -73,10 +75,15 @@ def enqueue(s: Session, order: PoolOrder, request: PoolRequest, could: list[str]
     order.requests.append(request)
     request.arrived = s.meta.seq
     s.index("open").set(f"{order.key}/{request.no}")
+    expire_later(s, order, request)
+    rejoin(s, order, request, ",".join(could))
+
+
+def expire_later(s: Session, order: PoolOrder, request: PoolRequest) -> None:
+    """From now on it waits for stock, and not for ever, if the rules say so."""
     if days := routing_of(s, order, request).unfillable_after_days:
         request.expires = s.now + days * DAY_MS
         s.index("timers").set(timer(request.expires, "expire", f"{order.key}/{request.no}"))
-    rejoin(s, order, request, ",".join(could))
 
 
 def finish(s: Session, order: PoolOrder, request: PoolRequest) -> None:
@@ -126,8 +133,10 @@ def rejoin(s: Session, order: PoolOrder, request: PoolRequest, depots: str) -> N
 
 def requeue(s: Session, order: PoolOrder, request: PoolRequest) -> RuleHit | None:
     """Rules or the excluded depots changed: class and depots are judged anew. A rule that can't be judged: the request has left its
-    queues, and the caller hands it back to its order.
+    queues, and the caller hands it back to its order. What is parked stays so until its time.
     """
+    if request.parked:
+        return None
     leave(s, order, request)
     hit = judge_request(s, order.key, request)
     if hit is not None:
@@ -147,7 +156,7 @@ def usable(
     found: dict[str, dict[str, int]] = {}
     for sku in units_by_sku(request):
         stock = s.stock(sku)
-        free = available(stock, s.compiled.safety)
+        free = available(stock, s.compiled.skus.safety(sku))
         if free and stock.queues:
             most = max(free.values())
             kept = walked[1] if walked and walked[0] == sku else _ahead(s, stock, order, request, most)

@@ -7,6 +7,7 @@ from .errors import Rejected
 from .pool_fraud import suspicious
 from .pool_freed import free_units
 from .pool_judge import judge_request
+from .pool_parking import all_there, park, parked_now
 from .pool_queue import DAY_MS, finish, leave, rejoin, requeue, timer, units_by_sku
 from .pool_serve import answer_new, hold_back, hold_waiting, serve_waiting
 from .pool_session import Session
@@ -35,6 +36,8 @@ def request(s: Session, c: AllocationRequested) -> None:
     hits = [failed] if failed else suspicious(s, order, request, c)
     if hits:
         hold_back(s, order, request, hits)
+    elif (wait := parked_now(s, order, request)) and not (wait.until is None and all_there(s, order, request)):
+        park(s, order, request, wait)
     else:
         answer_new(s, order, request)
     close_if_done(s, order)
@@ -71,6 +74,9 @@ def _request(c: AllocationRequested) -> PoolRequest:
         c.replaces_id,
         c.trace,
         judged=RequestJudged(c.postcode, c.billing_country, c.risk, c.waivers),
+        postcode=c.postcode,
+        customer_key=c.customer_key,
+        address_hash=c.address_hash,
     )
 
 
@@ -120,10 +126,10 @@ def cancel_backorder(s: Session, c: BackorderCancelled) -> None:
         line.qty -= min(line.qty, wanted.get(line.line_id, 0)) if c.lines else line.qty
     request.lines = [x for x in request.lines if x.qty]
     s.event("BACKORDER_CANCELLED", order_key=order.key, reference=str(request.no))
-    if request.lines:
+    if request.lines and not request.parked:
         rejoin(s, order, request, depots)
         serve_waiting(s, order, request)  # a smaller demand may fit where the whole did not
-    else:
+    elif not request.lines:
         finish(s, order, request)
     close_if_done(s, order)
     s.save_order(order)

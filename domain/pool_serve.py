@@ -25,11 +25,13 @@ from .pool_queue import (
 from .pool_session import FREED_BUDGET, Session
 from .pool_state import AllocLine, PoolAllocation, PoolOrder, PoolRequest, WaitingLine
 from .pool_stock import Ledger, available
+from .pool_waves import join_wave
 from .priority import split_queue_key
 from .values import AllocationPlan, DemandLine, LineQty, RuleHit
 
 __all__ = [
     "answer_new",
+    "decide_for",
     "give_back_day",
     "give_up",
     "hold_back",
@@ -141,6 +143,11 @@ def _decide(s: Session, order: PoolOrder, request: PoolRequest, walked: Walked |
     )
 
 
+def decide_for(s: Session, order: PoolOrder, request: PoolRequest) -> Decision:
+    """What would be decided now; nothing is done."""
+    return _decide(s, order, request, None)
+
+
 def _full_days(s: Session, depot: str) -> set[str]:
     limit = s.compiled.depots[depot].capacity_per_day
     return {day for day, n in s.capacity(depot).days.items() if n >= limit}
@@ -169,7 +176,8 @@ def _reserve(s: Session, order: PoolOrder, request: PoolRequest, p: Parcel, type
     for x in p.lines:
         ledger.change(x.sku, 0, x.qty)
     lines = [AllocLine(x.line_id, x.sku, x.qty) for x in p.lines]
-    order.allocations.append(PoolAllocation(id, depot.id, promise.day, lines, request.trace))
+    allocation = PoolAllocation(id, depot.id, promise.day, lines, request.trace)
+    order.allocations.append(allocation)
     if depot.capacity_per_day:
         capacity, today = s.capacity(depot.id), s.compiled.calendars[depot.id].today(s.now).isoformat()
         capacity.days = {d: n for d, n in capacity.days.items() if d >= today}
@@ -184,7 +192,7 @@ def _reserve(s: Session, order: PoolOrder, request: PoolRequest, p: Parcel, type
         reason=request.class_name,
         trace=request.trace,
     )
-    return AllocationPlan(
+    plan = AllocationPlan(
         id,
         depot.id,
         p.lines,
@@ -196,6 +204,7 @@ def _reserve(s: Session, order: PoolOrder, request: PoolRequest, p: Parcel, type
         s.rules.currency,
         replaces_id=request.replaces_id,
     )
+    return join_wave(s, order, request, allocation, plan)
 
 
 def give_back_day(s: Session, allocation: PoolAllocation) -> None:
@@ -234,7 +243,7 @@ def walk(s: Session, sku: str, budget: int) -> tuple[int, bool, int]:
         _push(s, heads, sku, depots, "")
     while heads and budget > 0:
         key, depots = heapq.heappop(heads)
-        free = take_kept(s, stock, available(stock, s.compiled.safety), passed)
+        free = take_kept(s, stock, available(stock, s.compiled.skus.safety(sku)), passed)
         if not any(free.get(d) for d in depots.split(",")):
             continue  # nothing is free for this queue, and nothing will be further down
         budget -= 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from .allocation import Compiled, compiled
-from .commands import AllocationDecided, AllocationProgressed, OrderCommand
+from .commands import AllocationDecided, AllocationProgressed, OrderCommand, WaveReleased
 from .conditions import UNCOMPILED, Conditions
 from .events import PoolEvent
 from .layers import of_order
@@ -119,13 +119,14 @@ class Session:
         reference: str = "",
         decision: str = "",
         trace: str = "",
-    ) -> None:
-        """Something happened to the pool."""
+    ) -> str:
+        """Something happened to the pool; its id."""
         self._meta.seq += 1
         self.save_meta()
+        event_id = uuid5(self.pool, self._meta.seq, type)
         self.events.append(
             PoolEvent(
-                uuid5(self.pool, self._meta.seq, type),
+                event_id,
                 type,
                 self.now,
                 SOURCE,
@@ -142,6 +143,7 @@ class Session:
                 decision,
             )
         )
+        return event_id
 
     def _command_id(self, type: str) -> str:
         self._meta.sent += 1
@@ -183,6 +185,10 @@ class Session:
                 hits or [],
             )
         )
+
+    def released(self, release: WaveReleased) -> None:
+        """Tell an order that an allocation may go to its warehouse."""
+        self.sent.append(msgspec.structs.replace(release, event_id=self._command_id("WaveReleased")))
 
     def progressed(self, progress: AllocationProgressed, status: str, lines: list[WmsLine], reason: str) -> None:
         """Tell an order of what a WMS did (``progress`` holds what all parts of one report share)."""

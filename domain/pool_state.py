@@ -18,6 +18,7 @@ __all__ = [
     "Customer",
     "CustomerOrder",
     "Fact",
+    "GroupMember",
     "IndexNode",
     "Meta",
     "PoolAllocation",
@@ -28,6 +29,7 @@ __all__ = [
     "SkuStock",
     "StockRow",
     "WaitingLine",
+    "WaveGroup",
 ]
 
 NEW = "new"
@@ -124,7 +126,7 @@ class Customer(_Kept):
 
 class PoolRequest(_Kept):
     """A request of which units wait. ``queue``: the depots (joined) under which it is queued, ``None`` before it is;
-    ``arrived``: the pool's event count then.
+    ``arrived``: the pool's event count then. ``parked``: the rule by which it waits outside all queues.
     """
 
     no: int
@@ -146,6 +148,10 @@ class PoolRequest(_Kept):
     expires: int = 0
     arrived: int = 0
     judged: RequestJudged | None = None
+    postcode: str = ""
+    customer_key: str = ""
+    address_hash: str = ""
+    parked: str = ""
 
     def demand(self) -> list[DemandLine]:
         """What waits, as a demand."""
@@ -175,7 +181,9 @@ class AllocLine(_Kept):
 
 
 class PoolAllocation(_Kept):
-    """One depot's part of an order. ``day``: its ship day (capacity). The rest is the WMS's latest word."""
+    """One depot's part of an order. ``day``: its ship day (capacity). ``waits_in``: the wave group it waits in; ``mates``: the
+    allocations of its parcel, itself included, where it was bundled. The rest is the WMS's latest word.
+    """
 
     id: str
     depot: str
@@ -186,6 +194,8 @@ class PoolAllocation(_Kept):
     shipment: list[str] = []
     seen_at: int = 0
     cancel_rejected_at: int = -1
+    waits_in: str = ""
+    mates: list[str] = []
 
 
 class PoolOrder(_Kept):
@@ -213,6 +223,24 @@ class Fact(_Kept):
     content: str
 
 
+class GroupMember(_Kept):
+    """An allocation that waits for a wave; ``cost``: what it would cost alone, minor units."""
+
+    order_key: str
+    allocation_id: str
+    cost: int
+
+
+class WaveGroup(_Kept):
+    """Allocations that may leave as one parcel (id: ``bundling.group_key`` and a number), and when they do: ``due``, UTC ms."""
+
+    wave: str
+    depot: str
+    due: int
+    currency: str
+    members: list[GroupMember] = []
+
+
 class IndexNode(_Kept):
     """A node of an ordered index: a leaf has ``values``, an inner node ``children`` (``keys``: the smallest key below each)."""
 
@@ -230,5 +258,6 @@ KINDS: dict[type[msgspec.Struct], str] = {
     Fact: "f",
     IndexNode: "i",
     Customer: "u",
+    WaveGroup: "w",
 }
 """The kinds a view stores, each with the short name that table keys use; a name is never given to another kind."""

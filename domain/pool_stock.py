@@ -6,6 +6,8 @@ only; ``SHIPPED`` both. So what came in less what was shipped is what is there, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .pool_session import Session
 from .pool_state import NEW, SkuStock, StockRow
 from .values import StockMove
@@ -23,8 +25,8 @@ def row_of(stock: SkuStock, depot: str, quality: str = NEW) -> StockRow:
     return row
 
 
-def available(stock: SkuStock, safety: dict[str, int]) -> dict[str, int]:
-    """Units that may be promised by depot: on hand, less reserved, less safety stock. ``safety`` names the depots in the rules."""
+def available(stock: SkuStock, safety: Mapping[str, int]) -> dict[str, int]:
+    """Units that may be promised by depot: on hand, less reserved, less safety stock. ``safety`` names the depots that may send it."""
     found: dict[str, int] = {}
     for row in stock.rows:
         if row.quality == NEW and row.depot in safety:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .pool_fraud import forget_customer
 from .pool_judge import routing_of
-from .pool_queue import requeue, units_by_sku
+from .pool_parking import look_again
+from .pool_queue import requeue, timer, units_by_sku
 from .pool_serve import give_up, hold_waiting, serve_freed, serve_waiting, walk
 from .pool_session import Session
 from .pool_state import Fact, PoolOrder, PoolRequest
+from .pool_waves import Released, release_group, tell_waves
 
 __all__ = ["TICK_BUDGET", "tick"]
 
@@ -26,11 +28,11 @@ def tick(s: Session) -> None:
 
 
 def _timers(s: Session) -> None:
-    timers = s.index("timers")
+    timers, waves = s.index("timers"), dict[str, Released]()
     for _ in range(TICK_BUDGET):
         entry = timers.after()
         if entry is None or int(entry[0].split("\x1f", 1)[0]) > s.now:
-            return
+            break
         timers.remove(entry[0])
         _, kind, id = entry[0].split("\x1f", 2)
         if kind == "fact":
@@ -39,8 +41,11 @@ def _timers(s: Session) -> None:
             _forget(s, id)
         elif kind == "customer":
             forget_customer(s, id)
+        elif kind == "wave":
+            release_group(s, id, waves)
         else:
             _due(s, kind, id)
+    tell_waves(s, waves)
 
 
 def _forget(s: Session, key: str) -> None:
@@ -52,6 +57,12 @@ def _forget(s: Session, key: str) -> None:
 def _due(s: Session, kind: str, id: str) -> None:
     order, request = _find(s, id)
     if order is None or request is None:
+        return
+    if kind == "unpark":
+        if s.rebuilding:
+            s.index("timers").set(timer(s.now + 1, "unpark", id))  # once every queue is as the new rules have it
+        else:
+            look_again(s, order, request)
         return
     if kind == "retry":
         if not s.rebuilding:
@@ -81,6 +92,8 @@ def _sweep(s: Session) -> None:
         s.meta.sweep = entry[0]
         order, request = _find(s, entry[0])
         if order is not None and request is not None:
+            if request.parked:
+                s.index("timers").set(timer(s.now, "unpark", entry[0]))  # perhaps the new rules do not park it
             if hit := requeue(s, order, request):
                 hold_waiting(s, order, request, hit)
             for sku in units_by_sku(request):

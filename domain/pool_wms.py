@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import msgspec
 
+from .bundling import share_of
 from .commands import AllocationProgressed, WmsReported
 from .errors import Rejected
+from .keys import split_allocation_id
 from .pool_freed import free_units
 from .pool_requests import close_if_done, exclude, find
 from .pool_session import Session
 from .pool_state import AllocLine, PoolAllocation, PoolOrder
 from .pool_stock import Ledger, row_of
-from .values import WmsLine
+from .pool_waves import leave_wave
+from .values import ParcelPart, WmsLine
 
 __all__ = ["report_wms"]
 
@@ -73,6 +76,7 @@ def report_wms(s: Session, c: WmsReported) -> None:
         key = c.idempotency_key
         s.event("DUPLICATE", order_key=order.key, allocation_id=allocation.id, reason=c.status, reference=key)
         return
+    leave_wave(s, allocation)  # its warehouse has it, however that came about
     close_if_done(s, order)
     s.save_order(order)
 
@@ -227,6 +231,18 @@ def _lines(allocation: PoolAllocation) -> list[WmsLine]:
     return [WmsLine(x.line_id, x.sku, x.picked, x.shipped, x.short, x.cancelled, x.reason) for x in allocation.lines]
 
 
+def _mates(s: Session, a: PoolAllocation) -> list[ParcelPart]:
+    """What is in a bundle's parcel where its WMS does not say: the units of every member that has any left."""
+    parts = []
+    for id in a.mates:
+        _, order_key, _ = split_allocation_id(id)
+        order = s.order(order_key)
+        mate = next((x for x in order.allocations if x.id == id), None) if order else None
+        if mate and (units := sum(x.live + x.shipped for x in mate.lines)):
+            parts.append(ParcelPart(id, units))
+    return parts
+
+
 def _progress(s: Session, allocation: PoolAllocation, c: WmsReported) -> AllocationProgressed:
     """What all parts of the report share."""
     return AllocationProgressed(
@@ -245,7 +261,7 @@ def _progress(s: Session, allocation: PoolAllocation, c: WmsReported) -> Allocat
         c.carrier,
         c.tracking_number,
         c.tracking_url,
-        c.cost,
+        share_of(c.cost, c.parcel or _mates(s, allocation), allocation.id),
         c.cost_currency,
         "",
         c.occurred_at,

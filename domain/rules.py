@@ -18,12 +18,14 @@ __all__ = [
     "HOLDS",
     "PREFERENCES",
     "WEEK",
+    "Bundling",
     "ChannelRules",
     "CheckRule",
     "Cutoff",
     "DatedHours",
     "Depot",
     "FraudRule",
+    "ParkRule",
     "PoolRules",
     "PriorityClass",
     "Rate",
@@ -32,6 +34,8 @@ __all__ = [
     "RuleSet",
     "SplitPolicy",
     "Velocity",
+    "Wave",
+    "Zone",
 ]
 
 WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -42,6 +46,7 @@ PREFERENCES = [
     "earliest_eta",
     "cost",
     "same_country",
+    "zone",
     "stock_balance",
     "sequence",
 ]
@@ -143,7 +148,9 @@ class Depot(_Rule, frozen=True):
 
     ``sequence`` is the order of preference among equals (A = 1). ``handover`` is when the carrier collects: the ship-by.
     ``capacity_per_day``: parcels per ship day (0 means no limit); what is above it ships the next working day.
-    ``safety_stock`` units of every SKU are never promised. With ``rates``, only what one of them matches is shipped.
+    ``safety_stock`` units of every SKU are never promised; ``safety_stock_by_sku`` (a SKU, or the beginning of several and ``*``)
+    says otherwise for some. SKUs with one of ``refuses_tags`` are never sent from here, and with ``only_tags`` only those that have
+    one of them. ``zones``: how far it is to each zone (preference ``zone``). With ``rates``, only what one of them matches is shipped.
     ``when``: it takes only orders for which this is true.
     """
 
@@ -162,6 +169,10 @@ class Depot(_Rule, frozen=True):
     rates: list[Rate] = []
     capacity_per_day: Count = 0
     safety_stock: Count = 0
+    safety_stock_by_sku: dict[str, Count] = {}
+    refuses_tags: list[str] = []
+    only_tags: list[str] = []
+    zones: dict[str, Count] = {}
     when: When = ""
 
 
@@ -188,12 +199,32 @@ class RoutingVariant(_Rule, frozen=True):
     unfillable_after_days: Count | None = None
 
 
+class ParkRule(_Rule, frozen=True):
+    """Demand that waits without reserving anything: until a date (its first moment, the rules' time zone), until so many minutes
+    after it was placed (time to change one's mind), or, ``complete``, until all of it is there.
+
+    For orders with any of the SKUs (or beginnings with ``*``), tags, channels and services named; an empty list matches all.
+    """
+
+    name: Id
+    skus: list[str] = []
+    tags_any: list[str] = []
+    channels: list[str] = []
+    services: list[Name] = []
+    until_date: Annotated[
+        str, Meta(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$", extra_json_schema={"format": "date"})
+    ] = ""
+    minutes: Count = 0
+    complete: bool = False
+
+
 class Routing(_Rule, frozen=True):
     """How a depot is chosen: filters first (country, service, stock), then ``preferences`` in turn; the first non-tie wins.
 
     Preferences: ``fewest_parcels``, ``earliest_ship`` (by ship day: the cut-off rule A, then B, then the next working day),
     ``meets_promise`` (delivery not later than the channel promised), ``earliest_eta``, ``cost``, ``same_country``,
-    ``stock_balance`` (most available left), ``sequence``. ``unfillable_after_days`` 0: a backorder waits for ever. The first of
+    ``stock_balance`` (most available left), ``sequence``. ``unfillable_after_days`` 0: a backorder waits for ever.
+    ``keep_sets_together``: the lines of a set (``bundle_id``) leave whole from one depot in one parcel. ``park``: what waits first. The first of
     ``variants`` whose condition is true decides instead.
     """
 
@@ -203,7 +234,48 @@ class Routing(_Rule, frozen=True):
     split: SplitPolicy = SplitPolicy()
     backorder: bool = True
     unfillable_after_days: Count = 30
+    keep_sets_together: bool = True
+    park: list[ParkRule] = []
     variants: list[RoutingVariant] = []
+
+
+class Zone(_Rule, frozen=True):
+    """Where customers live: a country, and the beginnings of postcodes there (capitals and digits only; none: all of it)."""
+
+    name: Id
+    country: CountryCode
+    postcodes: list[Annotated[str, Meta(pattern=r"^[A-Z0-9]+$")]] = []
+
+
+class Wave(_Rule, frozen=True):
+    """When a depot packs what goes with a carrier: at ``times`` or every so many minutes from midnight, local, on its open days.
+
+    The first row that names the depot, carrier and service (``*``, or no services: any) is an allocation's.
+    """
+
+    depot: Name = "*"
+    carrier: Name = "*"
+    services: list[Name] = []
+    times: list[Clock] = []
+    every_minutes: Annotated[int, Meta(ge=0, le=1440)] = 0
+
+
+class Bundling(_Rule, frozen=True):
+    """Orders of one customer to one address, from one depot with the same service and ETA, leave as one parcel.
+
+    An allocation waits for its wave, at the latest until ``lead_minutes`` before its hand-over (ship-by) and for
+    ``max_wait_minutes`` (0: no other limit). ``max_orders``: allocations in one parcel. ``channels``: only these (none: all);
+    ``across_channels``: also those of different channels together. Orders with one of ``never_tags`` never wait.
+    """
+
+    enabled: bool = False
+    waves: list[Wave] = []
+    max_orders: Annotated[int, Meta(ge=2)] = 10
+    max_wait_minutes: Count = 0
+    lead_minutes: Count = 60
+    across_channels: bool = True
+    channels: list[str] = []
+    never_tags: list[str] = []
 
 
 class PriorityClass(_Rule, frozen=True):
@@ -323,3 +395,6 @@ class RuleSet(_Rule, frozen=True):
     fraud: list[FraudRule] = []
     channels: dict[str, ChannelRules] = {}
     pools: dict[str, PoolRules] = {}
+    bundling: Bundling = Bundling()
+    sku_tags: dict[str, list[str]] = {}
+    zones: list[Zone] = []

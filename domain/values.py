@@ -19,6 +19,7 @@ __all__ = [
     "LineQty",
     "Order",
     "OrderLine",
+    "ParcelPart",
     "Payment",
     "PickLine",
     "Problem",
@@ -207,6 +208,13 @@ class WmsLine(msgspec.Struct, frozen=True):
     short: int = 0
     cancelled: int = 0
     reason: str = ""
+
+
+class ParcelPart(msgspec.Struct, frozen=True):
+    """What one allocation has in a parcel that carries several."""
+
+    allocation_id: str
+    units: int
 
 
 class PickLine(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ __all__ = ["candidate", "render", "settled", "table"]
 
 _REFUSED = {
     "excluded": "refused these units before",
+    "sku_tags": "may not send these articles",
     "country": "does not deliver to this country",
     "service": "does not offer this service level",
     "rate": "has no rate for this service and country",
@@ -84,7 +85,9 @@ def _units(lines: list[dict[str, Any]]) -> str:
 def _allocation(a: dict[str, Any]) -> list[str]:
     promise = f"ship by {_when(a['ship_by'])}, there by {_when(a['eta'])}"
     means = " ".join(x for x in (a["service"], a["carrier"]) if x)
-    first = f"{a['allocation_id']}  {a['status']}: {_units(a['lines'])} from {a['depot']} ({means}), {promise}"
+    first = f"{a['allocation_id']}  {a['status']}: {_units(a['lines'])} from {a['depot']} ({means}), {promise}" + (
+        f", in bundle {a['group_id'][:8]}" if a.get("group_id") else ""
+    )
     return [first, *_decision(a["decision"], a["rule_version"])]
 
 

@@ -207,7 +207,7 @@ def _event_lines(event: Row) -> list[dict[str, Any]]:
 def _allocation(allocation_id: str, events: list[Row]) -> dict[str, Any]:
     of = [e for e in events if e["allocation_id"] == allocation_id]
     made = next(e for e in of if e["type"] == "ALLOCATED")
-    said = [e["type"] for e in of if e["type"] not in {"CHANNEL_NOTIFIED", "UPDATED"}]
+    said = [e["type"] for e in of if e["type"] not in {"CHANNEL_NOTIFIED", "UPDATED", "WAVE_RELEASED"}]
     return {
         "allocation_id": allocation_id,
         "status": said[-1],
@@ -219,7 +219,7 @@ def _allocation(allocation_id: str, events: list[Row]) -> dict[str, Any]:
         "eta": _iso(made["eta"]),
         "cost": made["cost"],
         "cost_currency": made["cost_currency"],
-        "group_id": made["group_id"],
+        "group_id": next((e["group_id"] for e in of if e["group_id"]), ""),
         "rule_version": made["rule_version"],
         "decided_at": _iso(made["time"]),
         "reason": made["reason"],

@@ -10,7 +10,19 @@ import msgspec
 from connectors.base import TranslationError
 from domain.effects import PickOrder, PickOrderCancel
 
-__all__ = ["Line", "Page", "Report", "Row", "Scan", "Shipment", "cancellation_body", "iso", "pick_order_body", "read"]
+__all__ = [
+    "Line",
+    "Page",
+    "ParcelLine",
+    "Report",
+    "Row",
+    "Scan",
+    "Shipment",
+    "cancellation_body",
+    "iso",
+    "pick_order_body",
+    "read",
+]
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -28,8 +40,17 @@ class Line(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class ParcelLine(msgspec.Struct, frozen=True):
+    """Units of one pick order in a parcel."""
+
+    reference: Text
+    qty: Count
+    line_id: str = ""
+    sku: str = ""
+
+
 class Shipment(msgspec.Struct, frozen=True):
-    """A parcel; ``cost`` in minor units of ``currency``."""
+    """A parcel; ``cost`` of all of it, in minor units of ``currency``. ``lines``: what is in it, where that is several pick orders."""
 
     id: Text
     carrier: str = ""
@@ -37,6 +58,7 @@ class Shipment(msgspec.Struct, frozen=True):
     tracking_url: str = ""
     cost: Count = 0
     currency: str = "EUR"
+    lines: list[ParcelLine] = []
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -116,6 +138,7 @@ def pick_order_body(effect: PickOrder) -> dict[str, Any]:
         "ship_by": iso(effect.ship_by),
         "priority": effect.priority,
         "group_id": effect.group_id,
+        "group_size": effect.group_size,
     }
 
 

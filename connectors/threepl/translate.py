@@ -10,7 +10,7 @@ from domain.commands import ShipmentTracked, WmsReported
 from domain.errors import Rejected
 from domain.keys import split_allocation_id
 from domain.record import uuid5
-from domain.values import WmsLine
+from domain.values import ParcelPart, WmsLine
 
 from .payload import Line, Report, Row, Scan, Shipment, read
 
@@ -113,6 +113,7 @@ def _reported(
         cost_currency=s.currency,
         reason=r.reason or "",
         occurred_at=at,
+        parcel=[ParcelPart(x.reference, x.qty) for x in s.lines],
     )
 
 

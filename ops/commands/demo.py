@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-RULES = Path(__file__).resolve().parents[1] / "defaults" / "rules.yaml"
+RULES = Path(__file__).resolve().parents[1] / "demo" / "rules.yaml"
 
 
 def register(app: typer.Typer) -> None:

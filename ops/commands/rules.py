@@ -67,12 +67,13 @@ def show(as_json: AsJson = False) -> None:
         said = {"version": record.version, "published_at": record.time, "by": record.source, "rules": body}
         typer.echo(json.dumps({**said, "ahead": [{"version": e.version, "from": e.since} for e in ahead]}))
         return
+    from ops.rules.calendars import collapsed
     from schemas.headers import rfc3339
 
     typer.echo(f"# version {record.version}, published {rfc3339(record.time)} by {record.source}")
     for e in ahead:
         typer.echo(f"# ahead: version {e.version}, from {rfc3339(e.since)} on")
-    typer.echo(_yaml(body), nl=False)
+    typer.echo(_yaml(collapsed(body)), nl=False)
 
 
 def _yaml(body: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.request import urlopen
 
-from .checks.evidence import Channel, SentOrder, ShippedLine, Told, Warehouse
+from .checks.evidence import Bundle, Channel, SentOrder, ShippedLine, Told, Warehouse
 
 __all__ = ["fetch", "from_bol", "from_shopify", "from_threepl", "progress"]
 
@@ -54,7 +54,18 @@ def from_threepl(ledger: Json) -> Warehouse:
             shipped.append(ShippedLine(*(e[name] for name in names)))
     violations += [f"{' '.join(pick)} taken in {n} times" for pick, n in taken.items() if n > 1]
     shelf = {(depot, sku): qty for depot, stock in ledger["stock"].items() for sku, qty in stock.items()}
-    return Warehouse(asked, shipped, written_off, shelf, violations)
+    return Warehouse(asked, shipped, written_off, shelf, violations, _bundles(ledger))
+
+
+def _bundles(ledger: Json) -> list[Bundle]:
+    asked = {(e["depot"], e["reference"]): e for e in ledger["entries"] if e["kind"] == "accepted"}
+    bundles = []
+    for e in ledger["entries"]:
+        if e["kind"] == "bundled":
+            picks = [asked[e["depot"], reference] for reference in e["references"]]
+            doors, groups = frozenset(p["door"] for p in picks), frozenset(p["group_id"] for p in picks)
+            bundles.append(Bundle(e["depot"], e["shipment_id"], e["cost"], tuple(e["references"]), doors, groups))
+    return bundles
 
 
 def from_bol(ledger: Json, account: str) -> Channel:

@@ -63,6 +63,9 @@ def _entry(n: int, entry: dict[str, Any]) -> Iterator[str]:
     if "because" in d:
         yield from _stopped(n, entry, d)
         return
+    if "parked" in d:
+        yield f"{n}. {entry['time'][:16].replace('T', ' ')}Z  rules {entry['rule_version']}: parked by {d['parked']}, nothing is reserved"
+        return
     asked = ", ".join(f"{qty} × {sku}" for sku, qty in d.get("demand", {}).items()) or "?"
     split = "may be split" if d.get("split") else "may not be split"
     at = entry["time"][:19].replace("T", " ") + "Z"

@@ -11,6 +11,7 @@ import msgspec
 from domain.rules import RuleSet
 from ops.errors import UserError
 
+from .calendars import CODE, expanded, masked
 from .sense import check_sense
 from .shape import check_shape
 from .source import Problem, Source, parse
@@ -40,12 +41,14 @@ def check(text: str) -> RuleSet | list[Problem]:
 
 def check_source(source: Source) -> RuleSet | list[Problem]:
     """The same for what was read already: a file, or the part of one that holds rules."""
-    problems = check_shape(source)
+    written = source.data
+    source.data, problems = masked(source)
+    problems += check_shape(source)
     if isinstance(source.data, dict):
         problems += check_sense(source, problems)
     if problems:
         return sorted(problems, key=lambda p: (p.line, p.column, p.field))
-    rules = msgspec.convert(source.data, RuleSet)
+    rules = msgspec.convert(expanded(written), RuleSet)
     return rules if rules.version != "none" else msgspec.structs.replace(rules, version=_content_hash(rules))
 
 
@@ -67,8 +70,17 @@ def _content_hash(rules: RuleSet) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a rule file, for editors."""
+    shape = msgspec.json.schema(RuleSet)
+    code = {
+        "type": "string",
+        "pattern": CODE,
+        "description": "The public holidays of a country (NL) or a part of it (DE-BY)",
+    }
+    days = shape["$defs"]["Depot"]["properties"]["holidays"]
+    days["items"] = {"anyOf": [days["items"], code]}
+    shape["$defs"]["Depot"]["properties"]["holidays"] = {"anyOf": [code, days], "default": days.pop("default", [])}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Wharfinger rules",
-        **msgspec.json.schema(RuleSet),
+        **shape,
     }

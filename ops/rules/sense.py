@@ -10,7 +10,9 @@ import msgspec
 from domain.rules import CheckRule, Depot, PriorityClass, RuleSet
 
 from .formats import closest
+from .sense_bundling import bundling_sense
 from .sense_more import check_more
+from .sense_routing import routing_sense
 from .source import Path, Problem, Source, show
 
 __all__ = ["check_sense"]
@@ -27,6 +29,14 @@ def check_sense(source: Source, shape: list[Problem]) -> list[Problem]:
     for prefix, group in _groups(data):
         found += [((*prefix, *path), message, hint) for path, message, hint in _group(group, prefix, broken)]
     found += _whole(data)
+    depots = _part(data, "depots", list[Depot], broken, ())
+    found += routing_sense(data, depots, broken)
+    if isinstance(data.get("bundling"), dict) and not any(b.startswith("bundling") for b in broken):
+        every = [
+            d for prefix, group in _groups(data) for d in _part(group, "depots", list[Depot], broken, prefix).values()
+        ]
+        bundling = bundling_sense(data["bundling"], every)
+        found += [(("bundling", *path), message, hint) for path, message, hint in bundling]
     return [source.problem(*f) for f in found] + check_more(source, broken)
 
 

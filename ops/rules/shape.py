@@ -44,6 +44,8 @@ _FORMS = {
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "a name of letters, digits, '.', '_' and '-'",
     r"^[A-Za-z0-9*][A-Za-z0-9_.-]*$": "a name of letters, digits, '.', '_' and '-'",
     r"^[a-z0-9-]+$": "a name of small letters, digits and '-'",
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$": "a date YYYY-MM-DD",
+    r"^[A-Z0-9]+$": "the beginning of a postcode: capitals and digits, no space",
     r"^[A-Z]{3}$": "a currency of three capitals (ISO 4217)",
     r"^(email|domain|phone|address|customer):[0-9a-f]{16,64}$": "a hash, as email:6f9a…",
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?$": "a date, or a date and time",

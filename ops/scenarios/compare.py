@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from domain.effects import Effect
+from domain.allocation import compiled
+from domain.effects import Effect, PickOrder
 from domain.events import OrderEvent, PoolEvent
 from domain.order_state import Allocation, Line, OrderState
 from domain.pool_state import SkuStock, StockRow
@@ -125,6 +126,8 @@ def _allocations(path: Path, wanted: list[AllocationExpect], s: OrderState, worl
             "carrier": a.carrier,
             "cost": a.cost,
             "replaces": int(a.replaces_id.rpartition("/")[2] or 0),
+            "waits": a.waits,
+            "bundled_with": _mates(a, s.key, world),
         }
         for field, value in actual.items():
             if (told := getattr(e, field)) is not None:
@@ -132,6 +135,12 @@ def _allocations(path: Path, wanted: list[AllocationExpect], s: OrderState, worl
                     (*path, i, field), {k: n for k, n in told.items() if n} if field == "units" else told, value
                 )
         yield from _promise((*path, i), e, a, world)
+
+
+def _mates(a: Allocation, key: str, world: World) -> list[str]:
+    """The other orders, by id, that have a pick order of the same bundle."""
+    picks = [x for x in world.fold.made.effects if isinstance(x, PickOrder) and a.group_id and x.group_id == a.group_id]
+    return sorted({x.order_key.split(":", 2)[2] for x in picks if x.order_key != key})
 
 
 def _promise(path: Path, e: AllocationExpect, a: Allocation, world: World) -> Iterator[Difference]:
@@ -153,9 +162,7 @@ def _stock(path: Path, e: StockExpect, world: World) -> Iterator[Difference]:
     view = world.fold.pools.get(rules.default_pool)
     stock = (view.load(SkuStock, str(sku)) if view else None) or SkuStock(str(sku))
     row: StockRow = row_of(stock, str(depot), e.quality)
-    free = (
-        available(stock, {d.id: d.safety_stock for d in rules.depots}).get(str(depot), 0) if e.quality == "new" else 0
-    )
+    free = available(stock, compiled(rules).skus.safety(str(sku))).get(str(depot), 0) if e.quality == "new" else 0
     for field, value in (("on_hand", row.on_hand), ("reserved", row.reserved), ("available", free)):
         if (wanted := getattr(e, field)) is not None:
             yield from _same((*path, field), wanted, value)
@@ -183,7 +190,9 @@ def _looked(e: msgspec.Struct, actual: dict[str, Any]) -> tuple[Any, Any]:
 
 def _event(e: EventExpect, x: OrderEvent) -> tuple[Any, Any]:
     units = {u.line_id: u.qty for u in x.lines}
-    fields = {f: getattr(x, f) for f in ("status", "depot", "reason", "amount", "complete", "intervention", "actor")}
+    fields = {
+        f: getattr(x, f) for f in ("status", "depot", "reason", "amount", "complete", "intervention", "actor", "cost")
+    }
     return _looked(e, {"units": units, "rules": x.rule_version, **fields})
 
 
@@ -198,6 +207,7 @@ def _effect(e: EffectExpect, x: Effect) -> tuple[Any, Any]:
             "priority": getattr(x, "priority", 0),
             "country": ship_to.country if ship_to else "",
             "reason": getattr(x, "reason", ""),
+            "bundle": getattr(x, "group_size", 0),
             "tracking": getattr(x, "tracking_number", ""),
         },
     )

@@ -39,6 +39,7 @@ EVENT_TYPES = [
     "EDITED",
     "ALLOCATION_REQUESTED",
     "ALLOCATED",
+    "WAVE_RELEASED",
     "BACKORDERED",
     "UNFILLABLE",
     "SUBMITTED",
@@ -96,7 +97,7 @@ class Units(_Form, frozen=True):
 class AllocationExpect(_Form, frozen=True):
     """One depot's part of an order. ``units``: still its business, shipped ones included, by line. ``replaces``: a number.
 
-    ``ship_by`` and ``eta``: a day, or a moment.
+    ``ship_by`` and ``eta``: a day, or a moment. ``waits``: for its wave; ``bundled_with``: the other orders of its parcel.
     """
 
     depot: str
@@ -108,6 +109,8 @@ class AllocationExpect(_Form, frozen=True):
     carrier: str | None = None
     cost: Count | None = None
     replaces: Count | None = None
+    waits: bool | None = None
+    bundled_with: list[str] | None = None
 
 
 class OrderExpect(_Form, frozen=True):
@@ -135,7 +138,7 @@ class StockExpect(_Form, frozen=True):
 
 
 class EventExpect(_Form, frozen=True):
-    """An event of an order, with what is to be looked at. ``amount`` in minor units."""
+    """An event of an order, with what is to be looked at. ``amount`` and ``cost`` (of shipping) in minor units."""
 
     event: EventName
     units: dict[str, int] | None = None
@@ -147,12 +150,13 @@ class EventExpect(_Form, frozen=True):
     intervention: bool | None = None
     actor: str | None = None
     rules: str | None = None
+    cost: int | None = None
 
 
 class EffectExpect(_Form, frozen=True):
     """Something to be done outside: PickOrder, PickOrderCancel, ChannelShipment, ChannelCancel; ``to``: the connection.
 
-    ``priority``: the order's class when the pick order went out, 0 for the first.
+    ``priority``: the order's class when the pick order went out, 0 for the first; ``bundle``: how many pick orders its parcel has.
     """
 
     effect: EffectName
@@ -163,6 +167,7 @@ class EffectExpect(_Form, frozen=True):
     country: str | None = None
     reason: str | None = None
     tracking: str | None = None
+    bundle: Count | None = None
 
 
 class Expect(_Form, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from domain.pool_state import PoolOrder, SkuStock
+from domain.pool_state import PoolOrder, SkuStock, WaveGroup
 from domain.pool_view import MemoryPool
 from domain.status import status
 
@@ -20,6 +20,7 @@ def broken(fold: Fold) -> Iterator[tuple[str, str]]:
     """Every law that does not hold: the law, and what is so instead."""
     for name, view in fold.pools.items():
         yield from _stock(name, view)
+        yield from _waves(fold, name, view)
     for key in fold.states:
         yield from _order(fold, key)
 
@@ -31,6 +32,27 @@ def _stock(name: str, view: MemoryPool) -> Iterator[tuple[str, str]]:
             if not 0 <= row.reserved <= row.on_hand:
                 where = f"{sku} at {row.depot} in pool {name}"
                 yield "0 ≤ reserved ≤ on hand", f"{where}: {row.reserved} reserved of {row.on_hand}"
+
+
+def _waves(fold: Fold, name: str, view: MemoryPool) -> Iterator[tuple[str, str]]:
+    """Whoever waits for a wave waits in one group, wants its units, and is not held."""
+    waiting = {(kept.key, a.id): a.waits_in for kept in _orders(view) for a in kept.allocations if a.waits_in}
+    groups = {id: group for kind, id in list(view.data) if kind == "w" and (group := view.load(WaveGroup, id))}
+    members = {(m.order_key, m.allocation_id): id for id, group in groups.items() for m in group.members}
+    if waiting != members:
+        yield (
+            "who waits for a wave is in its group",
+            f"pool {name}: {sorted(waiting)} wait, {sorted(members)} are in groups",
+        )
+    for key, allocation_id in members:
+        s = fold.state(key)
+        a = next((a for a in s.allocations if a.id == allocation_id), None) if s else None
+        if s is None or a is None or s.holds or not any(x.live for x in a.lines):
+            yield "no held or cancelled order waits for a wave", f"{allocation_id} in pool {name}"
+
+
+def _orders(view: MemoryPool) -> list[PoolOrder]:
+    return [kept for kind, key in list(view.data) if kind == "o" and (kept := view.load(PoolOrder, key))]
 
 
 def _order(fold: Fold, key: str) -> Iterator[tuple[str, str]]:

@@ -30,6 +30,8 @@ class Outside:
         self._head = head
         self._n = 0
         self._recalled: dict[str, dict[str, LineQty]] = {}
+        self._parcels: dict[str, str] = {}
+        self._groups: dict[str, str] = {}
 
     def answer(self, effect: Effect, now: int) -> tuple[list[Entry], list[Later]]:
         """What comes back at once, and what comes later."""
@@ -38,6 +40,8 @@ class Outside:
         reachable = not (isinstance(effect, PickOrder | PickOrderCancel) and w.takes == "unreachable")
         at_once: list[Entry] = [("orders", self._outcome(effect, now, ok=reachable))]
         later: list[Later] = []
+        if isinstance(effect, PickOrder) and effect.group_id:
+            self._parcels[effect.allocation_id] = self._groups.setdefault(effect.group_id, effect.allocation_id)
         if reachable and isinstance(effect, PickOrder):
             if w.takes == "reject":
                 at_once.append(("pools", self._wms(effect.allocation_id, "REJECTED", now, reason=w.rejects_because)))
@@ -108,7 +112,9 @@ class Outside:
         reason: str = "",
         shipped: bool = False,
     ) -> WmsReported:
-        pool, key, n = split_allocation_id(allocation_id)
+        pool, key, _ = split_allocation_id(allocation_id)
+        _, first, n = split_allocation_id(self._parcels.get(allocation_id, allocation_id))  # a bundle is one parcel
+        parcel = f"{first.rpartition(':')[2]}-{n}"
         return WmsReported(
             **self._head("WmsReported", now),  # type: ignore[arg-type]
             pool=pool,
@@ -117,9 +123,9 @@ class Outside:
             allocation_id=allocation_id,
             status=status,
             lines=lines or [],
-            shipment_id=f"parcel-{key.rpartition(':')[2]}-{n}" if shipped else "",
+            shipment_id=f"parcel-{parcel}" if shipped else "",
             carrier="",
-            tracking_number=f"track-{key.rpartition(':')[2]}-{n}" if shipped else "",
+            tracking_number=f"track-{parcel}" if shipped else "",
             tracking_url="",
             cost=0,
             cost_currency="EUR",

@@ -85,6 +85,11 @@ class PickOrder:
     scans: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def group_id(self) -> str:
+        """What it leaves with as one parcel; ``""``: it leaves alone."""
+        return str(self.request.get("group_id", ""))
+
+    @property
     def final(self) -> bool:
         return self.state in {"REJECTED", "CANCELLED", "DELIVERED", "NOTHING_PICKED"}
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from .catalogue import Product
 from .timeline import roll
@@ -17,6 +16,8 @@ __all__ = ["LINE", "SimFulfilment", "SimLine", "SimOrder", "SimRefund", "Story",
 LINE = 100
 """Line ids of order ``n`` are ``n * LINE + 1`` and on."""
 FIRST_ID = 5_600_000_000_000
+REPEATS, REPEATS_AFTER = 0.1, 3
+"""This share of the orders is by the customer of so many orders before."""
 _PLACES = (
     (
         "NL",
@@ -174,7 +175,7 @@ def make(seed: int, n: int, products: Sequence[Product], now: int) -> SimOrder:
             line.discount = line.product.price_minor * line.qty // 10
     express = chance.random() < 0.15
     goods = sum(x.product.price_minor * x.qty - x.discount for x in lines)
-    customer, address = _customer(chance.random, chance.choice, chance.choices, n)
+    customer, address = _customer(seed, n)
     story = _story(seed, n)
     tags = [t for t, p in (("VIP", 0.05), ("newsletter", 0.2), ("gift", 0.05)) if chance.random() < p]
     second = now // 1000 * 1000
@@ -214,12 +215,15 @@ def _story(seed: int, n: int) -> Story:
     return Story(bad, paid, fixed, cancelled, part, late)
 
 
-def _customer(random: Any, choice: Any, choices: Any, n: int) -> tuple[dict[str, str], dict[str, str | None]]:
+def _customer(seed: int, n: int) -> tuple[dict[str, str], dict[str, str | None]]:
+    """Some customers order again within minutes, to the same address: what bundling is for."""
+    again = n > REPEATS_AFTER and roll(seed, "again", n).random() < REPEATS
+    who = n - REPEATS_AFTER if again else n
+    chance = roll(seed, "customer", who)
+    random, choice, choices = chance.random, chance.choice, chance.choices
     place = choices(_PLACES, [p[2] for p in _PLACES])[0]
     zip_code, city = choice(place[3:])
     first, last = choice(_FIRST), choice(_LAST)
-    # Some customers order again within the hour: what bundling is for.
-    who = n if random() < 0.9 else max(1, n - 3)
     phone = _DIAL.get(place[0], "+44 7700 90{:04d}").format(who % 10_000)
     customer = {"first": first, "last": last, "email": f"customer-{who}@example.com", "language": place[0].lower()}
     address: dict[str, str | None] = {

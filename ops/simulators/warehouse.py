@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .ledger import Ledger
+from .packing import PackingTable
 from .pick_order import Line, Pace, PickOrder, Rates, iso
 from .timeline import Timeline, roll
 
@@ -51,13 +52,22 @@ class Warehouse:
         self.seed, self.rates, self.pace, self.chatty = seed, rates or Rates(), pace or Pace(), chatty
         self.orders: dict[str, PickOrder] = {}
         self._notify = notify
+        self._table = PackingTable(timeline, self._leave)
         self._shipped: dict[str, int] = {}
         for sku, qty in sorted(stock.items()):
             ledger.append("stock", depot=depot, sku=sku, qty=qty)
 
     def accept(self, request: dict[str, Any]) -> PickOrder:
         """Take a pick order in. Raises Refused (nothing is kept) for an unknown SKU or, by chance, any reason of the depot's own."""
-        reference = str(request["reference"])
+        reference, group_id = str(request["reference"]), str(request.get("group_id", ""))
+        self._table.expect(reference, group_id, int(request.get("group_size", 0)))
+        try:
+            return self._accept(request, reference)
+        except Refused:
+            self._table.gone(reference, group_id)
+            raise
+
+    def _accept(self, request: dict[str, Any], reference: str) -> PickOrder:
         for line in request["lines"]:
             if line["sku"] not in self.stock:
                 raise Refused("unknown_sku", f"{self.depot} does not hold {line['sku']}")
@@ -67,7 +77,18 @@ class Warehouse:
         order = PickOrder(f"{self.depot}-{len(self.orders) + 1}", reference, request, lines)
         order.updated_at = self.timeline.now()
         self.orders[reference] = order
-        self.ledger.append("accepted", depot=self.depot, reference=reference, lines=request["lines"])
+        door = [
+            request.get("email", ""),
+            *(request["ship_to"].get(x, "") for x in ("street1", "postcode", "city", "country")),
+        ]
+        self.ledger.append(
+            "accepted",
+            depot=self.depot,
+            reference=reference,
+            lines=request["lines"],
+            group_id=order.group_id,
+            door=" ".join(map(str, door)).casefold(),
+        )
         self._next(order, "accept", self.pace.accept, lambda: self._accepted(order))
         return order
 
@@ -87,6 +108,7 @@ class Warehouse:
             line.cancelled += stopped[line.line_id]
         if all(x.wanted == 0 for x in order.lines):
             order.state = "CANCELLED"
+            self._table.gone(reference, order.group_id)
         self.ledger.append("cancelled", depot=self.depot, reference=reference, lines=[x.body() for x in order.lines])
         self._report(order, "CANCELLED", reason="requested")
         return "CANCELLED"
@@ -116,6 +138,7 @@ class Warehouse:
             order.state = "REJECTED"
             self.ledger.append("rejected", depot=self.depot, reference=order.reference, reason="capacity")
             self._report(order, "REJECTED", reason="capacity")
+            self._table.gone(order.reference, order.group_id)
             return
         order.state = "ACCEPTED"
         self._report(order, "ACCEPTED")
@@ -137,7 +160,9 @@ class Warehouse:
         order.state = "NOTHING_PICKED" if nothing else "PICKED"
         reasons = sorted({x.reason for x in order.lines if x.reason})
         self._report(order, "SHORT_PICKED" if short else "PICKED", reason=",".join(reasons))
-        if not nothing:
+        if nothing:
+            self._table.gone(order.reference, order.group_id)
+        else:
             self._next(order, "pack", self.pace.pack, lambda: self._packed(order))
 
     def _pick_line(self, order: PickOrder, line: Line) -> None:
@@ -175,21 +200,46 @@ class Warehouse:
         order.state = "PACKED"
         if self.chatty:
             self._report(order, "PACKED")
-        chance = roll(self.seed, self.depot, order.reference, "late")
-        wait = self.pace.late if chance.random() < self.rates.late else self.pace.ship
-        self._next(order, "ship", wait, lambda: self._ship(order))
+        self._table.packed(order)
 
-    def _ship(self, order: PickOrder) -> None:
-        chance = roll(self.seed, self.depot, order.reference, "shipment")
+    def _leave(self, parcel: list[PickOrder]) -> None:
+        """What is packed together leaves together."""
+        first = parcel[0]
+        chance = roll(self.seed, self.depot, first.group_id or first.reference, "late")
+        wait = self.pace.late if chance.random() < self.rates.late else self.pace.ship
+        self._next(first, "ship", wait, lambda: self._ship(parcel))
+
+    def _ship(self, parcel: list[PickOrder]) -> None:
+        """One label, one cost, one tracking number; each of its pick orders is told its own SHIPPED."""
+        shipment = self._label(parcel)
+        for order in parcel:
+            order.shipment = shipment
+            self._shipped_one(order)
+
+    def _label(self, parcel: list[PickOrder]) -> dict[str, Any]:
+        first = parcel[0]
+        chance = roll(self.seed, self.depot, first.reference, "shipment")
         number = f"3S{chance.randrange(10**12):012d}"
-        order.shipment = {
-            "id": f"{order.id}-s1",
-            "carrier": order.request.get("carrier") or chance.choice(CARRIERS),
+        units = [(o, x) for o in parcel for x in o.lines if x.picked]
+        label = {
+            "id": f"{first.id}-s1",
+            "carrier": first.request.get("carrier") or chance.choice(CARRIERS),
             "tracking_number": number,
             "tracking_url": f"https://tracking.example/{number}",
-            "cost": 395 + 40 * sum(x.picked for x in order.lines) + chance.randrange(0, 60),
+            "cost": 395 + 40 * sum(x.picked for _, x in units) + chance.randrange(0, 60),
             "currency": "EUR",
         }
+        if len(parcel) > 1:
+            names = ("reference", "line_id", "sku", "qty")
+            label["lines"] = [
+                dict(zip(names, (o.reference, x.line_id, x.sku, x.picked), strict=True)) for o, x in units
+            ]
+            members = [o.reference for o in parcel]
+            what = {"shipment_id": label["id"], "references": members, "cost": label["cost"]}
+            self.ledger.append("bundled", depot=self.depot, **what)
+        return label
+
+    def _shipped_one(self, order: PickOrder) -> None:
         for line in order.lines:
             self._ship_line(order, line)
         order.state = "SHIPPED"

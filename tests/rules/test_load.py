@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from domain.rules import RuleSet
 from ops.cli import app
 from ops.errors import UserError
+from ops.rules.calendars import collapsed
 from ops.rules.compare import changes
 from ops.rules.load import DEFAULTS, RulesError, check, load, schema
 
@@ -84,6 +85,20 @@ def test_json_is_read_like_yaml_with_lines():
         pytest.param(GOOD + "checks:\n  - {problem: addr}\n  - {problem: address}\n", 6, "checks[1]", "never reached", id="a-check-never-reached"),
         pytest.param(GOOD + "checks: [{problem: x, hold: FRUAD_RISK}]\n", 4, "checks[0].hold", "did you mean FRAUD_RISK?", id="unknown-hold"),
         pytest.param(GOOD + "paid_states: [payed]\n", 4, "paid_states[0]", "did you mean paid?", id="unknown-payment-state"),
+        pytest.param(GOOD + "bundling: {enabled: true}\n", 4, "bundling.waves", "nothing would ever be bundled", id="no-wave"),
+        pytest.param(GOOD + "bundling: {waves: [{depot: a}]}\n", 4, "bundling.waves[0]", "never comes", id="a-wave-without-a-time"),
+        pytest.param(GOOD + "bundling: {waves: [{times: ['10:00'], every_minutes: 5}]}\n", 4, "bundling.waves[0]", "has both", id="a-wave-with-both"),
+        pytest.param(GOOD + "bundling: {waves: [{depot: b, every_minutes: 5}]}\n", 4, "bundling.waves[0].depot", "one of a", id="a-wave-of-no-depot"),
+        pytest.param(GOOD + "bundling: {waves: [{carrier: ups, every_minutes: 5}]}\n", 4, "bundling.waves[0].carrier", "no rate names", id="a-wave-of-no-carrier"),
+        pytest.param(GOOD + "bundling: {waves: [{every_minutes: 5}, {depot: a, every_minutes: 9}]}\n", 4, "bundling.waves[1]", "never reached", id="a-wave-never-reached"),
+        pytest.param(GOOD + "bundling: {max_orders: 1, waves: [{every_minutes: 5}]}\n", 4, "bundling.max_orders", "below 2", id="a-bundle-of-one"),
+        pytest.param(depot("zones: {randstd: 1}") + "zones: [{name: randstad, country: NL}]\n", 4, "depots[0].zones", "did you mean randstad?", id="a-zone-there-is-not"),
+        pytest.param(depot("refuses_tags: [fragil]") + "sku_tags: {fragile: [VASE-*]}\n", 4, "depots[0].refuses_tags", "did you mean fragile?", id="a-tag-there-is-not"),
+        pytest.param(GOOD + "routing: {preferences: [zone]}\n", 4, "routing.preferences", "never decides", id="zone-without-zones"),
+        pytest.param(GOOD + "routing: {park: [{name: later}]}\n", 4, "routing.park[0]", "parks nothing", id="a-park-rule-without-an-end"),
+        pytest.param(GOOD + "zones: [{name: north, country: NL, postcodes: ['97 01']}]\n", 4, "zones[0].postcodes[0]", "no space", id="a-postcode-with-a-space"),
+        pytest.param(depot("holidays: [XX]"), 4, "depots[0].holidays[0]", "no calendar of public holidays for XX", id="a-country-without-a-calendar"),
+        pytest.param(depot("holidays: DE-BX"), 4, "depots[0].holidays", "parts of DE: BB", id="a-part-of-a-country-there-is-not"),
         pytest.param("currency: EUR\n", 1, "depots", "nothing can be allocated", id="no-depots"),
         pytest.param("depots: [\n", 2, "", "no YAML", id="no-yaml"),
         pytest.param("depots: []\ndepots: []\n", 2, "", "duplicate key", id="a-key-twice"),
@@ -119,6 +134,19 @@ def test_the_check_command_tells_a_machine_what_is_wrong(tmp_path: Path):
     assert (result.exit_code, told["ok"], told["problems"][0]["line"]) == (2, False, 4)
     good = CliRunner().invoke(app, ["rules", "check", str(DEFAULTS), "--json"])
     assert (good.exit_code, json.loads(good.stdout)["ok"]) == (0, True)
+
+
+def test_a_countrys_public_holidays_are_written_as_its_code():
+    rules = check(depot("holidays: [NL, 2026-12-24, 2026-12-25]"))
+    assert isinstance(rules, RuleSet)
+    days = rules.depots[0].holidays
+    assert {"2026-04-27", "2026-12-24", "2026-12-25", "2027-01-01", "2035-12-26"} <= set(days)
+    assert len(days) == len(set(days))
+    shown = collapsed(msgspec.to_builtins(rules))["depots"][0]["holidays"]
+    assert shown == ["NL", "2026-12-24"]
+    assert set(check(depot("holidays: DE-BY")).depots[0].holidays) - set(
+        check(depot("holidays: DE")).depots[0].holidays
+    )
 
 
 def test_what_would_change_is_told_by_depot_not_by_place():

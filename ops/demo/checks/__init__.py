@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import dead_letters, events_once, final_states, kpis, quantities, shipments, stock
+from . import bundles, dead_letters, events_once, final_states, kpis, quantities, shipments, stock
 from .evidence import Evidence
 from .finding import Finding
 
@@ -15,6 +15,7 @@ CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
     quantities.check,
     stock.check,
     shipments.check,
+    bundles.check,
     events_once.check,
     kpis.check,
     dead_letters.check,

@@ -9,7 +9,18 @@ from typing import Any
 
 from .log import Entry
 
-__all__ = ["Channel", "Evidence", "Poison", "Rows", "SentOrder", "ShippedLine", "Told", "Warehouse", "order_of"]
+__all__ = [
+    "Bundle",
+    "Channel",
+    "Evidence",
+    "Poison",
+    "Rows",
+    "SentOrder",
+    "ShippedLine",
+    "Told",
+    "Warehouse",
+    "order_of",
+]
 
 Rows = Callable[[str], list[dict[str, Any]]]
 """Answers a ClickHouse query."""
@@ -74,6 +85,18 @@ class ShippedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """A parcel with several pick orders (``references``). ``doors``: who and where its pick orders were for; ``groups``: their ids."""
+
+    depot: str
+    shipment_id: str
+    cost: int
+    references: tuple[str, ...]
+    doors: frozenset[str]
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Warehouse:
     """The 3PLs' ledgers: ``asked`` is units by (depot, reference, line); the counters are units by (depot, SKU)."""
 
@@ -82,6 +105,7 @@ class Warehouse:
     written_off: Counter[tuple[str, str]] = field(default_factory=Counter)
     shelf: Mapping[tuple[str, str], int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
+    bundles: list[Bundle] = field(default_factory=list)
 
 
 def _no_rows(sql: str) -> list[dict[str, Any]]:

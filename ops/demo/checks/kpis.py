@@ -131,36 +131,36 @@ def _lines(order: list[Event]) -> Iterator[tuple[str, str, str, int, int]]:
 
 
 def cost_per_shipment(events: Events) -> Table:
-    """Cost of a parcel; a bundle's saving is what its allocations would have cost alone."""
+    """Cost of a parcel, the sum of its allocations' shares; a bundle's saving is what those would have cost alone."""
     expected: dict[str, int] = {}
-    parcels: dict[tuple[str, bool], dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
+    parcels: dict[tuple[str, str], dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
     for event in _all(events):
+        allocation = event["allocation_id"]
         if event["type"] == "ALLOCATED":
-            expected.setdefault(event["allocation_id"], event["cost"])
-        elif event["type"] == "SHIPPED" and event["allocation_id"]:
-            shipment = event["shipment_id"] or event["allocation_id"]
-            parcels[(event["group_id"] or shipment, bool(event["group_id"]))][shipment].append(event)
+            expected.setdefault(allocation, event["cost"])
+        elif event["type"] == "SHIPPED" and allocation:
+            parcels[(event["depot"], event["shipment_id"] or allocation)][allocation].append(event)
     table: Table = defaultdict(lambda: {"parcels": 0, "parcel_orders": 0, "total_cost": 0, "saving": 0})
-    for (_, bundled), shipments in parcels.items():
-        _add_parcel(table, bundled, shipments, expected)
+    for (depot, _), shares in parcels.items():
+        _add_parcel(table, depot, shares, expected)
     for row in table.values():
         row["cost_per_shipment"] = row["total_cost"] / row["parcels"]
     return table
 
 
-def _add_parcel(table: Table, bundled: bool, shipments: dict[str, list[Event]], expected: dict[str, int]) -> None:
-    every = [e for parts in shipments.values() for e in parts]
-    first = min(shipments)
-    channel = min(shipments[first], key=lambda e: e["order_key"])["channel"]
-    cost = sum(max(e["cost"] for e in parts) for parts in shipments.values())
-    alone = sum(expected.get(a, 0) for a in {e["allocation_id"] for e in every})
+def _add_parcel(table: Table, depot: str, shares: dict[str, list[Event]], expected: dict[str, int]) -> None:
+    every = [e for told in shares.values() for e in told]
+    bundled = len(shares) > 1
+    channel = min(every, key=lambda e: e["order_key"])["channel"]
+    cost = sum(max(e["cost"] for e in told) for told in shares.values())
+    alone = sum(expected.get(a, 0) for a in shares)
     shipped_at = min(e["occurred_at"] for e in every)
-    for dimension, value in _dimensions(channel, shipments[first][0]["depot"], shipped_at):
+    for dimension, value in _dimensions(channel, depot, shipped_at):
         row = table[(dimension, value, str(int(bundled)), every[0]["cost_currency"])]
         row["parcels"] += 1
         row["parcel_orders"] += len({e["order_key"] for e in every})
         row["total_cost"] += cost
-        row["saving"] += alone - cost if bundled else 0
+        row["saving"] += alone - cost if bundled and cost > 0 else 0
 
 
 RECOMPUTED: dict[str, tuple[tuple[str, ...], Callable[[Events], Table]]] = {

@@ -41,7 +41,7 @@ def _parcels(evidence: Evidence) -> tuple[Counter[Line], list[str]]:
     for s in evidence.warehouse.shipped:
         shipped[(order_of(s.reference), s.line_id)] += s.qty
         by_pick[(s.depot, s.reference, s.line_id)] += s.qty
-        once[(s.depot, s.shipment_id, s.line_id)] += 1
+        once[(s.depot, s.shipment_id, f"{s.reference}#{s.line_id}")] += 1
     violations = [f"parcel {'/'.join(p)} left {n} times" for p, n in once.items() if n > 1]
     for pick, qty in by_pick.items():
         asked = evidence.warehouse.asked.get(pick, 0)
