@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from domain import values
 from domain.commands import (
-    AllocationDecided,
     EffectOutcome,
     OrderUpserted,
     RulesPublished,
@@ -133,10 +133,8 @@ class World:
     def _cycle(self, topic: str, messages: list[Message]) -> None:
         table = self.tables[topic]
         batch = Batch(topic, messages, {0: table})
-        try:
+        with suppress(StopIteration):
             _AGENTS[topic](batch).send(None)
-        except StopIteration:
-            pass
         table.seal(messages[-1].offset + 1)
         table.apply()
         if batch.dead:
@@ -181,7 +179,11 @@ def _reported(made: PickOrder, status: str, n: int) -> WmsReported:
     a = made.allocation_id
     picked, shipped = status != "ACCEPTED", status == "SHIPPED"
     lines = [values.WmsLine(x.line_id, x.sku, x.qty * picked, x.qty * shipped) for x in made.lines]
-    parcel = (f"s-{a}", "PostNL", f"3S{a}", f"https://track.example.org/{a}", 495, "EUR") if shipped else ("", "", "", "", 0, "")
+    parcel = (
+        (f"s-{a}", "PostNL", f"3S{a}", f"https://track.example.org/{a}", 495, "EUR")
+        if shipped
+        else ("", "", "", "", 0, "")
+    )
     return WmsReported(
         *_head("WmsReported", a, n, NOW + n), POOL, made.order_key, f"wms/{a}/{n}", a, status, lines, *parcel, "", NOW + n
     )  # fmt: skip
@@ -202,7 +204,9 @@ def open_orders(count: int, stencils: int = 500) -> Iterator[tuple[str, bytes, b
                 kept[number].append((topic, key, value))
     for number, rows in kept.items():
         if {topic for topic, _, _ in rows} != _AGENTS.keys():
-            raise RuntimeError(f"order {number.decode()} left {len(rows)} rows: the bench no longer knows the tables' keys")
+            raise RuntimeError(
+                f"order {number.decode()} left {len(rows)} rows: the bench no longer knows the tables' keys"
+            )
     groups = list(kept.items())
     for n in range(count):
         number, rows = groups[n % stencils]

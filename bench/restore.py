@@ -121,7 +121,10 @@ def main() -> None:
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for updates in map(int, args.updates.split(",")):
-        with tempfile.TemporaryDirectory(prefix="wharf-bench-") as folder, EmbeddedKafka(Path(folder) / "kafka") as kafka:
+        with (
+            tempfile.TemporaryDirectory(prefix="wharf-bench-") as folder,
+            EmbeddedKafka(Path(folder) / "kafka") as kafka,
+        ):
             create_topics(kafka.bootstrap, PARTITIONS)
             written = fill(kafka.bootstrap, args.orders, updates)
             print(f"restore: {written / 1e6:.0f} MB of changelog written", file=sys.stderr, flush=True)

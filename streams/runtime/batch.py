@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
 from types import TracebackType
+from typing import Any
 
 import structlog
 
@@ -14,7 +15,7 @@ from schemas.dead_letters import FOLD, VALUE_CONVERTER
 
 from .dead_letter import dead_letter
 from .message import Headers, Message, Output
-from .table import Staged, Table
+from .table import Staged, Table, Trail
 
 __all__ = ["Batch", "BatchLimits", "Record"]
 
@@ -43,13 +44,16 @@ class Record:
     the same time (an agent that works them concurrently); where two of them write one key, the one closed last wins.
     """
 
-    __slots__ = ("_batch", "_max_bytes", "_outputs", "_staged", "message", "stage")
+    __slots__ = ("_batch", "_max_bytes", "_outputs", "_staged", "message", "stage", "table")
 
-    def __init__(self, batch: Batch, message: Message, outputs: list[Output], staged: Staged | None = None) -> None:
+    table: Staged
+    """The partition's table as this record sees it. Raises RuntimeError for an agent without a table."""
+
+    def __init__(self, batch: Batch, message: Message, outputs: list[Output]) -> None:
         self._batch = batch
         self._max_bytes = batch.max_bytes
         self._outputs = outputs
-        self._staged = staged
+        self._staged: Staged | None = None
         self.message = message
         self.stage = VALUE_CONVERTER
         """Named in a dead letter; ``decoded()`` moves it on."""
@@ -58,12 +62,12 @@ class Record:
         """The value was read; what fails from here on is the fold."""
         self.stage = FOLD
 
-    @property
-    def table(self) -> Staged:
-        """The partition's table as this record sees it. Raises RuntimeError for an agent without a table."""
-        if self._staged is None:
-            self._staged = Staged(self._batch.table(self.message.partition))
-        return self._staged
+    def __getattr__(self, name: str) -> Staged:
+        # Only asked while the slot is empty: most records of an agent without a table never get one.
+        if name != "table":
+            raise AttributeError(name)
+        self.table = self._staged = Staged(self._batch.table(self.message.partition))
+        return self.table
 
     def send(self, topic: str, key: bytes, value: bytes, headers: Headers, partition: int = -1) -> None:
         """Produce in this cycle's transaction. Raises ValueError for a record larger than Kafka takes."""
@@ -123,18 +127,19 @@ class Batch:
 
         The record that ``work`` is given is the same object each time: do not keep it.
         """
-        for number, run in groupby(self, _PARTITION):
-            table = None if self._tables is None else self._tables[number]
-            self._run(run, table, None if table is None else Staged(table), work)
+        for number, run in groupby(self.messages, _PARTITION):
+            self._run(number, run, None if self._tables is None else Trail(self._tables[number]), work)
 
-    def _run(
-        self, run: Iterator[Message], table: Table | None, staged: Staged | None, work: Callable[[Record], None]
-    ) -> None:
+    def _run(self, number: int, run: Iterator[Message], trail: Trail | None, work: Callable[[Record], None]) -> None:
         """Records of one partition."""
-        outputs = self.outputs
-        writes = staged.writes if staged is not None else {}
-        record = Record(self, _NONE, outputs, staged)
+        outputs, deferred, handled = self.outputs, self.deferred, self._handled
+        record = Record(self, _NONE, outputs)
+        steps: list[Any] = []
+        if trail is not None:
+            record.table, steps = trail, trail.steps
         for message in run:
+            if deferred and number in deferred:
+                return
             record.message, record.stage = message, VALUE_CONVERTER
             mark = len(outputs)
             try:
@@ -143,13 +148,16 @@ class Batch:
                 raise
             except Exception as e:
                 del outputs[mark:]
-                writes.clear()
+                if trail is not None:
+                    trail.undo()
                 self.dead_letter(message, e, record.stage)
-                continue
-            self._done(message)
-            if writes and table is not None:
-                table.merge(writes)
-                writes.clear()
+            else:
+                if deferred:
+                    self._done(message)
+                else:
+                    handled[number] = message.offset
+            if steps:
+                steps.clear()
 
     @property
     def max_bytes(self) -> int:

@@ -1,34 +1,43 @@
-"""One partition of a table: encoded values by key, under the writes of the cycles that are not committed yet.
+"""One partition of a table: encoded values by key, with what it takes to go back to the last commit.
 
-Layers, newest first: a record's own writes (``Staged``), the cycle that is being folded, the cycle that is being committed, the
-committed base. A cycle's writes reach the base only after its transaction did; where that fails, the process ends.
+Writes go straight into one dict, so that a look-up is one call. A cycle keeps the value that each key had before it; a transaction that is
+being committed keeps its own until it is through (where it fails, the process ends). A record has either its own writes over the table
+(``Staged``: several may be open at once) or a trail to take back (``Trail``: one after the other, at a third of the cost).
 Values stay encoded (bytes), which the garbage collector need not look at.
 """
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
+
 import msgspec
 
-from .head import HEAD, Head, fingerprint
+from .head import HEAD, Head
 
-__all__ = ["Change", "Staged", "Table"]
+__all__ = ["Change", "Staged", "Table", "Trail"]
 
 Change = tuple[bytes, bytes | None]
 """A changelog record: key and value, ``None`` for a tombstone."""
+
+_crc = zlib.crc32
 
 
 class Table:
     """A partition of a table; ``name`` is ``topic/partition``."""
 
-    __slots__ = ("_base", "_committing", "_cycle", "_head", "max_bytes", "name")
+    __slots__ = ("_before", "_committing", "_content", "_head", "_keys", "max_bytes", "name")
 
-    def __init__(self, name: str, base: dict[bytes, bytes], head: Head, max_bytes: int = 1_000_000) -> None:
+    def __init__(self, name: str, content: dict[bytes, bytes], head: Head, max_bytes: int = 1_000_000) -> None:
         self.name = name
         self.max_bytes = max_bytes
-        self._base = base
+        self._content = content
         self._head = head
+        self._keys = len(content)
+        self._before: dict[bytes, bytes | None] = {}
+        """What the keys were before the cycle that is being folded wrote them."""
         self._committing: dict[bytes, bytes | None] = {}
-        self._cycle: dict[bytes, bytes | None] = {}
+        """What they were before the cycle that is being committed did."""
 
     @classmethod
     def empty(cls, name: str, offset: int = 0, max_bytes: int = 1_000_000) -> Table:
@@ -36,8 +45,8 @@ class Table:
         return cls(name, {}, Head(offset), max_bytes)
 
     def __len__(self) -> int:
-        """Keys in the committed base."""
-        return len(self._base)
+        """Keys as of the last commit."""
+        return self._keys
 
     @property
     def head(self) -> Head:
@@ -47,69 +56,76 @@ class Table:
     @property
     def dirty(self) -> bool:
         """Whether the cycle that is being folded wrote anything."""
-        return bool(self._cycle)
+        return bool(self._before)
 
     def get(self, key: bytes) -> bytes | None:
-        """The value as the newest layer has it."""
-        if key in self._cycle:
-            return self._cycle[key]
-        if key in self._committing:
-            return self._committing[key]
-        return self._base.get(key)
+        """The value as last written."""
+        return self._content.get(key)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write in the cycle that is being folded. Raises ValueError for a value that Kafka would refuse."""
         check_write(self.name, key, value, self.max_bytes)
-        self._cycle[key] = value
+        self._before.setdefault(key, self._content.get(key))
+        self._content[key] = value
 
     def delete(self, key: bytes) -> None:
         """Delete in the cycle that is being folded."""
-        self._cycle[key] = None
+        self._before.setdefault(key, self._content.pop(key, None))
 
     def merge(self, writes: dict[bytes, bytes | None]) -> None:
         """Take over a record's writes."""
-        self._cycle.update(writes)
+        before, content = self._before, self._content
+        for key in writes:
+            before.setdefault(key, content.get(key))
+        _write(content, writes)
 
     def drop(self) -> None:
         """Forget the cycle that was being folded."""
-        self._cycle = {}
+        _write(self._content, self._before)
+        self._before = {}
 
     def seal(self, offset: int) -> list[Change]:
         """Close the cycle at the next input offset: its changelog records, each changed key once, and the new head."""
         if self._committing:
             raise RuntimeError(f"table {self.name}: sealed before the last cycle was applied")
-        count, total, base = self._head.count, self._head.total, self._base
+        count, total, content = self._head.count, self._head.total, self._content
         changes: list[Change] = []
-        for change in self._cycle.items():
-            key, new = change
-            old = base.get(key)
+        for key, old in self._before.items():
+            new = content.get(key)
             if new == old:
                 continue
-            changes.append(change)
+            changes.append((key, new))
+            of_key = _crc(key)  # as ``head.fingerprint``, which would take the key's twice
             if new is not None:
                 count += 1
-                total += fingerprint(key, new)
+                total += _crc(new, of_key)
             if old is not None:
                 count -= 1
-                total -= fingerprint(key, old)
+                total -= _crc(old, of_key)
         self._head = Head(offset, count, total % (1 << 64))
-        self._committing, self._cycle = dict(changes), {}
+        self._committing, self._before = self._before, {}
         changes.append((HEAD, msgspec.msgpack.encode(self._head)))
         return changes
 
     def apply(self) -> None:
-        """The transaction is committed: the sealed writes are the base now."""
-        base = self._base
-        for key, value in self._committing.items():
-            if value is None:
-                base.pop(key, None)
-            else:
-                base[key] = value
+        """The transaction is committed: there is no way back behind it any more."""
         self._committing = {}
+        self._keys = self._head.count
 
     def items(self) -> list[tuple[bytes, bytes]]:
-        """The committed base, in key order."""
-        return sorted(self._base.items())
+        """All as of the last commit, in key order."""
+        content = self._content.copy()
+        _write(content, self._before)
+        _write(content, self._committing)
+        return sorted(content.items())
+
+
+def _write(content: dict[bytes, bytes], values: dict[bytes, bytes | None]) -> None:
+    for key, value in values.items():
+        if value is None:
+            content.pop(key, None)
+        else:
+            content[key] = value
 
 
 def check_write(name: str, key: bytes, value: bytes, max_bytes: int) -> None:
@@ -131,23 +147,64 @@ class Staged:
         self._table = table
         self.writes: dict[bytes, bytes | None] = {}
 
-    def get(self, key: bytes) -> bytes | None:
+    def get(self, key: bytes, /) -> bytes | None:
         """The value as this record sees it."""
         if key in self.writes:
             return self.writes[key]
-        table = self._table  # its layers here once more: a call costs as much as the look-up
-        if key in table._cycle:
-            return table._cycle[key]
-        if key in table._committing:
-            return table._committing[key]
-        return table._base.get(key)
+        return self._table.get(key)
 
-    def put(self, key: bytes, value: bytes) -> None:
+    def put(self, key: bytes, value: bytes, /) -> None:
         """Write, if the record is folded whole. Raises ValueError for a value that Kafka would refuse."""
         if not key or key == HEAD or len(key) + len(value) > self._table.max_bytes:
             check_write(self._table.name, key, value, self._table.max_bytes)
         self.writes[key] = value
 
-    def delete(self, key: bytes) -> None:
+    def delete(self, key: bytes, /) -> None:
         """Delete, if the record is folded whole."""
         self.writes[key] = None
+
+
+class Trail(Staged):
+    """The same for records that are folded one after the other: writes go into the table at once, and ``undo`` takes them back.
+
+    It lives within one cycle. ``get`` is the dict's own, for a Python call costs more than the look-up.
+    """
+
+    __slots__ = ("_before", "_content", "_max_bytes", "get", "steps")
+
+    get: Callable[[bytes], bytes | None]
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table)
+        self._before = table._before
+        self._content = table._content
+        self._max_bytes = table.max_bytes
+        self.get = self._content.get
+        self.steps: list[tuple[bytes, bytes | None]] = []
+        """What the record wrote, and what was there before; to be cleared between two records."""
+
+    def put(self, key: bytes, value: bytes, /) -> None:
+        """Write. Raises ValueError for a value that Kafka would refuse."""
+        if not key or key == HEAD or len(key) + len(value) > self._max_bytes:
+            check_write(self._table.name, key, value, self._max_bytes)
+        content = self._content
+        old = content.get(key)
+        self.steps.append((key, old))
+        self._before.setdefault(key, old)
+        content[key] = value
+
+    def delete(self, key: bytes, /) -> None:
+        """Delete."""
+        old = self._content.pop(key, None)
+        self.steps.append((key, old))
+        self._before.setdefault(key, old)
+
+    def undo(self) -> None:
+        """Take back what the record wrote."""
+        content = self._content
+        for key, old in reversed(self.steps):
+            if old is None:
+                content.pop(key, None)
+            else:
+                content[key] = old
+        self.steps.clear()
