@@ -27,7 +27,15 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = {
     "order-job": Benchmark("bench.order_job", ("--rounds", "3"), ("--short",)),
-    "staircase": Benchmark("bench.staircase"),
+    "restore": Benchmark("bench.restore", (), ("--orders", "200000")),
+    "memory": Benchmark("bench.memory", (), ("--orders", "200000")),
+    "growth": Benchmark("bench.growth", (), ("--base", "500", "--rounds", "9")),
+    "growth-kafka": Benchmark(
+        "bench.growth",
+        ("--kafka", "--base", "60000", "--rounds", "3"),
+        ("--kafka", "--base", "3000", "--new", "1000", "--rounds", "1"),
+    ),
+    "staircase": Benchmark("bench.staircase", (), ("--events", "100000")),
     "codec": Benchmark("bench.codec"),
     "fold": Benchmark("bench.fold", (), ("--short",)),
     "webhooks": Benchmark("bench.webhooks", (), ("--short",)),

@@ -8,6 +8,7 @@ transaction of every partition is through: the process's start, joining the grou
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -17,64 +18,30 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from bench.lives import open_orders, order_upserted
-from bench.results import machine, write
+from bench.filling import PARTITIONS, fill, produce, producer
+from bench.lives import order_upserted
+from bench.results import cpu_seconds, machine, write
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.topics import create_topics
 from schemas.codec import encode
 from schemas.topics import ORDERS_IN, ORDERS_TABLE
 from streams.app import GROUPS
-from streams.runtime.head import HEAD, Head, fingerprint
 
-PARTITIONS = 4
 _SECONDS = 400.0
 _WHARF = Path(sys.executable).parent / "wharf"
-_RESTORED = re.compile(r"table restored.*?keys=(\d+).*?seconds=([\d.]+)")
 
 
-def fill(bootstrap: str, orders: int, updates: int) -> int:
-    """Write the changelog, an input record a partition to show that it goes on, and the group's offsets before that. Returns the bytes."""
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "linger.ms": 20,
-            "compression.type": "lz4",
-            "queue.buffering.max.messages": 500_000,
-        }
-    )
-    written = 0
-    count, total = [0] * PARTITIONS, [0] * PARTITIONS
-    for number, (_, key, value) in enumerate(row for row in open_orders(orders) if row[0] == ORDERS_IN.name):
-        partition = number % PARTITIONS
-        count[partition] += 1
-        total[partition] += fingerprint(key, value)
-        for _ in range(updates):
-            _produce(producer, ORDERS_TABLE.name, key, value, partition)
-            written += len(key) + len(value)
+def fill_and_ask(bootstrap: str, orders: int, updates: int) -> int:
+    """The changelog, and an input record a partition, to show that the work goes on. Returns the changelog's bytes."""
+    written = fill(bootstrap, orders, updates=updates)
+    to = producer(bootstrap)
     for partition in range(PARTITIONS):
-        head = Head(0, count[partition], total[partition] % (1 << 64))
-        _produce(producer, ORDERS_TABLE.name, HEAD, msgspec.msgpack.encode(head), partition)
         upserted = order_upserted(orders + partition)
-        _produce(producer, ORDERS_IN.name, upserted.order_key.encode(), encode(upserted), partition)
-    if producer.flush(120):
-        raise RuntimeError("the broker did not take the whole changelog within 120 s")
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": GROUPS["core"]})
-    consumer.commit(offsets=[TopicPartition(ORDERS_IN.name, p, 0) for p in range(PARTITIONS)], asynchronous=False)
-    consumer.close()
+        produce(to, ORDERS_IN.name, upserted.order_key.encode(), encode(upserted), partition)
+    to.flush(30)
     return written
-
-
-def _produce(producer: Any, topic: str, key: bytes, value: bytes, partition: int) -> None:
-    while True:
-        try:
-            producer.produce(topic, value, key, partition)
-        except BufferError:
-            producer.poll(0.1)
-        else:
-            return
 
 
 def restart(bootstrap: str, home: Path) -> dict[str, Any]:
@@ -91,18 +58,24 @@ def restart(bootstrap: str, home: Path) -> dict[str, Any]:
                 raise RuntimeError(f"the worker did not come back:\n{log.read_text()[-3000:]}")
             time.sleep(0.05)
         seconds = time.monotonic() - began
-        status = Path(f"/proc/{process.pid}/status")
-        memory = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
+        memory = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+        cpu = cpu_seconds(process.pid)
     finally:
         process.terminate()
         process.wait(60)
         asking.close()
-    restores = [(int(keys), float(s)) for keys, s in _RESTORED.findall(re.sub(r"\x1b\[\d*m", "", log.read_text()))]
     return {
         "seconds": round(seconds, 2),
-        "slowest partition": max((s for keys, s in restores if keys), default=None),
+        "CPU s": round(cpu or 0.0, 2),
+        "slowest partition s": max(restored(log)),
         "peak MB": int(memory[1]) // 1024 if memory else None,
     }
+
+
+def restored(log: Path) -> list[float]:
+    """Seconds that each partition of the orders' table took, by the worker's log."""
+    lines = (json.loads(line) for line in log.read_text().splitlines() if '"table restored"' in line)
+    return [line["seconds"] for line in lines if line["table"] == ORDERS_TABLE.name]
 
 
 def _moved(asking: Consumer) -> bool:
@@ -126,7 +99,7 @@ def main() -> None:
             EmbeddedKafka(Path(folder) / "kafka") as kafka,
         ):
             create_topics(kafka.bootstrap, PARTITIONS)
-            written = fill(kafka.bootstrap, args.orders, updates)
+            written = fill_and_ask(kafka.bootstrap, args.orders, updates)
             print(f"restore: {written / 1e6:.0f} MB of changelog written", file=sys.stderr, flush=True)
             found = restart(kafka.bootstrap, Path(folder))
         row = {"orders": args.orders, "changelog records": args.orders * updates, "MB": round(written / 1e6), **found}

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "machine", "table", "write"]
+__all__ = ["RESULTS", "cpu_seconds", "machine", "table", "write"]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
@@ -30,6 +30,15 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load": [round(x, 1) for x in os.getloadavg()],
     }
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """What a process has used of the CPU so far, all its threads; None where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def write(name: str, figure: str, unit: str, rows: list[dict[str, Any]], **more: Any) -> Path:

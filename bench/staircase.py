@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 
 from bench.order_job.codec import BenchOutput, read_event, write_output
 from bench.order_job.fold import OrderRow, StockRow, apply
-from bench.order_job.measure import GROUP, PARTITIONS, SOURCE, TABLE, TARGET, prepare, watch
+from bench.order_job.measure import GROUP, PARTITIONS, SOURCE, TABLE, TARGET, prepare, stop, watch
 from bench.results import write
 from ops.embedded.kafka import EmbeddedKafka
 
@@ -118,10 +118,9 @@ def ours(bootstrap: str, count: int) -> tuple[float, float]:
     command = [sys.executable, "-m", "bench.order_job.peers.ours", bootstrap, SOURCE, TARGET, TABLE, GROUP, "0"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        begun, ended = watch(bootstrap, process, count, 300)
+        begun, ended = watch(bootstrap, [process], None, count, 300)
     finally:
-        process.terminate()
-        process.wait(30)
+        stop([process])
     events = ended.events - begun.events
     return (ended.at - begun.at) / events * 1e6, ((ended.cpu or 0.0) - (begun.cpu or 0.0)) / events * 1e6
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast, get_args
 
 import msgspec
@@ -25,19 +26,20 @@ _write_state = msgspec.msgpack.Encoder().encode
 
 async def orders(batch: Batch) -> None:
     """Fold the commands of `wharf.orders.in`."""
-    for message in batch:
-        due: list[bytes] = []
-        with batch.record(message) as record:
-            command = cast("OrderCommand", read(record, _COMMANDS))
-            if isinstance(command, Tick):
-                rules_in_force(record.table, command.time)  # a version whose day has come
-                due = take_due(record.table, command.time)
-            else:
-                _fold(record, command)
-        for key in due:  # an order that can't take the tick is no reason to keep it from the others
-            with batch.record(message) as record:
-                record.decoded()
-                _decide(record, key, command)
+    batch.each(partial(_work, batch))
+
+
+def _work(batch: Batch, record: Record) -> None:
+    command = cast("OrderCommand", read(record, _COMMANDS))
+    if not isinstance(command, Tick):
+        _fold(record, command)
+        return
+    rules_in_force(record.table, command.time)  # a version whose day has come
+    for key in take_due(record.table, command.time):
+        # An order that can't take the tick is no reason to keep it from the others.
+        with batch.record(record.message) as own:
+            own.decoded()
+            _decide(own, key, command)
 
 
 def _fold(record: Record, command: OrderCommand) -> None:

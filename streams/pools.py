@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar, cast, get_args
 
 import msgspec
@@ -30,18 +30,19 @@ _encode = msgspec.msgpack.Encoder().encode
 
 async def pools(batch: Batch) -> None:
     """Fold the commands of `wharf.pools.in`."""
-    for message in batch:
-        ticked: tuple[str, ...] = ()
-        with batch.record(message) as record:
-            command = cast("PoolCommand", read(record, _COMMANDS))
-            if isinstance(command, Tick):
-                ticked = known_pools(record.table.get(POOLS_KEY))
-            else:
-                _fold(record, command)
-        for name in ticked:  # a pool that can't take the tick is no reason to keep it from the others
-            with batch.record(message) as record:
-                record.decoded()
-                _decide(record, name, command)
+    batch.each(partial(_work, batch))
+
+
+def _work(batch: Batch, record: Record) -> None:
+    command = cast("PoolCommand", read(record, _COMMANDS))
+    if not isinstance(command, Tick):
+        _fold(record, command)
+        return
+    for name in known_pools(record.table.get(POOLS_KEY)):
+        # A pool that can't take the tick is no reason to keep it from the others.
+        with batch.record(record.message) as own:
+            own.decoded()
+            _decide(own, name, command)
 
 
 def _fold(record: Record, command: PoolCommand) -> None:

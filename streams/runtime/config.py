@@ -111,6 +111,7 @@ def restore_properties(config: RuntimeConfig) -> dict[str, Any]:
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",
         "queued.min.messages": 50_000,
+        "fetch.message.max.bytes": 8_388_608,  # hundreds of MB come one after the other: fewer round trips
         "fetch.wait.max.ms": 10,  # the end is only known from an answer without records: do not wait half a second for it
         **config.kafka,
     }

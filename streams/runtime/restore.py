@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from threading import Event
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import msgspec
 import structlog
@@ -13,7 +14,7 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPar
 from confluent_kafka.admin import OffsetSpec
 
 from .config import RuntimeConfig, admin_client, restore_properties
-from .head import HEAD, Head, fingerprint, start_offset
+from .head import HEAD, Head, start_offset
 from .message import TP
 from .table import Table
 
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 Progress = Callable[[float], None]
 """Told how much of the changelog was read, 0 to 1."""
 
-_CHUNK = 5_000
+_CHUNK = 10_000
 _REPORT_SECONDS = 2.0
 
 
@@ -56,8 +57,10 @@ def check_content(name: str, content: dict[bytes, bytes], committed: int | None)
     """
     packed = content.pop(HEAD, None)
     head = msgspec.msgpack.decode(packed, type=Head) if packed else None
-    total = sum(fingerprint(k, v) for k, v in content.items()) % (1 << 64)
-    start = start_offset(name, head, count=len(content), total=total, committed=committed)
+    total = 0
+    for key, value in content.items():
+        total += crc32(value, crc32(key))  # head.fingerprint; a million calls less
+    start = start_offset(name, head, count=len(content), total=total % (1 << 64), committed=committed)
     return head or Head(0), start
 
 
@@ -96,11 +99,11 @@ def _read(
                     return
                 continue
             records += 1
-            value = m.value()
+            key, value = m.key(), m.value()
             if value is None:
-                content.pop(m.key(), None)
+                content.pop(key, None)
             else:
-                content[m.key()] = value
+                content[key] = value
         if records and time.monotonic() - reported > _REPORT_SECONDS:
             reported = time.monotonic()
             done = m.offset() / target

@@ -1,10 +1,11 @@
-"""The order job on Wharfinger's runtime, exactly-once. Arguments: bootstrap input output table group slot."""
+"""The order job on Wharfinger's runtime, exactly-once. Arguments: bootstrap input output table group slot [property=value …]."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
+from collections.abc import Mapping
 
 import msgspec
 
@@ -17,9 +18,18 @@ order_row = msgspec.msgpack.Decoder(OrderRow).decode
 stock_row = msgspec.msgpack.Decoder(StockRow).decode
 
 
-def build(bootstrap: str, source: str, target: str, table: str, *, group: str, slot: int) -> Runtime:
-    """One agent: its table holds orders and SKUs."""
-    runtime = Runtime(RuntimeConfig(bootstrap=bootstrap, group=group, slot=slot, now=lambda: 0))
+def build(
+    bootstrap: str,
+    source: str,
+    target: str,
+    table: str,
+    *,
+    group: str,
+    slot: int,
+    kafka: Mapping[str, str] | None = None,
+) -> Runtime:
+    """One agent: its table holds orders and SKUs. ``kafka``: librdkafka properties to try out."""
+    runtime = Runtime(RuntimeConfig(bootstrap=bootstrap, group=group, slot=slot, now=lambda: 0, kafka=kafka or {}))
 
     @runtime.agent(source, table=table)
     async def fold(batch: Batch) -> None:
@@ -45,7 +55,8 @@ async def main() -> None:
     bootstrap, source, target, table, group, slot = sys.argv[1:7]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await build(bootstrap, source, target, table, group=group, slot=int(slot)).run(stop)
+    kafka = dict(pair.split("=", 1) for pair in sys.argv[7:])
+    await build(bootstrap, source, target, table, group=group, slot=int(slot), kafka=kafka).run(stop)
 
 
 if __name__ == "__main__":

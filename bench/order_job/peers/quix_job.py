@@ -41,6 +41,7 @@ def main() -> None:
         auto_offset_reset="earliest",
         processing_guarantee="exactly-once",
         state_dir=state_dir,
+        producer_extra_config={"compression.type": "lz4", "linger.ms": 5},
         loglevel="WARNING",
         topic_create_timeout=30,
     )
