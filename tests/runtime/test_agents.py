@@ -11,7 +11,7 @@ from domain.record import Record
 from schemas.codec import decode
 from schemas.topics import DLQ, EFFECTS, ORDERS_EVENTS, ORDERS_IN, POOLS_EVENTS, POOLS_IN
 from streams.common import RULES_KEY
-from streams.order_timers import remind, take_due
+from streams.order_timers import HOURS_KEY, PIECE, remind, take_due
 from streams.orders import orders
 from streams.pools import POOLS_KEY, known_pools, pools
 from streams.runtime import Batch, Staged, Table
@@ -141,3 +141,16 @@ def test_an_order_is_reminded_once_in_the_hour_after_it_is_due() -> None:
     assert take_due(table, 11 * hour) == [b"a", b"b"]
     assert take_due(table, 11 * hour) == []
     assert take_due(table, 13 * hour) == [b"c"]
+
+
+def test_a_reminder_writes_no_more_where_thousands_are_due_in_the_same_hour() -> None:
+    kept = Table.empty("orders/0")
+    table = Staged(kept)
+    keys = [b"shopify:acme:%d" % n for n in range(3 * PIECE + 50)]
+    for key in keys:
+        remind(table, key, 3_600_000)
+    remind(table, keys[-1], 3_600_000)
+    assert max(len(value or b"") for value in table.writes.values()) < PIECE * 25
+    assert take_due(table, 3_600_000) == keys
+    assert {key for key, value in table.writes.items() if value is not None} == {HOURS_KEY}
+    assert take_due(table, 3_600_000) == []
