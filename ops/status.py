@@ -90,7 +90,8 @@ def _clickhouse(settings: Settings) -> tuple[dict[str, Any], dict[tuple[str, int
         told["url"] = clickhouse_url(settings).rpartition("@")[2]
         with clickhouse_client(settings) as client:
             sql = (
-                "SELECT topic, kafka_partition, first_offset, last_offset, state FROM sink_progress FINAL ORDER BY 1, 2"
+                "SELECT topic, kafka_partition, first_offset, last_offset, state FROM sink_progress FINAL WHERE state != 'CLAIM' "
+                "ORDER BY topic, kafka_partition, owner DESC LIMIT 1 BY topic, kafka_partition"
             )
             rows = client.query(sql).result_rows
     except (UserError, ClickHouseError) as e:

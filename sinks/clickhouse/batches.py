@@ -133,6 +133,11 @@ class Buffer:
         for b in batches:
             self.place(b.key, b.last + 1)
 
+    def clear(self) -> None:
+        """Forget all, also where each partition stands."""
+        self._batches.clear()
+        self._positions.clear()
+
     def drop(self, keys: Iterable[Key]) -> None:
         """These partitions are no longer ours."""
         for k in keys:

@@ -8,6 +8,7 @@ keeps what comes in the meantime.
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from . import progress
 from .batches import Buffer, Key
 from .dead_letters import DeadLetters
-from .progress import StateMismatch
+from .progress import Fenced, StateMismatch
 from .ranges import Rewind, Stored, resume_at
 from .rows import TABLES
 from .writer import Writer, in_process
@@ -38,6 +39,7 @@ class Port:
     consumer: Callable[..., Any] = Consumer
     clock: Callable[[], float] = time.monotonic
     event: Callable[[], threading.Event] = threading.Event
+    random: Callable[[int], int] = secrets.randbits
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ class Sink:
         self._buffer = Buffer(decode=not in_process(client))
         self._stop = port.event()
         self._clock = port.clock
+        self._random = port.random
         self._due = 0.0
+        self._fenced = False
         self.last_write: float | None = None
         """When the last batch went in (UTC seconds)."""
         self._consumer = port.consumer(
@@ -130,6 +134,9 @@ class Sink:
                 raise KafkaException(error)
             else:
                 log.warning("kafka", error=error.str())
+        if self._fenced:  # that poll told what is still ours: only this is claimed again
+            self._fenced, messages = False, []
+            self._retry("reading the progress", lambda: self._place(self._consumer.assignment()))
         if messages and not self._buffer.records:
             self._due = self._clock() + self.limits.linger
         self._buffer.add(messages)
@@ -145,6 +152,11 @@ class Sink:
             done = self._writer.write(self._buffer.batches())
         except Rewind:  # another sink took our partition and gave it back half-way
             self._place(self._consumer.assignment())
+            return True
+        except Fenced as e:
+            log.warning("fenced", error=str(e))
+            self._buffer.clear()
+            self._fenced = True
             return True
         self._buffer.done(done)
         if done:
@@ -178,7 +190,8 @@ class Sink:
             consumer.assign([])  # stopped before ClickHouse answered
 
     def _place(self, partitions: list[TopicPartition]) -> bool:
-        progress.claim(self._client, str(self._consumer.list_topics(timeout=30).cluster_id))
+        progress.claim_source(self._client, str(self._consumer.list_topics(timeout=30).cluster_id))
+        self._writer.claim([(p.topic, p.partition) for p in partitions], self._random(32))
         stored = progress.load(self._client)
         self._consumer.assign([self._position((p.topic, p.partition), stored) for p in partitions])
         log.info("reading", partitions={f"{p.topic}/{p.partition}": p.offset for p in self._consumer.assignment()})

@@ -1,14 +1,14 @@
 """Batches into ClickHouse, each event once, wherever a crash falls.
 
-For every part of a batch: store its bounds (BEFORE) → dead letters → insert under a token made of the bounds → store them
-again (AFTER). Whatever is cut off in the middle is decided anew from what ClickHouse holds (`ranges.decide`), so that a retry
+For every part of a batch: store its bounds (BEFORE) → see that nobody took the partition over → dead letters → insert under a token
+made of the bounds → store them again (AFTER). Whatever is cut off in the middle is decided anew from what ClickHouse holds (`ranges.decide`), so that a retry
 and a restart are the same thing. Any call may raise; then call `write` again with the same batches.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import structlog
 
 from . import progress
 from .avro import AvroTable
-from .batches import Batch, Poison
+from .batches import Batch, Key, Poison
+from .progress import Fenced, Standing
 from .ranges import Action, Incomplete, State, decide
 from .rows import TABLES, columns
 
@@ -56,21 +57,27 @@ class Writer:
         self._client = client
         self._dead_letters = dead_letters
         self._contexts: dict[str, Any] = {}
+        self._owners: dict[Key, int] = {}
         self.events = self.poison = 0
         """Events and dead letters written, repeats too."""
+
+    def claim(self, keys: Iterable[Key], random: int) -> None:
+        """Become the one who writes these partitions; read the progress only after it (`progress`)."""
+        self._owners |= progress.claim_partitions(self._client, keys, random)
 
     def write(self, batches: Sequence[Batch]) -> list[Batch]:
         """Write what is not in yet; returns the batches that now are, whole.
 
-        A batch that must first grow to a stored range is left out. Raises Rewind (`ranges`) and whatever the client raises.
+        A batch that must first grow to a stored range is left out. Raises Rewind (`ranges`), Fenced, and whatever the client raises.
         """
-        stored = progress.load(self._client)
+        there = progress.look(self._client)
+        self._check_ours(batches, there)
         repeat: list[Batch] = []
         insert: list[Batch] = []
         done: list[Batch] = []
         for batch in batches:
             try:
-                steps = decide(stored.get(batch.key), batch.first, batch.last)
+                steps = decide(there[batch.key].stored if batch.key in there else None, batch.first, batch.last)
             except Incomplete:
                 continue
             done.append(batch)
@@ -78,12 +85,21 @@ class Writer:
                 if step.action is not Action.SKIP:
                     (repeat if step.action is Action.REPEAT else insert).append(batch.cut(step.first, step.last))
         self._put(repeat)
-        progress.store(self._client, repeat, State.AFTER)
+        progress.store(self._client, repeat, State.AFTER, self._owners)
         # A partition's BEFORE says that all below it is in: so the repeated ranges had to be finished first.
-        progress.store(self._client, insert, State.BEFORE)
-        self._put(insert)
-        progress.store(self._client, insert, State.AFTER)
+        if insert:
+            progress.store(self._client, insert, State.BEFORE, self._owners)
+            self._check_ours(insert, progress.look(self._client))
+            self._put(insert)
+            progress.store(self._client, insert, State.AFTER, self._owners)
         return done
+
+    def _check_ours(self, batches: Iterable[Batch], there: Mapping[Key, Standing]) -> None:
+        """Raise Fenced where somebody has claimed one of these partitions after us."""
+        for key in {b.key for b in batches}:
+            ours, highest = self._owners.get(key, 0), there[key].owner if key in there else 0
+            if highest > ours:
+                raise Fenced(key, ours, highest)
 
     def _put(self, batches: Sequence[Batch]) -> None:
         for batch in batches:

@@ -47,6 +47,7 @@ class RuntimeConfig:
     stop_grace_seconds: float = 10.0
     max_failures: int = 5
     backoff_seconds: float = 0.2
+    restore_patience_seconds: float = 120.0
     metrics_port: int | None = None
     port: Port = LIBRDKAFKA
 

@@ -9,19 +9,12 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from .config import RuntimeConfig, consumer_properties
-from .errors import Fenced, KafkaFailed
+from .errors import Fenced, KafkaFailed, passing
 from .message import TP
 
 __all__ = ["Intake", "Polled"]
 
 _FENCED = (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED, KafkaError._FATAL)
-_MENDABLE = (
-    KafkaError._TRANSPORT,
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError._TIMED_OUT,
-    KafkaError._RESOLVE,
-    KafkaError._AUTO_OFFSET_RESET,
-)
 
 
 class Polled:
@@ -119,7 +112,7 @@ def _raise(error: Any) -> bool:
     """False for an error that librdkafka mends by itself; raises for any other."""
     if error.code() in _FENCED or error.fatal():
         raise Fenced(f"the consumer was fenced: another worker runs in the same slot of this group ({error.str()})")
-    if error.code() in _MENDABLE or error.retriable():
+    if passing(error) or error.code() == KafkaError._AUTO_OFFSET_RESET:
         logging.getLogger("wharf.kafka").warning("consumer: %s", error.str())
         return False
     raise KafkaFailed(f"the consumer can't go on: {error.str()}")

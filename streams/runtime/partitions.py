@@ -11,11 +11,11 @@ import structlog
 from confluent_kafka import KafkaException
 
 from .config import RuntimeConfig
-from .errors import KafkaFailed
+from .errors import KafkaFailed, passing
 from .head import BEGINNING
 from .health import Health
 from .message import TP
-from .restore import Restored, restore_table
+from .restore import Cancelled, Restored, restore_table
 from .table import Table
 
 __all__ = ["Partition", "Partitions"]
@@ -135,11 +135,20 @@ class Partitions:
         return partition
 
     def _restore(self, partition: Partition, aside: Table | None) -> Restored:
-        tp = partition.tp
-        try:
-            return self._bring_back(partition, self._committed(tp), aside)
-        except KafkaException as e:
-            raise KafkaFailed(f"could not restore {tp[0]}/{tp[1]}: {e.args[0].str()}") from e
+        """Again and again while brokers come and go: ending the process would mend nothing that waiting does not."""
+        tp, tries = partition.tp, 0
+        began = self._config.port.monotonic()
+        while not partition.cancelled.is_set():
+            try:
+                return self._bring_back(partition, self._committed(tp), aside)
+            except KafkaException as e:
+                waited = self._config.port.monotonic() - began
+                if not passing(e.args[0]) or waited > self._config.restore_patience_seconds:
+                    raise KafkaFailed(f"could not restore {tp[0]}/{tp[1]}: {e.args[0].str()}") from e
+                log.warning("restoring again", topic=tp[0], partition=tp[1], error=e.args[0].str())
+                partition.cancelled.wait(min(0.1 * 2.0**tries, 2.0))
+                tries += 1
+        raise Cancelled
 
     def _bring_back(self, partition: Partition, committed: int | None, aside: Table | None) -> Restored:
         tp = partition.tp

@@ -14,6 +14,7 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPar
 from confluent_kafka.admin import OffsetSpec
 
 from .config import RuntimeConfig, admin_client, restore_properties
+from .errors import passing
 from .head import HEAD, Head, start_offset
 from .message import TP
 from .table import Table
@@ -117,14 +118,13 @@ def _at_end(message: Any, target: int) -> bool:
     error = message.error()
     if error.code() == KafkaError._PARTITION_EOF:
         return bool(message.offset() >= target)
-    if error.fatal() or not (
-        error.retriable() or error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
-    ):
+    if not passing(error):
         raise KafkaException(error)
     return False
 
 
 def _end(config: RuntimeConfig, tp: TP) -> int:
+    """A client of its own each time: one that once heard of no leader asks nobody again for long. Raises KafkaException."""
     admin = admin_client(config)
     spec = {TopicPartition(*tp): OffsetSpec.latest()}
     [future] = admin.list_offsets(spec, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=30).values()

@@ -80,7 +80,7 @@ class Summary:
     """The sum over all runs."""
 
     def __init__(self) -> None:
-        self.seeds = self.steps = self.inputs = self.healed = self.zombies = self.fenced = self.rebalances = 0
+        self.seeds = self.steps = self.inputs = self.sink_zombies = self.zombies = self.fenced = self.rebalances = 0
         self.virtual = 0.0
         self.crashes: Counter[str] = Counter()
         self.pauses: Counter[str] = Counter()
@@ -92,7 +92,7 @@ class Summary:
         self.seeds += 1
         self.steps += o.steps
         self.inputs += o.inputs
-        self.healed += o.healed
+        self.sink_zombies += o.sink_zombies
         self.zombies += o.zombies
         self.fenced += o.fenced
         self.rebalances += o.rebalances
@@ -120,7 +120,7 @@ class Summary:
             "rebalances": self.rebalances,
             "fenced": self.fenced,
             "ends": dict(sorted(self.ends.items())),
-            "rows_healed_by_final": self.healed,
+            "sink_zombies": self.sink_zombies,
             "violations": self.violations,
         }
 

@@ -73,6 +73,7 @@ CONTROLS = {
     "stable_end": ("after consume", "wharf-intake done", "wharf-outlet done"),
     "no_progress": ("after sink insert", "before sink progress"),
     "no_insert_token": ("after sink insert",),
+    "no_owner": ("after sink query", "before sink progress", "before sink insert"),
     "forgetful_warehouse": ("after outside call",),
 }
 """Guard switched off → where the faults are aimed so that it is needed soon."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import clickhouse_connect
@@ -12,7 +13,7 @@ from schemas.topics import ORDERS_EVENTS, POOLS_EVENTS
 from sinks.clickhouse import progress
 from sinks.clickhouse.batches import Batch, Poison
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.progress import StateMismatch
+from sinks.clickhouse.progress import Fenced, StateMismatch
 from sinks.clickhouse.ranges import Rewind, State, Stored
 from sinks.clickhouse.writer import Writer
 from tests.sinks.events import START, order_event, pool_event, units
@@ -137,11 +138,91 @@ def test_a_batch_that_misses_the_start_of_an_open_range_rewinds(client: Any) -> 
         write(client, batch(10, 19))
 
 
+class Pausing:
+    """A client that stands still before its ``n``-th call (looks and inserts alike) while something else happens."""
+
+    def __init__(self, client: Any, n: int, meanwhile: Callable[[], object]) -> None:
+        self._client, self._n, self._meanwhile = client, n, meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        there = getattr(self._client, name)
+        if name not in ("query", "insert"):
+            return there
+
+        def call(*args: Any, **options: Any) -> Any:
+            self._n -= 1
+            if self._n < 0:
+                meanwhile, self._n = self._meanwhile, 1 << 30
+                meanwhile()
+            return there(*args, **options)
+
+        return call
+
+
+def owner(client: Any, random: int) -> Writer:
+    """A writer that has claimed the partition."""
+    writer = Writer(client, _no_letters)
+    writer.claim([KEY], random)
+    return writer
+
+
+CALLS = ["look", "store BEFORE", "look again", "insert", "store AFTER", "after all of it"]
+
+
+@pytest.mark.parametrize("pause", range(len(CALLS)), ids=CALLS)
+@pytest.mark.parametrize("last", [7, 9, 14], ids=["shorter", "the same", "longer"])
+def test_a_sink_that_wakes_up_after_another_took_over_doubles_and_loses_nothing(
+    client: Any, pause: int, last: int
+) -> None:
+    """The zombie has 5..9 in hand; whoever took over cuts other ranges. Without FINAL: a double would show."""
+    owner(client, 1).write([batch(0, 4)])
+
+    def take_over() -> None:
+        new = owner(client, 2)
+        start = progress.load(client)[KEY]
+        if start.state is State.BEFORE:
+            new.write([batch(start.first, max(last, start.last))])
+        elif last > start.last:
+            new.write([batch(start.last + 1, last)])
+        new.write([batch(progress.load(client)[KEY].last + 1, 20)])
+
+    zombie = Pausing(client, pause, take_over)
+    writer = Writer(zombie, _no_letters)
+    zombie._n += 2  # its own claim: a look and an insert
+    writer.claim([KEY], 1)
+    with contextlib.suppress(Fenced):
+        writer.write([batch(5, 9)])
+    if pause == len(CALLS) - 1:
+        take_over()
+    with pytest.raises(Fenced, match="claimed by another sink"):
+        writer.write([batch(10, 12)])
+    assert inserted(client) == list(range(21))
+    assert progress.load(client)[KEY].last == 20
+
+
+def test_of_two_that_claim_at_the_same_moment_one_goes_on(client: Any) -> None:
+    other: list[Writer] = []
+    first = Writer(Pausing(client, 1, lambda: other.append(owner(client, 7))), _no_letters)
+    first.claim([KEY], 3)  # the other claimed between its look and its insert: the same count, another random part
+    with pytest.raises(Fenced):
+        first.write([batch(0, 4)])
+    other[0].write([batch(0, 6)])
+    first.claim([KEY], 3)
+    first.write([batch(7, 9)])
+    assert inserted(client) == list(range(10))
+
+
+def test_progress_of_before_there_were_owners_counts(client: Any) -> None:
+    write(client, batch(0, 4))
+    owner(client, 9).write([batch(3, 6)])
+    assert inserted(client) == list(range(7))
+
+
 def test_another_kafka_is_refused(client: Any) -> None:
-    progress.claim(client, "one")
-    progress.claim(client, "one")
+    progress.claim_source(client, "one")
+    progress.claim_source(client, "one")
     with pytest.raises(StateMismatch, match="filled from Kafka cluster one, this is two"):
-        progress.claim(client, "two")
+        progress.claim_source(client, "two")
 
 
 class Failing:

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 __all__ = ["Recovery", "hanging"]
@@ -36,13 +36,21 @@ class Recovery:
     SLACK = 2
 
     def __init__(self, bootstrap: str) -> None:
-        quiet = {"bootstrap.servers": bootstrap, "log_level": 0}
-        self._admin = AdminClient(quiet)
+        self._bootstrap = bootstrap
+        self._readers: dict[str, Consumer] = {}
+        self._connect()
         self._open: list[_Open] = []
         self._partitions: list[TP] = []
         self._lock = threading.Lock()
         self.seconds: list[tuple[str, float]] = []
         self.behind = 0
+
+    def _connect(self) -> None:
+        """A consumer a group that joins nothing: the admin client's own call for its offsets can take the process down."""
+        self.close()
+        quiet = {"bootstrap.servers": self._bootstrap, "log_level": 0, "enable.auto.commit": False}
+        self._admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
+        self._readers = {group: Consumer({**quiet, "group.id": group}) for group in GROUPS}
 
     def struck(self, label: str, began: float) -> None:
         """A fault struck at ``began`` (monotonic)."""
@@ -55,6 +63,7 @@ class Recovery:
             ends = self._ends()
             stands = {group: self._committed(group) for group in GROUPS}
         except KafkaException:
+            self._connect()  # a client that met a broker without leaders may not ask again for minutes
             return
         self.behind = sum(max(0, end - stands["wharf-core"].get(tp, 0)) for tp, end in ends["wharf-core"].items())
         now = time.monotonic()
@@ -88,8 +97,14 @@ class Recovery:
         return {group: {tp: n for tp, n in ends.items() if tp[0] in topics} for group, topics in GROUPS.items()}
 
     def _committed(self, group: str) -> dict[TP, int]:
-        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=5)
-        return {(p.topic, p.partition): int(p.offset) for p in asked[group].result().topic_partitions}
+        places = [TopicPartition(*tp) for tp in self._partitions if tp[0] in GROUPS[group]]
+        there = self._readers[group].committed(places, timeout=5)
+        return {(p.topic, p.partition): int(p.offset) for p in there if p.offset >= 0}
+
+    def close(self) -> None:
+        """Close the connections."""
+        for reader in self._readers.values():
+            reader.close()
 
 
 def hanging(bootstrap: str) -> list[str]:

@@ -36,9 +36,9 @@ from .site import PARTITIONS, FaultSite, make_site
 
 __all__ = ["Options", "run"]
 
-DELIVERIES_PER_ORDER = 1.2 * 5.2
-"""Created, touched twice, fulfilled (two topics), and what else happens to orders; a fifth of them twice."""
-TOUCHES = 2
+COPIES = 1.2
+DELIVERIES_PER_ORDER = 3.2
+"""Created, fulfilled (two topics), and what else happens to orders; touches come on top, and a fifth of all is told twice."""
 FAR_BEHIND = 4_000
 NEAR = 1_500
 LIVENESS_SECONDS = 60.0
@@ -71,7 +71,8 @@ def run(options: Options) -> Report:
 class _Run:
     def __init__(self, options: Options, home: Home) -> None:
         self.options = options
-        self.orders = max(10, round(options.deliveries / DELIVERIES_PER_ORDER))
+        self.touches = options.profile.touches
+        self.orders = max(10, round(options.deliveries / (COPIES * (DELIVERIES_PER_ORDER + self.touches))))
         self.kafka = EmbeddedKafka(home.path, port=free_port())
         self.site: FaultSite = make_site(home, self.orders, options.seed, options.off)
         self.began = time.monotonic()
@@ -98,7 +99,10 @@ class _Run:
             with Supervisor(home.logs, self.site.environment(), young_seconds=0.0) as self.supervisor:
                 self.recovery = Recovery(self.kafka.bootstrap)
                 self.injector = Injector(self.site, self.supervisor, self.kafka, self.recovery)
-                return self._run()
+                try:
+                    return self._run()
+                finally:
+                    self.recovery.close()
         finally:
             self.kafka.stop()
             home.drop_data()
@@ -167,7 +171,7 @@ class _Run:
         self.supervisor.wait_ready("sink")
         start(site.threepl_simulator())
         start(site.poller(), wait=False)
-        start(site.shop(self.orders, TOUCHES, self.options.rate))
+        start(site.shop(self.orders, self.touches, self.options.rate))
 
     def _rules(self) -> None:
         """Put the rules in force. A topic that was made a moment ago may not have its leader yet: then again."""

@@ -31,7 +31,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How many of each kind. ``rebalances``: a worker joins or leaves (in pairs)."""
+    """How many faults of each kind. ``rebalances``: a worker joins or leaves (in pairs). ``touches``: how often an order changes without
+    being another order, each told by a delivery or two.
+    """
 
     workers: int = 3
     effects: int = 0
@@ -45,18 +47,19 @@ class Profile:
     poison: int = 2
     cut: int = 0
     deleted: int = 0
+    touches: int = 2
 
     @property
     def total(self) -> int:
         """All faults."""
-        return sum(getattr(self, name) for name in self.__dataclass_fields__)
+        return sum(getattr(self, name) for name in self.__dataclass_fields__ if name != "touches")
 
 
 PROFILES: Mapping[str, Profile] = {
     "none": Profile(0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     "short": Profile(),
     "standard": Profile(14, 3, 6, 4, 1, 3, 2, 6, 4, 10, 1, 1),
-    "soak": Profile(60, 10, 20, 12, 3, 10, 5, 20, 12, 40, 1, 1),
+    "soak": Profile(60, 10, 20, 12, 3, 10, 5, 20, 12, 40, 1, 1, touches=10),
 }
 
 

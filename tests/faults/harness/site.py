@@ -45,7 +45,9 @@ class FaultSite(Site):
         told = Site.environment(self)
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         more = {"WHARF_KAFKA": self.bootstrap, "PYTHONPATH": path, "WHARF_FAULTS_OFF": "", "PYTHONSAFEPATH": "1"}
-        return {**told, **more, "WHARF_PARTITIONS": str(PARTITIONS)}
+        # Processes start dozens of times: not compiled anew each time, whatever the caller's environment says.
+        cached = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(self.home.path / "pycache")}
+        return {**told, **more, **cached, "WHARF_PARTITIONS": str(PARTITIONS)}
 
     def write_config(self) -> None:
         """The whole ``wharf.yaml``, and one for the poller without the shop: polling it would make good for a lost webhook."""

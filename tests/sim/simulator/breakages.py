@@ -27,6 +27,7 @@ class Breakages:
     stable_end: bool = False
     no_progress: bool = False
     no_insert_token: bool = False
+    no_owner: bool = False
     forgetful_warehouse: bool = False
 
     @contextmanager
@@ -35,9 +36,12 @@ class Breakages:
         if self.no_dedupe:
             with patch("domain.order.admit", lambda turn, fact: True):
                 yield
+        elif self.no_owner:
+            with patch("sinks.clickhouse.writer.Writer._check_ours", lambda *_: None):
+                yield
         elif self.no_progress:
             with (
-                patch("sinks.clickhouse.progress.load", lambda client: {}),
+                patch("sinks.clickhouse.progress.look", lambda client: {}),
                 patch("sinks.clickhouse.writer.token", lambda batch, n=itertools.count(): f"{next(n)}"),  # noqa: B008
             ):
                 yield

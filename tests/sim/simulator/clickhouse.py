@@ -46,14 +46,29 @@ class ClickHouse:
             self.rows[table] += rows
             self.inserted += 1
 
-    def final_progress(self) -> dict[tuple[str, int], dict[str, Any]]:
-        """``sink_progress FINAL``: of each partition the row with the highest version, of equals the last."""
-        found: dict[tuple[str, int], dict[str, Any]] = {}
+    def final(self) -> list[dict[str, Any]]:
+        """``sink_progress FINAL``: of each partition and owner the row with the highest version, of equals the last; the highest owner last."""
+        found: dict[tuple[str, int, int], dict[str, Any]] = {}
         for row in self.progress:
-            key = (row["topic"], row["kafka_partition"])
+            key = (row["topic"], row["kafka_partition"], row["owner"])
             if key not in found or row["version"] >= found[key]["version"]:
                 found[key] = row
-        return found
+        return [found[key] for key in sorted(found)]
+
+    def final_progress(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """The range of the highest owner that stored one, by partition."""
+        return {(r["topic"], r["kafka_partition"]): r for r in self.final() if r["state"] != "CLAIM"}
+
+    def look(self) -> list[tuple[Any, ...]]:
+        """What the sink asks of it: topic, partition, highest owner, ranges, and the bounds and state of the highest owner with a range."""
+        owners: dict[tuple[str, int], int] = {(r["topic"], r["kafka_partition"]): r["owner"] for r in self.final()}
+        ranges = self.final_progress()
+        return [
+            (*key, owner, 1, r["first_offset"], r["last_offset"], r["state"])
+            if (r := ranges.get(key))
+            else (*key, owner, 0, 0, 0, "")
+            for key, owner in owners.items()
+        ]
 
     def later(self, insert: tuple[Any, ...]) -> None:
         """The client died, but the request is on its way."""
@@ -82,9 +97,7 @@ class Client:
         if "sink_source" in sql:
             return SimpleNamespace(result_rows=[(x,) for x in self._server.source])
         assert "sink_progress FINAL" in sql, sql
-        rows = self._server.final_progress().values()
-        names = ("topic", "kafka_partition", "first_offset", "last_offset", "state")
-        answer = [tuple(r[n] for n in names) for r in rows]
+        answer = self._server.look()
         self._kernel.point(self._process, "after sink query")
         return SimpleNamespace(result_rows=answer)
 

@@ -19,7 +19,7 @@ from .clickhouse import ClickHouse
 from .log import Log
 from .outside import Ledger
 
-__all__ = ["judge", "read", "rows_too_many"]
+__all__ = ["judge", "read"]
 
 _SCHEMAS = Path(__file__).parents[3] / "schemas"
 _IDS = json.loads((_SCHEMAS / "ids.json").read_text())
@@ -47,9 +47,8 @@ def judge(
     clickhouse: ClickHouse,
     ledger: Ledger,
     deliveries: list[tuple[str, bytes, bytes]],
-    zombie_sink: bool = False,
 ) -> list[str]:
-    """Every violation found. ``zombie_sink``: a sink stood still while a second one had its place."""
+    """Every violation found."""
     order_events = [read(e.value or b"")[1] for _, e in log.records("wharf.orders.events")]
     pool_events = [read(e.value or b"")[1] for _, e in log.records("wharf.pools.events")]
     facts = [read(v) for _, _, v in deliveries if v[:1] == b"\x00" and v != b"\x00nonsense"]
@@ -64,7 +63,7 @@ def judge(
         *_tables(log, pool_events),
         *_effects(log, ledger),
         *_dead_letters(log, deliveries),
-        *_sink(log, clickhouse, zombie_sink),
+        *_sink(log, clickhouse),
     ]
 
 
@@ -245,22 +244,11 @@ def _dead_letters(log: Log, deliveries: list[tuple[str, bytes, bytes]]) -> Itera
         yield f"dlq: {sent} records could not be read, {poison} are in the DLQ"
 
 
-def rows_too_many(clickhouse: ClickHouse) -> int:
-    """Rows beyond one for each event, which only FINAL drops."""
-    return sum(
-        len(clickhouse.rows[table]) - len({(r["kafka_partition"], r["kafka_offset"]) for r in clickhouse.rows[table]})
-        for table in clickhouse.rows
-    )
-
-
-def _sink(log: Log, clickhouse: ClickHouse, zombie_sink: bool) -> Iterator[str]:
-    """Each committed event is one row. ClickHouse knows no fencing: between a zombie's look at the progress and its insert another sink
-    may write the same events under other bounds. Then the second net counts: ReplacingMergeTree, read with FINAL."""
+def _sink(log: Log, clickhouse: ClickHouse) -> Iterator[str]:
+    """Each committed event is one row, without FINAL: a zombie's late insert is fenced too."""
     for topic, table in (("wharf.orders.events", "order_events"), ("wharf.pools.events", "pool_events")):
         expected = Counter((n, e.offset, read(e.value or b"")[1]["event_id"]) for n, e in log.records(topic))
         rows = Counter((r["kafka_partition"], r["kafka_offset"], r["event_id"]) for r in clickhouse.rows[table])
-        if zombie_sink:
-            rows = Counter(rows.keys())
         if missing := expected - rows:
             yield f"sink: {table} lacks {sum(missing.values())} of {sum(expected.values())} events"
         if more := rows - expected:
