@@ -76,6 +76,7 @@ class Ledger:
                 "linger.ms": 2,
                 "message.max.bytes": 4 * 1024 * 1024,
                 "transaction.timeout.ms": 20_000,
+                "reconnect.backoff.max.ms": 1_000,
                 **self._kafka,
                 "transactional.id": f"wharf-poll-{name}",
             },

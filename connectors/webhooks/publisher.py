@@ -87,6 +87,7 @@ class KafkaPublisher:
                 "queue.buffering.max.kbytes": 128 * 1024,
                 "delivery.timeout.ms": 10_000,
                 "log_level": 2,
+                "reconnect.backoff.max.ms": 1_000,  # not 10 s: the channel waits for its answer
                 **config,
                 "enable.idempotence": True,
                 "acks": "all",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ops.settings import Settings
 
 __all__ = ["register"]
+
+GRACE_SECONDS = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +56,7 @@ async def _run(settings: Settings, only: list[str], *, once: bool, as_json: bool
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, _stop_soon, stop)
     pollers, closing = build_pollers(connections(settings))
 
     metrics = FeedMetrics()
@@ -74,6 +77,12 @@ async def _run(settings: Settings, only: list[str], *, once: bool, as_json: bool
     finally:
         await close_all(closing)
     return []
+
+
+def _stop_soon(stop: asyncio.Event) -> None:
+    """Finish what is under way, but don't wait for a Kafka or a channel that is gone: what is not committed is polled again."""
+    stop.set()
+    asyncio.get_running_loop().call_later(GRACE_SECONDS, os._exit, 0)
 
 
 def _chosen(settings: Settings, pollers: list[Poller], only: list[str]) -> list[Poller]:

@@ -90,6 +90,7 @@ class Sink:
                 "max.poll.interval.ms": 600_000,
                 "session.timeout.ms": 10_000,
                 "queued.max.messages.kbytes": 65_536,
+                "reconnect.backoff.max.ms": 1_000,
                 **({"group.instance.id": f"{group}-{instance}"} if instance else {}),
                 **config,
             },

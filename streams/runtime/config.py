@@ -13,6 +13,10 @@ __all__ = ["RuntimeConfig", "admin_client", "consumer_properties", "producer_pro
 TRANSACTION_TIMEOUT_MS = 10_000
 """An open transaction holds up every read_committed reader; this bounds how long a dead worker can."""
 
+RECONNECT_MS = 1_000
+"""The longest pause before a broker is tried again. librdkafka's own 10 s is as long as a transaction lives: after a broker's restart of three
+seconds every worker would lose its transaction, and with it a restart and a restore of its own."""
+
 
 def _no_tick(topic: str, partition: int, now: int) -> bytes:
     raise ValueError(f"ticks are asked for on {topic}, but RuntimeConfig.tick is not set")
@@ -80,6 +84,7 @@ def consumer_properties(config: RuntimeConfig) -> dict[str, Any]:
         "queued.min.messages": 50_000,
         "queued.max.messages.kbytes": 32_768,
         "fetch.wait.max.ms": 100,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
         **config.kafka,
     }
 
@@ -97,6 +102,7 @@ def producer_properties(config: RuntimeConfig) -> dict[str, Any]:
         "delivery.report.only.error": True,  # a transaction with a lost record can't be committed: nobody asks for the others
         "queue.buffering.max.messages": 500_000,
         "message.max.bytes": 4_000_000,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
         **config.kafka,
     }
 
@@ -114,6 +120,7 @@ def restore_properties(config: RuntimeConfig) -> dict[str, Any]:
         "queued.min.messages": 50_000,
         "fetch.message.max.bytes": 8_388_608,  # hundreds of MB come one after the other: fewer round trips
         "fetch.wait.max.ms": 10,  # the end is only known from an answer without records: do not wait half a second for it
+        "reconnect.backoff.max.ms": RECONNECT_MS,
         **config.kafka,
     }
 

@@ -25,6 +25,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--profile", choices=sorted(PROFILES), default="short")
     parser.add_argument("--rate", type=float, default=400.0, help="orders a second at most")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="of load at the most; the faults are spread over them"
+    )
     parser.add_argument("--timeout", type=float, default=3600.0)
     parser.add_argument("--home", type=Path, default=None, help="directory of the servers' data and the logs")
     parser.add_argument("--report", type=Path, default=Path("faults-report.json"))
@@ -32,7 +35,10 @@ def main() -> int:
     args = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)  # where it hangs, if it does
     home = args.home or Path(tempfile.mkdtemp(prefix="wharf-faults-")) / "home"
-    options = Options(args.deliveries, args.seed, home, PROFILES[args.profile], args.profile, args.rate, args.timeout)
+    profile = PROFILES[args.profile]
+    options = Options(
+        args.deliveries, args.seed, home, profile, args.profile, args.rate, args.timeout, minutes=args.minutes
+    )
     report = run(options)
     dump(report, args.report)
     text = json.dumps(report.as_dict(), indent=1) if args.json else "\n".join(report.lines())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -46,7 +47,9 @@ LIVENESS_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says. ``off``: guards switched off, by process name. ``faults``: in place of the profile's plan."""
+    """What the command line says. ``off``: guards switched off, by process name. ``faults``: in place of the profile's plan. ``late``: seconds
+    after which the latest deliveries come. ``minutes``: of load at the most; the faults are then spread over the time where the deliveries are slower.
+    """
 
     deliveries: int
     seed: int
@@ -58,7 +61,8 @@ class Options:
     off: Mapping[str, str] = field(default_factory=dict)
     faults: list[Fault] | None = None
     quiet: bool = False
-    load_seconds: float = 0.0
+    late: float = 15.0
+    minutes: float = 0.0
 
 
 def run(options: Options) -> Report:
@@ -85,10 +89,13 @@ class _Run:
         self.stuck: list[str] = []
         self.loaded = 0.0
         self._told = 0.0
+        self._ended = False
         self._seen: dict[str, int] = {}
 
     def all(self) -> Report:
         home = self.site.home
+        # The broker lives for minutes and starts again and again: the optimizing compiler would never pay its time back.
+        os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
         try:
             self.kafka.start()
             self.site.bootstrap = self.kafka.bootstrap
@@ -118,8 +125,8 @@ class _Run:
             with Lag(self.kafka.bootstrap) as lag:
                 lag_seconds = self._settle(lag)
                 self._rest(lag, watch)
-        except TimeoutError as e:  # that is a finding, and the rest is to be judged too
-            self.stuck = [str(e), *hanging(self.kafka.bootstrap)]
+        except (TimeoutError, ProcessFailed) as e:  # that is a finding, and the rest is to be judged too
+            self.stuck = [str(e).splitlines()[0], *hanging(self.kafka.bootstrap)]
         finally:
             watch.stop()
         loaded = self.loaded or time.monotonic()
@@ -137,11 +144,12 @@ class _Run:
             step=self._say,
         )
         findings = [*judged.findings, self._liveness(lag_seconds), self._processes()]
-        counts = self._shop().get("counts", {})
+        shop = self._shop()
+        counts = shop["counts"]
         return Report.of(
             findings,
             options=self.options,
-            orders=self.orders,
+            orders=shop["placed"],
             deliveries=counts.get("confirmed", 0),
             sent=sum(n for name, n in counts.items() if name.startswith("answer_")),
             load={k: counts.get(k, 0) for k in ("doubled", "reordered", "late", "retried")},
@@ -171,7 +179,7 @@ class _Run:
         self.supervisor.wait_ready("sink")
         start(site.threepl_simulator())
         start(site.poller(), wait=False)
-        start(site.shop(self.orders, self.touches, self.options.rate))
+        start(site.shop(self.orders, self.touches, self.options.rate, self.options.late))
 
     def _rules(self) -> None:
         """Put the rules in force. A topic that was made a moment ago may not have its leader yet: then again."""
@@ -192,7 +200,8 @@ class _Run:
             shop = self._shop()
             confirmed = shop["counts"].get("confirmed", 0)
             self._tell(shop)
-            while self.planned and self.planned[0].at <= confirmed:
+            reached = self._reached(confirmed, time.monotonic() - began)
+            while self.planned and self.planned[0].at <= reached:
                 self._strike(self.planned.pop(0))
             self.recovery.look()
             if (self.recovery.behind > (NEAR if paused else FAR_BEHIND)) != paused:
@@ -202,10 +211,21 @@ class _Run:
                 if not self.planned:
                     break
                 self._strike(self.planned.pop(0))
-            time.sleep(0.15)
+            time.sleep(0.25)
         self.injector.wait()
         self.loaded = time.monotonic()
         self._say(f"all deliveries confirmed after {time.monotonic() - began:.0f} s")
+
+    def _reached(self, confirmed: int, seconds: float) -> float:
+        """How far the run is, in deliveries. With a limit of time, the time counts where it is ahead, and its end ends the load."""
+        if not self.options.minutes:
+            return confirmed
+        share = seconds / (60 * self.options.minutes)
+        if share >= 1 and not self._ended:
+            self._ended = True
+            self._say(f"time is up after {confirmed} deliveries: no more orders")
+            self._post("/_enough")
+        return max(confirmed, share * self.options.deliveries)
 
     def _strike(self, fault: Fault) -> None:
         self._say(f"  fault {fault.number}/{len(self.faults)}: {fault.kind} {fault.target} {fault.point}")
@@ -284,7 +304,10 @@ class _Run:
         return progress(self.site.shopify)
 
     def _pause(self, on: bool) -> None:
-        request = Request(f"{self.site.shopify}/_pause?on={int(on)}", method="POST")  # noqa: S310  # our own process
+        self._post(f"/_pause?on={int(on)}")
+
+    def _post(self, path: str) -> None:
+        request = Request(f"{self.site.shopify}{path}", method="POST")  # noqa: S310  # our own process
         with contextlib.suppress(URLError), urlopen(request, timeout=5):  # noqa: S310
             return
 

@@ -2,7 +2,7 @@
 
 The orders and the Admin API are the simulated shop's (``ops.simulators``); the deliveries and their ledger are our own. A delivery is sent
 until it is answered with 2xx: what was never confirmed can't be lost. Orders come in as fast as confirmations allow (``--open``), at most
-``--rate`` a second; ``POST /_pause?on=1`` stops new orders while the system is far behind.
+``--rate`` a second; ``POST /_pause?on=1`` stops new orders while the system is far behind, ``POST /_enough`` for good.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from ops.simulators.timeline import Timeline, roll, serve_until_stopped
 
 DOUBLED, REORDERED, LATE = 0.20, 0.20, 0.01
 REORDER_SECONDS = (0.05, 1.5)
-LATE_SECONDS = (15.0, 25.0)
-"""Of real time: days of the clock later, when the order has long shipped."""
+LATE_SPREAD = 1.6
+"""``--late`` is the least number of real seconds, this the factor to the most: at the clock's speed days later, when the order has long shipped."""
 PATIENCE = 600
 MINUTE = 60_000
 
@@ -43,8 +43,9 @@ MINUTE = 60_000
 class Courier:
     """Sends until confirmed. An event's id is the same on every try, in every double and in every topic that tells it."""
 
-    def __init__(self, url: str, secret: str, ledger: Ledger, timeline: Timeline, seed: int) -> None:
+    def __init__(self, url: str, secret: str, ledger: Ledger, timeline: Timeline, seed: int, *, late: float) -> None:
         self.url, self.secret, self.ledger, self.timeline, self.seed = url, secret.encode(), ledger, timeline, seed
+        self.late_seconds = (late, late * LATE_SPREAD)
         self.counts: Counter[str] = Counter()
         self.open = 0
         self.late = 0
@@ -61,7 +62,7 @@ class Courier:
             wait = 0.0
             x = chance.random()
             if x < LATE:
-                wait = chance.uniform(*LATE_SECONDS)
+                wait = chance.uniform(*self.late_seconds)
                 self.counts["late"] += 1
             elif x < LATE + REORDERED or extra_minutes:
                 wait = chance.uniform(*REORDER_SECONDS)
@@ -137,18 +138,24 @@ class Load:
         self.args = args
         self.ledger = Ledger(args.ledger, now)
         self.timeline = Timeline(now)
-        self.courier = Courier(args.webhooks, args.secret, self.ledger, self.timeline, args.seed)
+        self.courier = Courier(args.webhooks, args.secret, self.ledger, self.timeline, args.seed, late=args.late)
         courier: Any = self.courier  # what the shop asks of its own courier
         self.shop = Shop(args.seed, catalogue(args.seed, args.products), courier, now)
         self.admin = Admin(self.shop, args.token, throttle=0.01)
-        self.paused = False
+        self.paused = self.enough = False
         self.touches = 0
 
     def app(self) -> web.Application:
         """To serve; the orders begin to come in when it starts."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.add_routes(self.admin.routes())
-        app.add_routes([web.get("/_progress", self._progress), web.post("/_pause", self._pause)])
+        app.add_routes(
+            [
+                web.get("/_progress", self._progress),
+                web.post("/_pause", self._pause),
+                web.post("/_enough", self._enough),
+            ]
+        )
         app.cleanup_ctx.append(self._life)
         return app
 
@@ -166,6 +173,8 @@ class Load:
         loop = asyncio.get_running_loop()
         due = loop.time()
         for n in range(1, self.args.orders + 1):
+            if self.enough:
+                return
             while self.paused or self.courier.open - self.courier.late > self.args.open:
                 await asyncio.sleep(0.02)
                 due = loop.time()
@@ -189,14 +198,19 @@ class Load:
         self.paused = request.query.get("on") == "1"
         return web.json_response({"paused": self.paused})
 
+    async def _enough(self, _: web.Request) -> web.Response:
+        self.enough = True
+        return web.json_response({"placed": self.shop.counts["orders"]})
+
     async def _progress(self, _: web.Request) -> web.Response:
         placed = self.shop.counts["orders"]
+        fed = self.enough or placed >= self.args.orders
         stories = self.shop.open_stories + self.touches
         return web.json_response(
             {
                 "placed": placed,
-                "fed": placed >= self.args.orders and not stories,
-                "done": placed >= self.args.orders and not stories and not self.courier.open,
+                "fed": fed and not stories,
+                "done": fed and not stories and not self.courier.open,
                 "open": self.courier.open,
                 "late": self.courier.late,
                 "counts": dict(self.courier.counts),
@@ -218,6 +232,7 @@ def main() -> None:
     ):
         parser.add_argument(f"--{name}", type=kind, required=True)
     parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--late", type=float, required=True)
     parser.add_argument("--ledger", type=Path, required=True)
     for name in ("webhooks", "secret", "token"):
         parser.add_argument(f"--{name}", required=True)

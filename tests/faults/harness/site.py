@@ -66,8 +66,8 @@ class FaultSite(Site):
         """Asks the 3PLs."""
         return self._spec("poll", "poll", env={"WHARF_CONFIG": str(self.home.path / "poll.yaml")})
 
-    def shop(self, orders: int, touches: int, rate: float) -> Spec:
-        """The load."""
+    def shop(self, orders: int, touches: int, rate: float, late: float) -> Spec:
+        """The load. ``late``: seconds after which the latest deliveries come, at the least."""
         hooks = f"{self.webhooks}/webhooks/shopify/{ACCOUNT}"
         told = {
             "orders": orders,
@@ -77,6 +77,7 @@ class FaultSite(Site):
             "touches": touches,
             "open": 200,
             "rate": rate,
+            "late": late,
             "ledger": self.shop_ledger,
             "webhooks": hooks,
             "secret": SECRETS["SHOPIFY"],
