@@ -98,6 +98,18 @@ def test_it_polls_on_and_on_until_it_is_told_to_stop(with_kafka: dict[str, str],
     assert wms.asked >= 3
 
 
+def test_a_poller_whose_kafka_is_gone_ends_soon_after_it_is_told_to(environment: dict[str, str]) -> None:
+    """Its broker died with the process that ran both: it must not wait out the 30 s of a call that nobody will answer."""
+    process = subprocess.Popen(
+        [BINARY, "poll"], env={**environment, "WHARF_KAFKA": "127.0.0.1:1"}, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    assert b"refused" in process.stderr.readline()  # librdkafka tries: the feed is being opened
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    process.stderr.close()
+
+
 def test_a_feed_that_is_not_there_names_those_that_are(environment: dict[str, str]) -> None:
     done = poll(environment, "--only", "bol:acme")
     assert done.returncode == 2
