@@ -224,6 +224,10 @@ class Supervisor:
         """Whether it runs now."""
         return self._running[name].process.poll() is None
 
+    def wanted(self, name: str) -> bool:
+        """Whether it runs, or is about to be started again."""
+        return not self._running[name].held
+
     def names(self) -> list[str]:
         """All processes, in the order of their start."""
         return list(self._running)

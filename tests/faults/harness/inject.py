@@ -195,7 +195,8 @@ class Injector:
         """Workers stopped, a table's changelog cut or gone: a worker must refuse, and ``wharf replay state`` must bring it back."""
         began = time.monotonic()
         self.wait()
-        names = [n for n in self.supervisor.names() if n.startswith("worker-") and self.supervisor.alive(n)]
+        # One that just died as well: started again in the middle of this, it would rightly refuse.
+        names = [n for n in self.supervisor.names() if n.startswith("worker-") and self.supervisor.wanted(n)]
         for name in names:
             self.supervisor.stop(name)
         self._damage(fault)
