@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA_LIB := .wharf/kafka/lib
 
-.PHONY: help setup tools demo test sim check faults bench bench-setup clean
+.PHONY: help setup tools demo test sim check faults faults-controls bench bench-setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,8 +48,11 @@ FROM ?= 0
 sim: setup ## Simulate 10,000 seeded runs with crashes at every step (SEEDS=, FROM=, TRACE=1)
 	@$(BIN)/python tests/sim/run.py --seeds $(SEEDS) --from $(FROM) $(if $(TRACE),--trace)
 
-faults: setup ## Load and faults by a seed, every promise checked (DELIVERIES=, SEED=, PROFILE=short|standard|soak, REPORT=)
-	@$(BIN)/python tests/faults/run.py --deliveries $(or $(DELIVERIES),20000) --seed $(or $(SEED),1) --profile $(or $(PROFILE),standard) --report $(or $(REPORT),faults-report.json)
+faults: setup ## Load and faults by a seed, every promise checked (DELIVERIES=, SEED=, PROFILE=short|standard|soak, MINUTES=, REPORT=)
+	@$(BIN)/python tests/faults/run.py --deliveries $(or $(DELIVERIES),20000) --seed $(or $(SEED),1) --profile $(or $(PROFILE),standard) --report $(or $(REPORT),faults-report.json) $(if $(MINUTES),--minutes $(MINUTES))
+
+faults-controls: setup ## The fault harness with a guard of the product switched off: it must report it
+	@$(BIN)/python -m pytest -m faults tests/faults
 
 check: setup ## Lint, types, import rule
 	@$(BIN)/ruff check .
