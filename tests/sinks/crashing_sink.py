@@ -33,8 +33,8 @@ def insert(self: writer.Writer, batch: Any, plain: Any = writer.Writer._insert) 
         die()
 
 
-def store(client: Any, batches: Any, state: Any, plain: Any = progress.store) -> None:
-    plain(client, batches, state)
+def store(client: Any, batches: Any, state: Any, owners: Any, plain: Any = progress.store) -> None:
+    plain(client, batches, state, owners)
     if left <= 0 and place == "after-progress" and state.value == "AFTER" and batches:
         die()
 

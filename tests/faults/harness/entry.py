@@ -147,8 +147,8 @@ def sink_points() -> None:
         if take("clickhouse-fails-after"):
             raise OSError("injected: the answer of ClickHouse was lost")
 
-    def store(client: Any, batches: Any, state: Any) -> None:
-        plain_store(client, batches, state)
+    def store(client: Any, batches: Any, state: Any, owners: Any) -> None:
+        plain_store(client, batches, state, owners)
         if state.value == "AFTER" and batches:
             die_at("after-progress")
 
