@@ -68,8 +68,9 @@ async def serve(
     withdraw(settings.home, PREFIX + "webhooks")
     await server.stop()
     log.info("stopped")
-    if not publisher.healthy:
-        raise UserError("the Kafka producer failed for good: see the log above, then start `wharf webhooks` again")
+    if not publisher.healthy:  # a new process is all it takes: nothing that a person has to mend
+        log.critical("the Kafka producer failed for good: start `wharf webhooks` again")
+        raise typer.Exit(1)
 
 
 def webhooks(
