@@ -8,7 +8,7 @@ import pytest
 from harness.runner import Options, run
 from harness.schedule import PROFILES, Fault
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 FAULTS = [
     Fault(1, 30, "kill worker", "worker-0", "mid-produce"),
@@ -21,7 +21,7 @@ FAULTS = [
 
 
 def test_every_promise_holds_while_workers_sink_webhooks_and_broker_are_killed(tmp_path: Path) -> None:
-    report = run(Options(240, 11, tmp_path / "home", PROFILES["none"], "test", timeout=300, faults=FAULTS, late=6.0))
+    report = run(Options(240, 11, tmp_path / "home", PROFILES["none"], "test", timeout=500, faults=FAULTS, late=6.0))
     assert [line for f in report.findings for line in f.offenders] == []
     assert report.ok
     assert report.by_kind() == {
