@@ -211,7 +211,7 @@ class Injector:
     def _rebuild(self, fault: Fault) -> None:
         end = time.monotonic() + 60
         while True:
-            code, text = self.command("replay", "state", "--execute", seconds=300)
+            code, text = self.command("replay", "state", "--execute", seconds=1800)
             if code == 0:
                 return
             if "has members" not in text or time.monotonic() > end:

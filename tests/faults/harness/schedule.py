@@ -59,7 +59,7 @@ PROFILES: Mapping[str, Profile] = {
     "none": Profile(0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     "short": Profile(),
     "standard": Profile(14, 3, 6, 4, 1, 3, 2, 6, 4, 10, 1, 1),
-    "soak": Profile(60, 10, 20, 12, 3, 10, 5, 20, 12, 40, 1, 1, touches=10),
+    "soak": Profile(60, 10, 20, 12, 3, 10, 5, 20, 12, 20, touches=10),
 }
 
 
