@@ -52,6 +52,7 @@ class RuntimeConfig:
     max_failures: int = 5
     backoff_seconds: float = 0.2
     restore_patience_seconds: float = 120.0
+    stall_seconds: float = 20.0
     metrics_port: int | None = None
     port: Port = LIBRDKAFKA
 

@@ -19,14 +19,15 @@ from confluent_kafka import KafkaException
 
 from .batch import Batch, BatchLimits
 from .channel import AgentSpec, BatchChannel
-from .config import RuntimeConfig
+from .config import RuntimeConfig, restore_properties
 from .errors import AgentFailed, AgentStuck, KafkaFailed
 from .health import Health
 from .intake import Intake, Polled
-from .message import NO_HEADERS, Message, Output
+from .message import NO_HEADERS, TP, Message, Output
 from .outlet import Outlet, Sealed
 from .pace import Pace
 from .partitions import Partition, Partitions
+from .stall import StallWatch, waiting
 from .table import Table
 from .ticks import Ticker
 
@@ -76,6 +77,8 @@ class Cycle:
         self._partitions = Partitions(config, tables, self._intake.committed, health)
         self._ticker = Ticker(config.ticks, config.tick, config.tick_gap_seconds, config.port.monotonic)
         self._limits = BatchLimits(config.dlq, config.member, config.max_record_bytes)
+        self._probing = config.port.threads(1, "wharf-probe")
+        self._stalls = StallWatch(self._waiting, self._probing, config.port.monotonic, config.stall_seconds)
         self._committing: Committing | None = None
         self._pace = Pace(config.batch_size)
         self._failures = 0
@@ -85,7 +88,10 @@ class Cycle:
     async def turn(self) -> None:
         """One cycle."""
         wait = 0.01 if self._committing or not self._partitions.settled() else self.config.poll_seconds
-        polled = await self._read(self._intake.poll, self._pace.size, wait)
+        size = self._pace.size
+        polled = await self._read(self._intake.poll, size, wait)
+        if len(polled.messages) < size:
+            self._stalls.drained()
         await self._rebalance(polled)
         if self._committing is not None and self._committing.future.done():
             await self.settle()
@@ -262,6 +268,11 @@ class Cycle:
         for p in self._partitions.running():
             end = await self._read(self._intake.end, p.tp)
             self.health.stands(p.tp, max(end - p.next, 0), None if p.table is None else len(p.table))
+        if stopped := self._stalls.stalled((p.tp, p.next) for p in self._partitions.running()):
+            raise KafkaFailed(f"the consumer has stopped fetching: {stopped} are in the log and don't come")
+
+    def _waiting(self, places: Mapping[TP, int]) -> Mapping[TP, int]:
+        return waiting(self.config.port.consumer(restore_properties(self.config)), places)
 
     async def _read(self, call: Any, *args: Any) -> Any:
         """A call of the consumer, in its thread. Raises KafkaFailed."""
@@ -279,4 +290,5 @@ class Cycle:
         """Let go of the threads."""
         self._partitions.close()
         self._reading.shutdown(wait=False)
+        self._probing.shutdown(wait=False, cancel_futures=True)
         self._writing.shutdown(wait=False)
