@@ -28,6 +28,7 @@ Progress = Callable[[float], None]
 
 _CHUNK = 10_000
 _REPORT_SECONDS = 2.0
+_QUIET_SECONDS = 30.0
 
 
 class Cancelled(Exception):
@@ -88,10 +89,16 @@ def read_changelog(config: RuntimeConfig, tp: TP, cancelled: Event, progress: Pr
 def _read(
     reader: Any, tp: TP, target: int, content: dict[bytes, bytes], *, cancelled: Event, progress: Progress
 ) -> None:
-    began = reported = time.monotonic()
+    began = reported = heard = time.monotonic()
     records = 0
     while not cancelled.is_set():
-        for m in reader.consume(_CHUNK, 0.02):
+        got = reader.consume(_CHUNK, 0.02)
+        heard = time.monotonic() if got else heard
+        if (
+            time.monotonic() - heard > _QUIET_SECONDS
+        ):  # it may have lost its leader for good (see stall): the next reader has not
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"nothing came of {tp[0]}/{tp[1]}"))
+        for m in got:
             if m.error() is not None:
                 if _at_end(m, target):
                     progress(1.0)
