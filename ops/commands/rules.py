@@ -99,6 +99,7 @@ def publish_file(
     import msgspec
 
     from ops.embedded.endpoints import kafka_bootstrap
+    from ops.errors import UserError
     from ops.rules.compare import changes
     from ops.rules.load import load
     from ops.settings import Settings
@@ -109,7 +110,9 @@ def publish_file(
     _same_name(found[1].version if found else "", rules.version, bool(differing))
     ahead = {e.version: e for e in found[2]} if found else {}
     if rules.version in ahead and msgspec.json.decode(ahead[rules.version].body) != msgspec.to_builtins(rules):
-        _same_name(rules.version, rules.version, differs=True)
+        raise UserError(
+            f"version {rules.version} is ahead with another content: withdraw it, or give the file another version"
+        )
     if execute and differing:
         from ops import clock
         from ops.rules.publish import publish
@@ -133,9 +136,7 @@ def _same_name(before: str, after: str, differs: bool) -> None:
     from ops.errors import UserError
 
     if before == after and differs:
-        raise UserError(
-            f"version {after} is in force or ahead with another content: give the file another version, or none"
-        )
+        raise UserError(f"version {after} is in force with another content: give the file another version, or none")
 
 
 def _summary(n: int, version: str, execute: bool) -> str:
