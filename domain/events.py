@@ -71,8 +71,8 @@ class PoolEvent(Record, frozen=True):
     """One thing that happened to a pool's stock.
 
     ``type``: STOCK_COUNTED, STOCK_RECEIVED, STOCK_CORRECTED, RESTOCKED, RESERVED, UNRESERVED, PICKED, SHIPPED, SHORT_PICKED,
-    BACKORDERED, BACKORDER_CANCELLED, REPLENISHED, UNFILLABLE, DUPLICATE, BUNDLED, WAVE_RELEASED. ``moves`` are the stock moves it made: none for the types
-    that move nothing.
+    BACKORDERED, BACKORDER_CANCELLED, REPLENISHED, UNFILLABLE, HELD (a rule keeps an order from being decided on), DUPLICATE,
+    BUNDLED, WAVE_RELEASED. ``moves`` are the stock moves it made: none for the types that move nothing.
     """
 
     pool: str
