@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +19,9 @@ from ops.settings import Settings
 __all__ = ["run_sink"]
 
 log = structlog.get_logger(__name__)
+
+STALL_SECONDS = 20.0
+"""Nothing for so long is looked into; see `streams.stall`."""
 
 
 def run_sink(
@@ -44,7 +48,7 @@ def run_sink(
             published()
             alone = 0 if not settings.clickhouse else None
             place = alone if slot is None else slot
-            sink = Sink(config, client, instance="" if place is None else str(place))
+            sink = Sink(config, client, instance="" if place is None else str(place), guard=_guard(config))
             threading.Thread(target=_stop_with, args=(stop, sink.stop), name="stopper", daemon=True).start()
             ready(url)
             name = f"sink-{place or 0}"
@@ -52,6 +56,22 @@ def run_sink(
                 sink.run()
         except (MigrationError, StateMismatch) as e:
             raise UserError(str(e)) from e
+
+
+def _guard(config: Mapping[str, str]) -> Any:
+    """Ends a sink whose consumer silently fetches nothing any more; its supervisor then starts another."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from confluent_kafka import Consumer
+
+    from streams.stall import StallWatch, waiting
+
+    properties = {"group.id": "wharf-sink-look", "isolation.level": "read_committed", "enable.auto.commit": False}
+
+    def find(places: Mapping[tuple[str, int], int]) -> Mapping[tuple[str, int], int]:
+        return waiting(Consumer({**properties, "enable.partition.eof": True, "log_level": 0, **config}), places)
+
+    return StallWatch(find, ThreadPoolExecutor(1, "wharf-look"), time.monotonic, STALL_SECONDS)
 
 
 def _stop_with(stop: threading.Event, end: Callable[[], None]) -> None:

@@ -138,6 +138,10 @@ class Buffer:
         self._batches.clear()
         self._positions.clear()
 
+    def next(self) -> dict[Key, int]:
+        """The offset from which each of our partitions is still to come."""
+        return {k: self._batches[k].last + 1 if k in self._batches else p for k, p in self._positions.items()}
+
     def drop(self, keys: Iterable[Key]) -> None:
         """These partitions are no longer ours."""
         for k in keys:

@@ -11,9 +11,9 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -26,7 +26,10 @@ from .ranges import Rewind, Stored, resume_at
 from .rows import TABLES
 from .writer import Writer, in_process
 
-__all__ = ["Limits", "Port", "Sink", "StateMismatch"]
+__all__ = ["Guard", "Limits", "Port", "Sink", "Stalled", "StateMismatch"]
+
+_LOOK_SECONDS = 5.0
+_FETCH = 5_000
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -40,6 +43,22 @@ class Port:
     clock: Callable[[], float] = time.monotonic
     event: Callable[[], threading.Event] = threading.Event
     random: Callable[[int], int] = secrets.randbits
+
+
+class Stalled(RuntimeError):
+    """The consumer has silently stopped fetching: only a new process mends that."""
+
+
+class Guard(Protocol):
+    """Finds a consumer out that fetches nothing any more (`streams.runtime.stall.StallWatch`)."""
+
+    def drained(self) -> None:
+        """A poll gave all that was fetched."""
+        ...
+
+    def stalled(self, places: Iterable[tuple[Key, int]]) -> Mapping[Key, int]:
+        """Asked now and then, with the next offset of each partition: those that have stopped."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,7 @@ class Sink:
         instance: str = "",
         limits: Limits | None = None,
         port: Port | None = None,
+        guard: Guard | None = None,
     ) -> None:
         port = port or Port()
         self.limits = limits or Limits()
@@ -77,6 +97,8 @@ class Sink:
         self._stop = port.event()
         self._clock = port.clock
         self._random = port.random
+        self._guard = guard
+        self._look_due = 0.0
         self._due = 0.0
         self._fenced = False
         self.last_write: float | None = None
@@ -114,7 +136,7 @@ class Sink:
     def run(self) -> None:
         """Read and write until `stop`; what is collected then is written if ClickHouse takes it at once.
 
-        Raises StateMismatch, and KafkaException where Kafka ends for good.
+        Raises StateMismatch, Stalled, and KafkaException where Kafka ends for good.
         """
         self._consumer.subscribe(sorted(TABLES), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
         try:
@@ -128,7 +150,8 @@ class Sink:
 
     def _collect(self) -> None:
         messages = []
-        for m in self._consumer.consume(5_000, 0.05):
+        got = self._consumer.consume(_FETCH, 0.05)
+        for m in got:
             if (error := m.error()) is None:
                 messages.append(m)
             elif error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:
@@ -141,6 +164,16 @@ class Sink:
         if messages and not self._buffer.records:
             self._due = self._clock() + self.limits.linger
         self._buffer.add(messages)
+        if self._guard is not None:
+            self._look(self._guard, drained=len(got) < _FETCH)
+
+    def _look(self, guard: Guard, drained: bool) -> None:
+        if drained:
+            guard.drained()
+        if self._clock() >= self._look_due:
+            self._look_due = self._clock() + _LOOK_SECONDS
+            if stopped := guard.stalled(self._buffer.next().items()):
+                raise Stalled(f"the consumer has stopped fetching: {stopped} are in the log and don't come")
 
     def _flush(self) -> None:
         started, records = self._clock(), self._buffer.records

@@ -17,6 +17,8 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaException
 
+from streams.stall import StallWatch, waiting
+
 from .batch import Batch, BatchLimits
 from .channel import AgentSpec, BatchChannel
 from .config import RuntimeConfig, restore_properties
@@ -27,7 +29,6 @@ from .message import NO_HEADERS, TP, Message, Output
 from .outlet import Outlet, Sealed
 from .pace import Pace
 from .partitions import Partition, Partitions
-from .stall import StallWatch, waiting
 from .table import Table
 from .ticks import Ticker
 

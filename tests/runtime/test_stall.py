@@ -15,7 +15,7 @@ from streams.runtime import Runtime
 from streams.runtime.errors import KafkaFailed
 from streams.runtime.message import TP
 from streams.runtime.port import Librdkafka
-from streams.runtime.stall import StallWatch
+from streams.stall import StallWatch
 
 A, B = ("in", 0), ("in", 1)
 

@@ -14,11 +14,10 @@ from typing import Any
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from .message import TP
-
 __all__ = ["StallWatch", "waiting"]
 
-_SECONDS = 10.0
+TP = tuple[str, int]
+_SECONDS = 4.0
 
 
 class StallWatch:
