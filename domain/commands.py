@@ -7,7 +7,16 @@ is a duplicate; the same ``delivery_id`` with another hash is a conflict and goe
 
 from __future__ import annotations
 
+from .fact import ChannelFact
 from .record import Record
+from .return_commands import (
+    ReturnDecided,
+    ReturnInspected,
+    ReturnReceived,
+    ReturnRequested,
+    ReturnResolved,
+    ReturnTracked,
+)
 from .values import (
     AllocationPlan,
     DemandLine,
@@ -37,7 +46,13 @@ __all__ = [
     "PaymentChanged",
     "PoolCommand",
     "RefundReported",
+    "ReturnDecided",
+    "ReturnInspected",
+    "ReturnReceived",
     "ReturnReported",
+    "ReturnRequested",
+    "ReturnResolved",
+    "ReturnTracked",
     "RulesPublished",
     "ShipmentTracked",
     "StockReported",
@@ -45,15 +60,6 @@ __all__ = [
     "WaveReleased",
     "WmsReported",
 ]
-
-
-class ChannelFact(Record, frozen=True):
-    """What every report of a channel about one of its orders begins with."""
-
-    order_key: str
-    idempotency_key: str
-    delivery_id: str
-    content_hash: str
 
 
 class OrderUpserted(ChannelFact, frozen=True):
@@ -329,6 +335,12 @@ OrderCommand = (
     | RefundReported
     | FulfilmentReported
     | ReturnReported
+    | ReturnRequested
+    | ReturnDecided
+    | ReturnTracked
+    | ReturnReceived
+    | ReturnInspected
+    | ReturnResolved
     | HoldChanged
     | EffectOutcome
     | AllocationDecided

@@ -1,7 +1,7 @@
 """What is to be done outside: the records of ``wharf.effects``. ``event_id`` is the receiver's idempotency key.
 
-``target`` names the connection: a depot's WMS (``depot-a``) or a channel's account (``shopify:acme``). Customer messages, labels
-and credits join here, a type each.
+``target`` names the connection: a depot's WMS (``depot-a``) or a channel's account (``shopify:acme``). What returns need is in
+``return_effects``. Customer messages join here, a type each.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ import msgspec
 
 from .commands import OrderCommand, PoolCommand
 from .record import Record
+from .return_effects import ChannelReturn, Credit, ReturnExpected, ReturnLabel
 from .values import Address, LineQty, PickLine
 
 __all__ = [
     "ChannelCancel",
     "ChannelRefetch",
+    "ChannelReturn",
     "ChannelShipment",
+    "Credit",
     "Effect",
     "PickOrder",
     "PickOrderCancel",
+    "ReturnExpected",
+    "ReturnLabel",
     "Sent",
 ]
 
@@ -90,7 +95,17 @@ class ChannelRefetch(Record, frozen=True):
     resource_id: str
 
 
-Effect = PickOrder | PickOrderCancel | ChannelShipment | ChannelCancel | ChannelRefetch
+Effect = (
+    PickOrder
+    | PickOrderCancel
+    | ChannelShipment
+    | ChannelCancel
+    | ChannelRefetch
+    | ReturnLabel
+    | ReturnExpected
+    | Credit
+    | ChannelReturn
+)
 """What ``wharf.effects`` carries."""
 
 

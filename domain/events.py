@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .record import Record
-from .values import EventLine, StockMove
+from .values import EventLine, ReturnedLine, StockMove
 
-__all__ = ["CORE_EVENTS", "OrderEvent", "PoolEvent"]
+__all__ = ["CORE_EVENTS", "RETURN_EVENTS", "OrderEvent", "PoolEvent"]
 
 CORE_EVENTS = (
     "PLACED",
@@ -18,6 +18,26 @@ CORE_EVENTS = (
     "CREDITED",
 )
 
+RETURN_EVENTS = (
+    "RETURN_REQUESTED",
+    "RMA_CREATED",
+    "RETURN_DECLINED",
+    "RETURN_CANCELLED",
+    "RETURN_EXPIRED",
+    "RETURN_LABELLED",
+    "RETURN_TRACKED",
+    "RMA_RECEIVED",
+    "RETURN_INSPECTED",
+    "RETURN_EXCEPTION",
+    "RETURN_RESOLVED",
+    "CREDIT_REQUESTED",
+    "CREDITED",
+    "MANUAL_REFUND",
+    "EXCHANGE_CREATED",
+    "RETURN_CLOSED",
+)
+"""The life of a return, in about this order. MANUAL_REFUND and RETURN_EXCEPTION want a person (``intervention``)."""
+
 
 class OrderEvent(Record, frozen=True):
     """One thing that happened to an order; ``type`` says what.
@@ -25,14 +45,15 @@ class OrderEvent(Record, frozen=True):
     Core: ``CORE_EVENTS``. Finer: UPDATED, STALE, DUPLICATE, HELD, RELEASED, PAYMENT_CHANGED, ADDRESS_CHANGED, EDITED,
     ALLOCATION_REQUESTED, WAVE_RELEASED (bundling), BACKORDERED, UNFILLABLE, SUBMITTED, ACCEPTED, REJECTED, SHORT_PICKED, PACKED, IN_TRANSIT,
     OUT_FOR_DELIVERY, EXCEPTION, CANCEL_REQUESTED, WITHDRAWN (a WMS gave units of a pick order up, as we asked), CANCELLED,
-    CANCEL_REJECTED, REFUNDED, RETURN_REPORTED, CHANNEL_NOTIFIED, EFFECT_FAILED, COMPLETED.
+    CANCEL_REJECTED, REFUNDED, RETURN_REPORTED, CHANNEL_NOTIFIED, EFFECT_FAILED, COMPLETED. Of returns: ``RETURN_EVENTS``.
 
     ``seq`` counts the order's events from 1 without a gap. ``status`` is the order's status after the command that led to it: all
     events of one command carry the status it settled on, so the newest event of an order always says where the order stands.
     ``name``: what people call the order (``#1001``), ``""`` before its channel has shown it. ``occurred_at``: when
     it happened outside (ms), ``lines`` the units it is about, ``complete`` true where nothing of the order is left to do of
     that kind (the PICKED or SHIPPED that completes the order). ``amount`` is in ``currency``, ``cost`` in ``cost_currency``.
-    ``decision``: JSON (allocation), else ``""``.
+    ``decision``: JSON (allocation), else ``""``. Of a return: ``rma_id``, ``rma_kind`` (return, claim, exchange, return_to_sender), ``rma_status`` after
+    it, ``returned`` (its units with reason, disposition and money), ``tax`` of ``amount``, ``fees`` taken off before it.
     """
 
     order_key: str
@@ -65,6 +86,12 @@ class OrderEvent(Record, frozen=True):
     decision: str
     cost_currency: str = ""
     name: str = ""
+    rma_id: str = ""
+    rma_kind: str = ""
+    rma_status: str = ""
+    returned: list[ReturnedLine] = []
+    tax: int = 0
+    fees: int = 0
 
 
 class PoolEvent(Record, frozen=True):

@@ -24,12 +24,16 @@ SOURCE = "orders"
 
 
 class OrderResult(msgspec.Struct, frozen=True):
-    """What a command came to: the new state, and what is to be written with it in one transaction."""
+    """What a command came to: the new state, and what is to be written with it in one transaction.
+
+    ``order_commands`` are for other orders (an exchange's new order, the receipt of a parcel that was found to be another's).
+    """
 
     state: OrderState
     events: list[OrderEvent]
     pool_commands: list[PoolCommand]
     effects: list[Effect]
+    order_commands: list[OrderCommand] = []
 
 
 def event_line(line: Line, n: int, before: int = 0) -> EventLine:
@@ -60,6 +64,7 @@ class Turn:
         "effects",
         "events",
         "order_id",
+        "orders",
         "pool",
         "release",
         "rules",
@@ -77,6 +82,7 @@ class Turn:
         self.events: list[OrderEvent] = []
         self.pool: list[PoolCommand] = []
         self.effects: list[Effect] = []
+        self.orders: list[OrderCommand] = []
         # What order_pullback gathers, by request number or allocation id: units, and why.
         self.uncover: dict[int, list[LineQty]] = {}
         self.release: dict[str, tuple[str, list[LineQty]]] = {}
@@ -92,7 +98,7 @@ class Turn:
         settled = status(self.state) if self.events else ""
         for event in self.events:
             msgspec.structs.force_setattr(event, "status", settled)  # frozen, but nobody else has seen it yet
-        return OrderResult(self.state, self.events, self.pool, self.effects)
+        return OrderResult(self.state, self.events, self.pool, self.effects, self.orders)
 
     def new_id(self, kind: str) -> str:
         """The id of the next effect or pool command."""
@@ -167,6 +173,10 @@ class Turn:
     def ask(self, command: PoolCommand) -> None:
         """Send a command to a pool."""
         self.pool.append(command)
+
+    def tell(self, command: OrderCommand) -> None:
+        """Send a command to another order."""
+        self.orders.append(command)
 
     def do(self, effect: Effect) -> None:
         """Have something done outside."""

@@ -12,6 +12,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from .return_rules import Returns
+
 __all__ = [
     "ACTIONS",
     "FRAUD_ACTIONS",
@@ -398,3 +400,4 @@ class RuleSet(_Rule, frozen=True):
     bundling: Bundling = Bundling()
     sku_tags: dict[str, list[str]] = {}
     zones: list[Zone] = []
+    returns: Returns = Returns()

@@ -13,18 +13,24 @@ __all__ = [
     "Address",
     "AllocationPlan",
     "Client",
+    "CreditLine",
     "Delivery",
     "DemandLine",
     "EventLine",
+    "ExchangeLine",
+    "Fee",
+    "InspectedLine",
     "LineQty",
     "Order",
     "OrderLine",
     "ParcelPart",
     "Payment",
+    "PaymentPart",
     "PickLine",
     "Problem",
     "RefundLine",
     "ReturnLine",
+    "ReturnedLine",
     "RuleHit",
     "StockMove",
     "WmsLine",
@@ -110,6 +116,8 @@ class Order(msgspec.Struct, frozen=True):
     ``payment_state``: pending, authorized, paid, partially_refunded, refunded, voided, failed.
     ``fulfilled_by``: ``merchant``, or ``channel`` where the channel ships from its own warehouse (Bol FBB, Amazon AFN).
     ``problems`` is what the connector's address, phone and total checks found; rules decide what follows from it.
+    ``discount``: an order's discount that is on none of its lines, with tax. ``exchange_for``: the RMA id it is sent out for; such an
+    order is our own, its channel knows nothing of it.
     """
 
     order_key: str
@@ -136,6 +144,8 @@ class Order(msgspec.Struct, frozen=True):
     fulfilled_by: str = "merchant"
     cancelled_at: int | None = None
     cancel_reason: str = ""
+    discount: int = 0
+    exchange_for: str = ""
 
 
 class LineQty(msgspec.Struct, frozen=True):
@@ -175,6 +185,74 @@ class ReturnLine(msgspec.Struct, frozen=True):
     reason: str = ""
     comment: str = ""
     result: str = ""
+
+
+class InspectedLine(msgspec.Struct, frozen=True):
+    """Units of a return that an inspection put under one ``disposition`` (``return_commands.DISPOSITIONS``)."""
+
+    line_id: str
+    sku: str
+    qty: int
+    disposition: str
+    note: str = ""
+
+
+class ReturnedLine(msgspec.Struct, frozen=True):
+    """Units of a return, with all that is known of them; for events, notices and credits.
+
+    ``amount``: credited for them, with tax and before fees, of which ``tax``; ``fee``: taken off it; ``value``: what the goods are worth
+    to the merchant again (0: nothing). All minor units of the order's currency. ``stock_sku``: under which SKU they went to stock.
+    """
+
+    line_id: str
+    sku: str
+    qty: int
+    reason: str = ""
+    disposition: str = ""
+    depot: str = ""
+    note: str = ""
+    amount: int = 0
+    tax: int = 0
+    fee: int = 0
+    value: int = 0
+    stock_sku: str = ""
+
+
+class ExchangeLine(msgspec.Struct, frozen=True):
+    """What goes out in an exchange; ``unit_price`` with tax where the order's prices are, ``tax`` for all its units, minor units."""
+
+    sku: str
+    qty: int
+    unit_price: int = 0
+    tax: int = 0
+    title: str = ""
+    variant_id: str = ""
+
+
+class CreditLine(msgspec.Struct, frozen=True):
+    """Credited units of an order line: ``amount`` with tax, of which ``tax``. ``qty`` 0: an amount without units."""
+
+    line_id: str
+    sku: str
+    qty: int
+    amount: int = 0
+    tax: int = 0
+
+
+class Fee(msgspec.Struct, frozen=True):
+    """Taken off a credit: ``kind`` restocking, label; ``amount`` with tax, of which ``tax``."""
+
+    kind: str
+    amount: int = 0
+    tax: int = 0
+
+
+class PaymentPart(msgspec.Struct, frozen=True):
+    """The part of a credit that goes back to one payment."""
+
+    payment_id: str
+    gateway: str = ""
+    amount: int = 0
 
 
 class AllocationPlan(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from domain import order
 from domain.commands import OrderCommand, RulesPublished, Tick
 from domain.order_state import OrderState
 from schemas.conditions import conditions
-from schemas.topics import EFFECTS, ORDERS_EVENTS, POOLS_IN
+from schemas.topics import EFFECTS, ORDERS_EVENTS, ORDERS_IN, POOLS_IN
 
 from .common import check_key, keep_rules, read, rules_in_force, send
 from .order_timers import remind, take_due
@@ -65,5 +65,8 @@ def _publish(record: Record, key: bytes, result: order.OrderResult) -> None:
     for request in result.pool_commands:
         if not isinstance(request, RulesPublished | Tick):  # those have no pool
             send(record, POOLS_IN.name, request.pool.encode(), request)
+    for command in result.order_commands:
+        if not isinstance(command, RulesPublished | Tick):
+            send(record, ORDERS_IN.name, command.order_key.encode(), command)
     for effect in result.effects:
         send(record, EFFECTS.name, effect.order_key.encode(), effect)

@@ -43,6 +43,8 @@ _FORMS = {
     r"^[A-Z]{2}$": "a country code of two capitals (ISO 3166)",
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "a name of letters, digits, '.', '_' and '-'",
     r"^[A-Za-z0-9*][A-Za-z0-9_.-]*$": "a name of letters, digits, '.', '_' and '-'",
+    r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$": "a name of letters, digits, '.', '_' and '-'",
+    r"^[A-Za-z0-9_.-]+$": "letters, digits, '.', '_' and '-'",
     r"^[a-z0-9-]+$": "a name of small letters, digits and '-'",
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$": "a date YYYY-MM-DD",
     r"^[A-Z0-9]+$": "the beginning of a postcode: capitals and digits, no space",

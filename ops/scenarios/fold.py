@@ -103,7 +103,7 @@ class Fold:
         self.states[key], self.due[key] = _write(result.state), result.state.wake
         self.made.events += result.events
         self.made.effects += result.effects
-        return [("pools", c) for c in result.pool_commands]
+        return [*(("pools", c) for c in result.pool_commands), *(("orders", c) for c in result.order_commands)]
 
     def _pool(self, name: str, command: PoolCommand) -> list[Entry]:
         if (view := self.pools.get(name)) is None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from domain.effects import Effect
+from domain.events import RETURN_EVENTS
 from domain.rules import HOLDS
 from domain.status import STATUSES
 
@@ -59,9 +60,7 @@ EVENT_TYPES = [
     "CANCEL_REJECTED",
     "REFUNDED",
     "RETURN_REPORTED",
-    "RMA_CREATED",
-    "RMA_RECEIVED",
-    "CREDITED",
+    *RETURN_EVENTS,
     "CHANNEL_NOTIFIED",
     "EFFECT_FAILED",
     "COMPLETED",

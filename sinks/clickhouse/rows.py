@@ -11,7 +11,7 @@ import msgspec
 
 from domain.events import OrderEvent, PoolEvent
 from domain.record import Record
-from domain.values import EventLine, StockMove
+from domain.values import EventLine, ReturnedLine, StockMove
 from schemas.topics import ORDERS_EVENTS, POOLS_EVENTS
 
 __all__ = ["TABLES", "Table", "columns"]
@@ -35,7 +35,7 @@ class Table:
 
 
 TABLES = {
-    ORDERS_EVENTS.name: Table("order_events", OrderEvent, (("lines", EventLine),)),
+    ORDERS_EVENTS.name: Table("order_events", OrderEvent, (("lines", EventLine), ("returned", ReturnedLine))),
     POOLS_EVENTS.name: Table("pool_events", PoolEvent, (("moves", StockMove),)),
 }
 """The table of each topic that is kept in ClickHouse."""
