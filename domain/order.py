@@ -14,7 +14,7 @@ from .errors import Rejected
 from .layers import of_order, of_pool
 from .order_allocation import allocation_decided, tick, wave_released
 from .order_effects import effect_outcome
-from .order_facts import cancelled, fulfilment_reported, refund_reported, return_reported
+from .order_facts import cancelled, fulfilment_reported, refund_reported
 from .order_holds import hold_changed, payment_changed
 from .order_identity import admit
 from .order_judge import due as judge_due
@@ -25,6 +25,10 @@ from .order_snapshot import edited, upserted
 from .order_state import OrderState, clone
 from .order_summary import summary
 from .order_turn import OrderResult, Turn
+from .return_dock import return_inspected, return_received
+from .return_resolve import return_resolved
+from .return_settle import expire
+from .returns import return_decided, return_reported, return_requested, return_tracked
 from .rules import RuleSet
 from .status import status
 
@@ -38,6 +42,12 @@ FOLD: dict[type, Callable[[Turn, Any], None]] = {
     c.RefundReported: refund_reported,
     c.FulfilmentReported: fulfilment_reported,
     c.ReturnReported: return_reported,
+    c.ReturnRequested: return_requested,
+    c.ReturnDecided: return_decided,
+    c.ReturnTracked: return_tracked,
+    c.ReturnReceived: return_received,
+    c.ReturnInspected: return_inspected,
+    c.ReturnResolved: return_resolved,
     c.HoldChanged: hold_changed,
     c.EffectOutcome: effect_outcome,
     c.AllocationDecided: allocation_decided,
@@ -46,6 +56,10 @@ FOLD: dict[type, Callable[[Turn, Any], None]] = {
     c.WaveReleased: wave_released,
 }
 """Every command that names its order, and what folds it in."""
+
+
+_MAY_BE_FIRST = (c.ChannelFact, c.ReturnReceived, c.ReturnInspected)
+"""Goods at the dock are kept, whatever order they are said to be of."""
 
 
 def handle(
@@ -60,7 +74,7 @@ def handle(
     if isinstance(command, (c.Tick, c.RulesPublished)):  # a union would be built anew with every call
         return _timed(state, command, rules, conditions)
     if state is None:
-        if not isinstance(command, c.ChannelFact):
+        if not isinstance(command, _MAY_BE_FIRST):
             raise Rejected("order.unknown", "order_key", f"{command.order_key} is not known here")
         state = OrderState(_checked(command.order_key))
     elif state.key != command.order_key:
@@ -107,5 +121,6 @@ def _timed(
     turn = Turn(clone(state), command, _rules_for(state.key, rules), conditions)
     judge_due(turn)
     tick(turn, command.time)
+    expire(turn, command.time)
     settle(turn)
     return turn.result()

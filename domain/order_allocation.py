@@ -32,6 +32,7 @@ def allocation_decided(turn: Turn, c: AllocationDecided) -> None:
     _backorder(turn, c, request, lines)
     _unfillable(turn, c, request, lines)
     _held(turn, c, request, lines)
+    _exchange_short(turn)
     after = len(turn.events), len(turn.state.allocations)
     if before == after and pending == (sum(x.pending for x in request.lines) if request else 0):
         same_again(turn, f"decision on request {c.request_no}")
@@ -168,6 +169,16 @@ def _held(turn: Turn, c: AllocationDecided, request: Request | None, lines: dict
             line.open += fresh + waited
     if answered:
         flag(turn, c.hits, c.decision)
+
+
+def _exchange_short(turn: Turn) -> None:
+    """An exchange that can't be had at once is credited instead, where the rules say so: the units are given up."""
+    h = turn.state.header
+    if h is None or not h.exchange_for or turn.rules.returns.exchange.out_of_stock != "credit":
+        return
+    for x in turn.state.lines:
+        if x.backordered or x.unfillable:
+            x.dropped = max(x.dropped, x.cancelled + x.backordered + x.unfillable)
 
 
 def tick(turn: Turn, now: int) -> None:

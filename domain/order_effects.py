@@ -7,6 +7,8 @@ from .errors import Rejected
 from .order_identity import once, same_again
 from .order_state import Allocation
 from .order_turn import Turn, event_line
+from .return_credit import credit_outcome
+from .return_effects_done import return_effect_outcome
 
 __all__ = ["effect_outcome"]
 
@@ -25,6 +27,10 @@ def effect_outcome(turn: Turn, c: EffectOutcome) -> None:
         s.failed = {**s.failed, c.effect_id: c.kind}
     if c.kind == "PickOrder":
         _pick_order(turn, c, redriven)
+    elif c.kind == "Credit":
+        credit_outcome(turn, c, redriven)
+    elif c.kind in ("ReturnLabel", "ReturnExpected", "ChannelReturn"):
+        return_effect_outcome(turn, c, redriven)
     elif not c.ok:
         _failed(turn, c)
     elif c.kind == "ChannelShipment":

@@ -1,4 +1,4 @@
-"""What channels tell of an order beside its snapshots: cancellations, refunds, fulfilments, returns.
+"""What channels tell of an order beside its snapshots: cancellations, refunds, fulfilments. Returns: ``returns``.
 
 They are kept as they were told, also before the order itself is known; ``order_wants`` derives from them what should become of the
 units, and ``order_settle`` does it.
@@ -6,14 +6,14 @@ units, and ``order_settle`` does it.
 
 from __future__ import annotations
 
-from .commands import FulfilmentReported, OrderCancelled, RefundReported, ReturnReported
+from .commands import FulfilmentReported, OrderCancelled, RefundReported
 from .order_identity import too_old
-from .order_told import Cancel, Fulfilment, RefundFact, ReturnFact
+from .order_told import Cancel, Fulfilment, RefundFact
 from .order_turn import Turn, event_line
 from .order_wants import facts, is_foreign, wants
-from .values import EventLine, LineQty, RefundLine, ReturnLine
+from .values import EventLine, LineQty, RefundLine
 
-__all__ = ["cancelled", "fulfilment_reported", "refund_reported", "return_reported"]
+__all__ = ["cancelled", "fulfilment_reported", "refund_reported"]
 
 
 def cancelled(turn: Turn, c: OrderCancelled) -> None:
@@ -70,15 +70,3 @@ def fulfilment_reported(turn: Turn, c: FulfilmentReported) -> None:
     if is_foreign(s, c.fulfilment_id, new) or new.status != "success":
         lines = [EventLine(x.line_id, x.sku, x.qty) for x in c.lines]
         turn.event("UPDATED", lines, reason=f"fulfilment {c.fulfilment_id} {c.status} {c.tracking_number}".rstrip())
-
-
-def return_reported(turn: Turn, c: ReturnReported) -> None:
-    """Keep a return of the channel; what follows from it is decided with the returns themselves."""
-    s = turn.state
-    fact = ReturnFact(c.rma_id, c.status, c.lines, c.carrier, c.tracking_number)
-    s.returns = {**s.returns, c.return_id: fact}
-    turn.event("RETURN_REPORTED", _returned(c.lines), reason=f"{c.return_id} {c.status}")
-
-
-def _returned(lines: list[ReturnLine]) -> list[EventLine]:
-    return [EventLine(x.line_id, x.sku, x.qty) for x in lines]

@@ -14,6 +14,8 @@ from .order_requests import request_units, submit
 from .order_state import Line
 from .order_turn import Turn, event_line
 from .order_wants import Wants, facts, wants
+from .return_exchange import report_cancelled
+from .return_settle import settle_returns
 from .status import is_live, status
 from .values import EventLine, LineQty
 
@@ -25,6 +27,7 @@ def settle(turn: Turn) -> None:
     s = turn.state
     if s.header is None:
         update(turn)
+        settle_returns(turn)
         return
     _quantities(turn)
     update(turn)
@@ -38,6 +41,8 @@ def settle(turn: Turn) -> None:
         _no_shipping(turn)
         submit(turn)
         request_units(turn)
+    if s.book is not None:
+        settle_returns(turn)
     _finish(turn)
 
 
@@ -148,7 +153,9 @@ def _cancelled(turn: Turn, booked: _Booked) -> None:
     complete = all(x.cancelled == x.ordered for x in s.lines)
     at = h.cancelled_at if h and h.cancelled_at is not None else None
     turn.event("CANCELLED", booked.cancelled, complete=complete, reason=why, at=at)
-    if booked.tell:
+    if h is not None and h.exchange_for:
+        report_cancelled(turn, booked.cancelled, why)
+    elif booked.tell:
         head = turn.head("ChannelCancel")
         turn.do(
             ChannelCancel(

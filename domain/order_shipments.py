@@ -80,6 +80,8 @@ def relabelled(turn: Turn, a: Allocation, c: AllocationProgressed) -> bool:
 
 
 def _tell_channel(turn: Turn, x: Shipment, lines: list[LineQty]) -> None:
+    if turn.state.header is not None and turn.state.header.exchange_for:
+        return  # an order of our own: its channel knows nothing of it
     head = turn.head("ChannelShipment")
     x.effect_id = head["event_id"]
     turn.do(

@@ -88,6 +88,8 @@ def _header(o: Order, content_hash: str) -> Header:
         cancelled_at=o.cancelled_at,
         cancel_reason=o.cancel_reason,
         billing_country=c.billing_address.country if c.billing_address else "",
+        discount=o.discount,
+        exchange_for=o.exchange_for,
     )
 
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from .order_told import Cancel, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, ReturnFact, Scan
+from .order_told import Cancel, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, Scan
+from .return_state import Book
 from .values import LineQty
 
 __all__ = [
@@ -35,7 +36,7 @@ class Line(msgspec.Struct, array_like=True):
     shipped beyond ours). What we gave up: ``dropped``, the level that ``cancelled`` must reach. ``cancel_wanted``: all
     of these together (``order_wants``). Parts of a counter:
     ``unfillable`` of ``open`` (no depot can; not asked again by itself), ``outside`` of ``shipped`` (not shipped by us),
-    ``delivered`` of ``shipped``. ``returned``, ``received`` and ``credited`` wait for returns. ``excluded``: depots that failed
+    ``delivered`` of ``shipped``. Of returns: ``returned`` (in one), ``received`` back, ``credited``. ``excluded``: depots that failed
     these units; ``replaces``: the allocation that failed last. ``surplus``: units a WMS shipped that it had given up before.
     """
 
@@ -196,10 +197,10 @@ class OrderState(msgspec.Struct, array_like=True):
 
     Counters: ``seq`` events, ``made`` effects and pool commands, ``asked`` requests. Holds: ``holds`` in force,
     ``placed`` by command, ``found`` by the checks (name → why), ``waived`` found ones that were released by hand.
-    Facts: ``cancels`` by fact, ``payments`` by transaction, ``refunds``, ``fulfilments``, ``returns`` by the channel's ids,
+    Facts: ``cancels`` by fact, ``payments`` by transaction, ``refunds``, ``fulfilments`` by the channel's ids, ``book`` its returns,
     ``scans`` without their shipment yet. ``keys``: what was folded (``order_identity``). ``failed``: effects that could not be
     delivered, by id → type. ``refused``: why the merchant's rules refuse the order. ``due``: when a Tick gives up unfillable
-    units, UTC ms; 0: never. ``judged``: what the fraud rules made of it.
+    units, UTC ms; 0: never (the returns' own times: ``book``). ``judged``: what the fraud rules made of it.
     """
 
     key: str
@@ -219,7 +220,7 @@ class OrderState(msgspec.Struct, array_like=True):
     payments: dict[str, PaymentFact] = {}
     refunds: dict[str, RefundFact] = {}
     fulfilments: dict[str, Fulfilment] = {}
-    returns: dict[str, ReturnFact] = {}
+    book: Book | None = None
     scans: list[Scan] = []
     keys: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -234,8 +235,12 @@ class OrderState(msgspec.Struct, array_like=True):
     @property
     def wake(self) -> int:
         """When the order wants a Tick, UTC ms; 0: never."""
-        due, recheck = self.due, self.judged.recheck
-        return min(due, recheck) if due and recheck else due or recheck
+        times = (self.due, self.judged.recheck, self.book.due if self.book is not None else 0)
+        return min((t for t in times if t), default=0)
+
+
+_write = msgspec.msgpack.Encoder().encode
+_read_book = msgspec.msgpack.Decoder(Book).decode
 
 
 def clone(s: OrderState) -> OrderState:
@@ -249,6 +254,8 @@ def clone(s: OrderState) -> OrderState:
     for a in c.allocations:
         a.lines = [_copy(x) for x in a.lines]
     c.shipments = [_copy(x) for x in s.shipments]
+    if s.book is not None:
+        c.book = _read_book(_write(s.book))  # copied whole: few orders have one
     return c
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .order_state import Allocation, Line, OrderState, Shipment
+from .return_summary import return_summary
 from .status import status
 
 __all__ = ["summary"]
@@ -42,7 +43,7 @@ def summary(s: OrderState) -> dict[str, Any]:
         "cancellations": [{"key": k, **_fields(v)} for k, v in s.cancels.items()],
         "payments": [{"transaction_id": k, **_fields(v)} for k, v in s.payments.items()],
         "refunds": [{"refund_id": k, **_fields(v)} for k, v in s.refunds.items()],
-        "returns": [{"return_id": k, **_fields(v)} for k, v in s.returns.items()],
+        **return_summary(s),
         "fulfilments": [{"fulfilment_id": k, **_fields(v)} for k, v in s.fulfilments.items()],
         "undelivered_effects": dict(s.failed),
         "gives_up_at": s.due or None,

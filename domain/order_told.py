@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .values import Address, RefundLine, ReturnLine
+from .values import Address, RefundLine
 
 __all__ = [
     "Cancel",
@@ -15,7 +15,6 @@ __all__ = [
     "Judged",
     "PaymentFact",
     "RefundFact",
-    "ReturnFact",
     "Scan",
     "StoredAddress",
 ]
@@ -60,6 +59,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     cancelled_at: int | None
     cancel_reason: str
     billing_country: str = ""
+    discount: int = 0
+    exchange_for: str = ""
 
 
 class Scan(msgspec.Struct, frozen=True, array_like=True):
@@ -139,15 +140,5 @@ class Fulfilment(msgspec.Struct, frozen=True, array_like=True):
     stamp: int
     status: str
     lines: dict[str, int]
-    carrier: str
-    tracking_number: str
-
-
-class ReturnFact(msgspec.Struct, frozen=True, array_like=True):
-    """A return the channel knows of."""
-
-    rma_id: str
-    status: str
-    lines: list[ReturnLine]
     carrier: str
     tracking_number: str

@@ -14,9 +14,10 @@ from .events import OrderEvent
 from .money import running_share
 from .order_state import Allocation, Line, OrderState, Shipment
 from .record import uuid5
+from .return_status import rma_status
 from .rules import RuleSet
 from .status import status
-from .values import EventLine, LineQty
+from .values import EventLine, LineQty, ReturnedLine
 
 __all__ = ["SOURCE", "OrderResult", "Turn", "event_line"]
 
@@ -98,6 +99,9 @@ class Turn:
         settled = status(self.state) if self.events else ""
         for event in self.events:
             msgspec.structs.force_setattr(event, "status", settled)  # frozen, but nobody else has seen it yet
+            if event.rma_id and self.state.book is not None:
+                mine = next((r for r in self.state.book.rmas if r.id == event.rma_id), None)
+                msgspec.structs.force_setattr(event, "rma_status", rma_status(mine) if mine else "")
         return OrderResult(self.state, self.events, self.pool, self.effects, self.orders)
 
     def new_id(self, kind: str) -> str:
@@ -124,8 +128,14 @@ class Turn:
         intervention: bool = False,
         decision: str = "",
         amount: int | None = None,
+        rma: tuple[str, str] = ("", ""),
+        returned: list[ReturnedLine] | None = None,
+        tax: int = 0,
+        fees: int = 0,
+        tracking_number: str = "",
+        carrier: str = "",
     ) -> None:
-        """Record what happened; ``at``: when it did outside, UTC ms (else the command's time)."""
+        """Record what happened; ``at``: when it did outside, UTC ms (else the command's time). ``rma``: a return's id and kind."""
         s, c, h, a = self.state, self.command, self.state.header, allocation
         units = list(lines)
         s.seq += 1
@@ -152,8 +162,8 @@ class Turn:
                 shipment_id=shipment.id if shipment else "",
                 depot=a.depot if a else "",
                 service=a.service if a else (h.service_level if h else ""),
-                carrier=(shipment.carrier if shipment else "") or (a.carrier if a else ""),
-                tracking_number=shipment.tracking_number if shipment else "",
+                carrier=carrier or (shipment.carrier if shipment else "") or (a.carrier if a else ""),
+                tracking_number=shipment.tracking_number if shipment else tracking_number,
                 ship_by=a.ship_by if a else None,
                 eta=a.eta if a else None,
                 amount=sum(x.amount for x in units) if amount is None else amount,
@@ -167,6 +177,11 @@ class Turn:
                 decision=decision,
                 cost_currency=(shipment.cost_currency if shipment else "") or (a.cost_currency if a else ""),
                 name=h.name if h else "",
+                rma_id=rma[0],
+                rma_kind=rma[1],
+                returned=returned or [],
+                tax=tax,
+                fees=fees,
             )
         )
 

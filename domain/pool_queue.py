@@ -156,7 +156,7 @@ def usable(
     found: dict[str, dict[str, int]] = {}
     for sku in units_by_sku(request):
         stock = s.stock(sku)
-        free = available(stock, s.compiled.skus.safety(sku))
+        free = available(stock, s.compiled.skus.safety(sku), s.quality(sku))
         if free and stock.queues:
             most = max(free.values())
             kept = walked[1] if walked and walked[0] == sku else _ahead(s, stock, order, request, most)

@@ -6,7 +6,7 @@ from .commands import StockReported
 from .errors import Rejected
 from .pool_queue import DAY_MS, timer
 from .pool_session import Session
-from .pool_state import NEW, Fact, StockRow
+from .pool_state import Fact, StockRow
 from .pool_stock import Ledger, row_of
 
 __all__ = ["KEEP_FACTS_DAYS", "report_stock"]
@@ -34,12 +34,13 @@ def report_stock(s: Session, c: StockReported) -> None:
     if c.idempotency_key and _seen(s, c, content):
         return
     stock = s.stock(c.sku)
-    row = row_of(stock, c.depot, c.quality or NEW)
+    quality = c.quality or s.quality(c.sku)
+    row = row_of(stock, c.depot, quality)
     delta, reason = _delta(row, c)
-    ledger = Ledger(s, c.depot, c.quality or NEW)
+    ledger = Ledger(s, c.depot, quality)
     ledger.change(c.sku, delta, 0)
     s.event(EVENTS[c.kind], depot=c.depot, moves=ledger.moves(), reason=reason, reference=c.reference)
-    if (c.quality or NEW) == NEW:
+    if quality == s.quality(c.sku):
         s.freed[c.sku] = None
 
 

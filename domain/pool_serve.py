@@ -243,7 +243,7 @@ def walk(s: Session, sku: str, budget: int) -> tuple[int, bool, int]:
         _push(s, heads, sku, depots, "")
     while heads and budget > 0:
         key, depots = heapq.heappop(heads)
-        free = take_kept(s, stock, available(stock, s.compiled.skus.safety(sku)), passed)
+        free = take_kept(s, stock, available(stock, s.compiled.skus.safety(sku), s.quality(sku)), passed)
         if not any(free.get(d) for d in depots.split(",")):
             continue  # nothing is free for this queue, and nothing will be further down
         budget -= 1

@@ -13,7 +13,7 @@ from .conditions import UNCOMPILED, Conditions
 from .events import PoolEvent
 from .layers import of_order
 from .pool_index import OrderedIndex
-from .pool_state import Capacity, Meta, PoolOrder, SkuStock
+from .pool_state import B_GRADE, NEW, Capacity, Meta, PoolOrder, SkuStock
 from .pool_view import PoolView, Work
 from .record import uuid5
 from .rules import RuleSet
@@ -82,6 +82,11 @@ class Session:
     def index(self, name: str) -> OrderedIndex:
         """An ordered index of the pool."""
         return OrderedIndex(self.work, name)
+
+    def quality(self, sku: str) -> str:
+        """The quality that orders for this SKU are served from: as new, or B-grade under a SKU of its own (``returns.b_grade``)."""
+        rule = self.rules.returns.b_grade
+        return B_GRADE if rule.sellable and sku.endswith(rule.sku_suffix) else NEW
 
     def stock(self, sku: str) -> SkuStock:
         """A SKU's record; empty where the pool never heard of it."""

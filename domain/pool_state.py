@@ -11,6 +11,7 @@ import msgspec
 from .values import DemandLine
 
 __all__ = [
+    "B_GRADE",
     "KINDS",
     "NEW",
     "AllocLine",
@@ -33,7 +34,9 @@ __all__ = [
 ]
 
 NEW = "new"
-"""The quality that orders are served from; others (``b_grade``) are counted but never promised."""
+"""The quality that orders are served from; others are counted but never promised, unless the rules sell B-grade under a SKU of its own."""
+
+B_GRADE = "b_grade"
 
 
 class _Kept(msgspec.Struct, array_like=True):

@@ -25,11 +25,12 @@ def row_of(stock: SkuStock, depot: str, quality: str = NEW) -> StockRow:
     return row
 
 
-def available(stock: SkuStock, safety: Mapping[str, int]) -> dict[str, int]:
-    """Units that may be promised by depot: on hand, less reserved, less safety stock. ``safety`` names the depots that may send it."""
+def available(stock: SkuStock, safety: Mapping[str, int], quality: str = NEW) -> dict[str, int]:
+    """Units that may be promised by depot: on hand, less reserved, less safety stock. ``safety`` names the depots that may send it;
+    ``quality``: what orders for this SKU are served from (``Session.quality``)."""
     found: dict[str, int] = {}
     for row in stock.rows:
-        if row.quality == NEW and row.depot in safety:
+        if row.quality == quality and row.depot in safety:
             n = row.on_hand - row.reserved - safety[row.depot]
             if n > 0:
                 found[row.depot] = n
@@ -37,9 +38,9 @@ def available(stock: SkuStock, safety: Mapping[str, int]) -> dict[str, int]:
 
 
 class Ledger:
-    """Changes rows of one depot and collects the moves, one a SKU."""
+    """Changes rows of one depot and collects the moves, one a SKU; no ``quality``: the one that orders are served from."""
 
-    def __init__(self, session: Session, depot: str, quality: str = NEW) -> None:
+    def __init__(self, session: Session, depot: str, quality: str = "") -> None:
         self._session = session
         self._depot = depot
         self._quality = quality
@@ -48,7 +49,8 @@ class Ledger:
     def change(self, sku: str, on_hand: int, reserved: int) -> StockRow:
         """Move stock of a SKU by these differences."""
         stock = self._session.stock(sku)
-        row = row_of(stock, self._depot, self._quality)
+        quality = self._quality or self._session.quality(sku)
+        row = row_of(stock, self._depot, quality)
         row.on_hand += on_hand
         row.reserved += reserved
         self._session.save_stock(stock)
@@ -56,7 +58,7 @@ class Ledger:
         self._moves[sku] = StockMove(
             sku,
             self._depot,
-            self._quality,
+            quality,
             on_hand + (before.on_hand_delta if before else 0),
             reserved + (before.reserved_delta if before else 0),
             row.on_hand,

@@ -194,7 +194,7 @@ def _make_room(s: Session, r: Report, late: dict[str, int]) -> None:
     """Units that left late may be reserved by others meanwhile: book them as missing, so that stock does not go below that."""
     ledger = Ledger(s, r.allocation.depot)
     for sku, n in late.items():
-        row = row_of(s.stock(sku), r.allocation.depot)
+        row = row_of(s.stock(sku), r.allocation.depot, s.quality(sku))
         if (lacking := n - (row.on_hand - row.reserved)) > 0:
             row = ledger.change(sku, lacking, 0)
             row.deficit += lacking

@@ -16,6 +16,8 @@ from domain.pool_stock import available, row_of
 from domain.status import status
 from ops.rules.source import Path
 
+from .compare_returns import compare_returns, found_by, money_of
+from .difference import Difference
 from .fold import Fold
 from .form_expect import AllocationExpect, EffectExpect, EventExpect, Expect, OrderExpect, StockExpect, Units
 from .when import moment, shown
@@ -24,14 +26,6 @@ from .world import World
 __all__ = ["Difference", "Since", "compare"]
 
 BUCKETS = ("open", "requested", "backordered", "allocated", "picked", "shipped", "cancelled")
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """One thing that is not as expected; ``path``: where in the expectation."""
-
-    path: Path
-    expected: Any
-    actual: Any
 
 
 class Since(msgspec.Struct, frozen=True):
@@ -102,6 +96,7 @@ def _order(path: Path, e: OrderExpect, s: OrderState | None, world: World) -> It
         for line_id, units in e.lines.items():
             if line_id in lines:
                 yield from _units((*path, "lines", line_id), units, lines[line_id])
+    yield from compare_returns(path, e, s)
     if e.allocations is not None:
         yield from _allocations((*path, "allocations"), e.allocations, s, world)
 
@@ -162,8 +157,15 @@ def _stock(path: Path, e: StockExpect, world: World) -> Iterator[Difference]:
     view = world.fold.pools.get(rules.default_pool)
     stock = (view.load(SkuStock, str(sku)) if view else None) or SkuStock(str(sku))
     row: StockRow = row_of(stock, str(depot), e.quality)
-    free = available(stock, compiled(rules).skus.safety(str(sku))).get(str(depot), 0) if e.quality == "new" else 0
-    for field, value in (("on_hand", row.on_hand), ("reserved", row.reserved), ("available", free)):
+    b = rules.returns.b_grade
+    served = "b_grade" if b.sellable and str(sku).endswith(b.sku_suffix) else "new"
+    free = (
+        available(stock, compiled(rules).skus.safety(str(sku)), e.quality).get(str(depot), 0)
+        if e.quality == served
+        else 0
+    )
+    other = {q: row_of(stock, str(depot), q).on_hand for q in ("b_grade", "write_off")}
+    for field, value in (("on_hand", row.on_hand), ("reserved", row.reserved), ("available", free), *other.items()):
         if (wanted := getattr(e, field)) is not None:
             yield from _same((*path, field), wanted, value)
 
@@ -193,6 +195,7 @@ def _event(e: EventExpect, x: OrderEvent) -> tuple[Any, Any]:
     fields = {
         f: getattr(x, f) for f in ("status", "depot", "reason", "amount", "complete", "intervention", "actor", "cost")
     }
+    fields |= {"tax": x.tax, "fees": x.fees, "found": found_by(x.returned)}
     return _looked(e, {"units": units, "rules": x.rule_version, **fields})
 
 
@@ -209,5 +212,6 @@ def _effect(e: EffectExpect, x: Effect) -> tuple[Any, Any]:
             "reason": getattr(x, "reason", ""),
             "bundle": getattr(x, "group_size", 0),
             "tracking": getattr(x, "tracking_number", ""),
+            **money_of(x),
         },
     )

@@ -12,6 +12,7 @@ from connectors.checks.customer import content_hash, customer_key
 from domain import commands as c
 from domain.keys import order_key
 from domain.values import Address, Client, Delivery, LineQty, Order, OrderLine, RefundLine
+from domain.values import Payment as Paid
 from domain.values import Problem as Found
 
 from .form import Cancel, Change, Fulfilment, Hold, LineForm, OrderForm, Payment, Refund
@@ -148,7 +149,10 @@ class Facts:
 
 
 def _total(told: OrderForm) -> int:
-    return told.total if told.total is not None else sum(x.qty * x.price - x.discount for x in told.lines)
+    if told.total is not None:
+        return told.total
+    taxes = 0 if told.tax_included else sum(x.tax for x in told.lines) + told.shipping_tax
+    return sum(x.qty * x.price - x.discount for x in told.lines) + told.shipping + taxes - told.discount
 
 
 def _canonical(told: OrderForm, key: str, placed: int, version: int, deliver_by: int | None) -> Order:
@@ -193,4 +197,9 @@ def _canonical(told: OrderForm, key: str, placed: int, version: int, deliver_by:
         risk=told.risk,
         test=told.test,
         fulfilled_by=told.fulfilled_by,
+        tax_included=told.tax_included,
+        shipping_total=told.shipping,
+        shipping_tax=told.shipping_tax,
+        discount=told.discount,
+        payments=[Paid(k, "card", n) for k, n in told.payments.items()],
     )

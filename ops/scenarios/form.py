@@ -13,6 +13,7 @@ from msgspec import Meta
 from domain.rules import HOLDS
 
 from .form_expect import Expect
+from .form_returns import ChannelReturnForm, Decide, Dock, Inspect, RequestReturn, Resolve, ReturnScan
 
 __all__ = [
     "AddressForm",
@@ -104,6 +105,11 @@ class OrderForm(_Told, frozen=True, kw_only=True):
     deliver_by: When = ""
     test: bool = False
     fulfilled_by: Annotated[str, _one_of("merchant", "channel")] = "merchant"
+    tax_included: bool = True
+    shipping: Count = 0
+    shipping_tax: Count = 0
+    discount: Count = 0
+    payments: dict[str, Count] = {}
 
 
 class Change(_Told, frozen=True, kw_only=True):
@@ -259,13 +265,20 @@ class Step(_Form, frozen=True):
     warehouse: WarehouseSays | None = None
     carrier: Carrier | None = None
     stock: Stock | None = None
+    request_return: RequestReturn | None = None
+    channel_return: ChannelReturnForm | None = None
+    decide: Decide | None = None
+    return_scan: ReturnScan | None = None
+    dock: Dock | None = None
+    inspect: Inspect | None = None
+    resolve: Resolve | None = None
     rules: dict[str, Any] | None = None
     replay: bool = False
     expect: Expect | None = None
 
 
 class Scenario(_Form, frozen=True):
-    """A scenario. ``rules`` here, or those of ``rules_file`` (a path from this file). ``limits``: what the product can't do yet."""
+    """A scenario. ``refunds``: what becomes of credits at the channel. ``rules`` here, or those of ``rules_file`` (a path from this file). ``limits``: what the product can't do yet."""
 
     scenario: str
     starts: When
@@ -279,4 +292,5 @@ class Scenario(_Form, frozen=True):
     rules_file: str = ""
     stock: dict[str, dict[str, Count]] = {}
     warehouses: dict[str, Warehouse] = {}
+    refunds: Annotated[str, _one_of("paid", "refused")] = "paid"
     expect: Expect | None = None

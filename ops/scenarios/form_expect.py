@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from domain.effects import Effect
 from domain.events import RETURN_EVENTS
+from domain.return_status import RMA_STATUSES
 from domain.rules import HOLDS
 from domain.status import STATUSES
 
@@ -24,6 +25,7 @@ __all__ = [
     "EventExpect",
     "Expect",
     "OrderExpect",
+    "RmaExpect",
     "StockExpect",
     "Units",
 ]
@@ -112,8 +114,26 @@ class AllocationExpect(_Form, frozen=True):
     bundled_with: list[str] | None = None
 
 
+class RmaExpect(_Form, frozen=True):
+    """How a return stands. ``units`` by line, ``found`` by line and disposition; ``credited``: paid back, minor units; ``exceptions``:
+    the open ones by kind.
+    """
+
+    status: Annotated[str, Meta(extra_json_schema={"enum": list(RMA_STATUSES)})] | None = None
+    kind: str | None = None
+    units: dict[str, Count] | None = None
+    received: dict[str, Count] | None = None
+    found: dict[str, dict[str, Count]] | None = None
+    credited: Count | None = None
+    exceptions: list[str] | None = None
+    reason: str | None = None
+    exchange: str | None = None
+
+
 class OrderExpect(_Form, frozen=True):
-    """How an order stands. ``lines`` by line id (by default the SKU). ``allocations``: all it ever had, in order."""
+    """How an order stands. ``lines`` by line id (by default the SKU). ``allocations``, ``returns``: all it ever had, in order. ``parcels``: the
+    open exceptions of goods that belong to no return.
+    """
 
     status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})] | None = None
     holds: list[Annotated[str, Meta(extra_json_schema={"enum": HOLDS})]] | None = None
@@ -125,19 +145,25 @@ class OrderExpect(_Form, frozen=True):
     duplicates: Count | None = None
     stale: Count | None = None
     intervention: bool | None = None
+    returns: list[RmaExpect] | None = None
+    parcels: list[str] | None = None
 
 
 class StockExpect(_Form, frozen=True):
-    """Stock of a SKU at a depot. ``available``: on hand less reserved less the safety stock."""
+    """Stock of a SKU at a depot. ``available``: on hand less reserved less the safety stock; ``b_grade``, ``write_off``: on hand of these."""
 
     on_hand: Count | None = None
     reserved: Count | None = None
     available: Count | None = None
     quality: str = "new"
+    b_grade: Count | None = None
+    write_off: Count | None = None
 
 
 class EventExpect(_Form, frozen=True):
-    """An event of an order, with what is to be looked at. ``amount`` and ``cost`` (of shipping) in minor units."""
+    """An event of an order, with what is to be looked at. ``amount``, ``tax``, ``fees``, ``cost`` (of shipping) in minor units; ``found``: units by
+    disposition.
+    """
 
     event: EventName
     units: dict[str, int] | None = None
@@ -150,12 +176,17 @@ class EventExpect(_Form, frozen=True):
     actor: str | None = None
     rules: str | None = None
     cost: int | None = None
+    tax: int | None = None
+    fees: int | None = None
+    found: dict[str, int] | None = None
 
 
 class EffectExpect(_Form, frozen=True):
     """Something to be done outside: PickOrder, PickOrderCancel, ChannelShipment, ChannelCancel; ``to``: the connection.
 
     ``priority``: the order's class when the pick order went out, 0 for the first; ``bundle``: how many pick orders its parcel has.
+    Of a Credit: ``amount``, ``tax``, ``payments``, ``amounts`` by
+    line, ``fees`` by kind; of a ChannelReturn: ``action``.
     """
 
     effect: EffectName
@@ -167,6 +198,12 @@ class EffectExpect(_Form, frozen=True):
     reason: str | None = None
     tracking: str | None = None
     bundle: Count | None = None
+    amount: int | None = None
+    tax: int | None = None
+    payments: dict[str, int] | None = None
+    amounts: dict[str, int] | None = None
+    fees: dict[str, int] | None = None
+    action: str | None = None
 
 
 class Expect(_Form, frozen=True):

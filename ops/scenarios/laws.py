@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from domain.credit import ledger
+from domain.order_state import OrderState
 from domain.pool_state import PoolOrder, SkuStock, WaveGroup
 from domain.pool_view import MemoryPool
 from domain.status import status
@@ -62,6 +64,7 @@ def _order(fold: Fold, key: str) -> Iterator[tuple[str, str]]:
     told = next((e.status for e in reversed(fold.made.events) if e.order_key == key), "")
     if told != status(s):
         yield "the newest event says where the order stands", f"{key} is {status(s)}, its newest event says {told}"
+    yield from _money(s)
     live, waits = Counter[str](), Counter[str]()
     for view in fold.pools.values():
         kept = view.load(PoolOrder, key)
@@ -76,3 +79,27 @@ def _order(fold: Fold, key: str) -> Iterator[tuple[str, str]]:
         if live[line.line_id] != line.allocated + line.picked or waits[line.line_id] != line.backordered:
             theirs = f"the pool has {live[line.line_id]} reserved, {waits[line.line_id]} waiting"
             yield "an order and its pool agree", f"{key} line {line.line_id}: {units}; {theirs}"
+
+
+def _money(s: OrderState) -> Iterator[tuple[str, str]]:
+    """Credits never exceed what was paid: in all, by line, by tax, and by payment."""
+    if s.book is None or s.header is None or not s.book.rmas:
+        return
+    book = ledger(s)
+    paid = [
+        c for r in s.book.rmas for c in r.credits if c.sent and c.status != "MANUAL"
+    ]  # by hand a person may pay more
+    if sum(c.amount for c in paid) > book.cap:
+        yield "credits ≤ what was paid", f"{s.key}: {sum(c.amount for c in paid)} of {book.cap}"
+    for line_id, value in book.value.items():
+        gross = sum(a for c in paid for k, _, a, _ in c.lines if k == line_id)
+        tax = sum(t for c in paid for k, _, _, t in c.lines if k == line_id)
+        if gross > value.gross or tax > value.tax:
+            yield (
+                "credits of a line ≤ what was paid for it",
+                f"{s.key} {line_id}: {gross} ({tax}) of {value.gross} ({value.tax})",
+            )
+    for payment, _, captured in book.captured:
+        back = sum(n for c in paid for k, n in c.payments if k == payment)
+        if back > captured:
+            yield "credits to a payment ≤ what it captured", f"{s.key} {payment}: {back} of {captured}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from domain.commands import EffectOutcome, ShipmentTracked, WmsReported
-from domain.effects import Effect, PickOrder, PickOrderCancel
+from domain.commands import EffectOutcome, ReturnTracked, ShipmentTracked, WmsReported
+from domain.effects import Credit, Effect, PickOrder, PickOrderCancel, ReturnLabel
 from domain.keys import split_allocation_id
 from domain.values import LineQty, WmsLine
 
@@ -25,8 +25,11 @@ TRIES = 5
 class Outside:
     """Answers effects. ``warehouses``: how each depot's behaves (by its connection's name); the others take what they get."""
 
-    def __init__(self, warehouses: dict[str, Warehouse], head: Callable[[str, int], dict[str, object]]) -> None:
+    def __init__(
+        self, warehouses: dict[str, Warehouse], pays: bool, head: Callable[[str, int], dict[str, object]]
+    ) -> None:
         self._warehouses = warehouses
+        self._pays = pays
         self._head = head
         self._n = 0
         self._recalled: dict[str, dict[str, LineQty]] = {}
@@ -38,7 +41,10 @@ class Outside:
         self._n += 1
         w = self._warehouses.get(effect.target, Warehouse())
         reachable = not (isinstance(effect, PickOrder | PickOrderCancel) and w.takes == "unreachable")
-        at_once: list[Entry] = [("orders", self._outcome(effect, now, ok=reachable))]
+        refused = isinstance(effect, Credit) and not self._pays
+        at_once: list[Entry] = [("orders", self._outcome(effect, now, ok=reachable and not refused))]
+        if isinstance(effect, ReturnLabel):
+            at_once.insert(0, ("orders", self._label(effect, now)))
         later: list[Later] = []
         if isinstance(effect, PickOrder) and effect.group_id:
             self._parcels[effect.allocation_id] = self._groups.setdefault(effect.group_id, effect.allocation_id)
@@ -67,6 +73,20 @@ class Outside:
             reference=f"{effect.target}-{self._n}" if ok else "",
             error="" if ok else "can't be reached",
             allocation_id=getattr(effect, "allocation_id", ""),
+        )
+
+    def _label(self, effect: ReturnLabel, now: int) -> ReturnTracked:
+        return ReturnTracked(
+            **self._head("ReturnTracked", now),  # type: ignore[arg-type]
+            order_key=effect.order_key,
+            idempotency_key=f"label/{effect.event_id}",
+            rma_id=effect.rma_id,
+            status="LABELLED",
+            carrier=effect.carrier,
+            tracking_number=f"return-{effect.rma_id.rpartition(':')[2]}",
+            tracking_url="",
+            detail="",
+            occurred_at=now,
         )
 
     def _recall(self, effect: PickOrderCancel, w: Warehouse, now: int) -> WmsReported:

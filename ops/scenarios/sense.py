@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.keys import parcel_key
 from domain.rules import RuleSet
 from ops.rules.formats import closest
 from ops.rules.source import Path, Problem, Source
 
 from .form import Scenario, Step
 from .form_expect import Expect
+from .return_facts import RETURN_VERBS, WMS
 from .when import WhenError, duration, moment, shown
 
 __all__ = ["VERBS", "check_sense", "moments"]
@@ -28,6 +30,7 @@ VERBS = (
     "warehouse",
     "carrier",
     "stock",
+    *RETURN_VERBS,
     "rules",
     "replay",
 )
@@ -102,7 +105,7 @@ def _depots(scenario: Scenario, known: list[str]) -> Iterator[Finding]:
         ((part, d), d) for part in ("stock", "warehouses") for d in getattr(scenario, part)
     ]
     for i, step in enumerate(scenario.steps):
-        for verb in ("stock", "warehouse", "carrier"):
+        for verb in ("stock", "warehouse", "carrier", "dock", "inspect"):
             told: Any = getattr(step, verb)
             if told is not None and told.depot:
                 places.append((("steps", i, verb, "depot"), told.depot))
@@ -128,7 +131,16 @@ def _expectations(scenario: Scenario) -> Iterator[Finding]:
     expects = list(_expects(scenario))
     if not expects:
         yield ("scenario",), "expects nothing, so it could never fail", "add `expect:` to a step, or at the end"
-    named = {told.order for s in scenario.steps for v in VERBS[:10] if (told := getattr(s, v)) is not None}
+    named = {
+        told.order for s in scenario.steps for v in (*VERBS[:10], *RETURN_VERBS) if (told := getattr(s, v)) is not None
+    }
+    named |= {parcel_key(WMS, t.receipt) for s in scenario.steps for t in (s.dock, s.inspect) if t and not t.order}
+    named |= {
+        f"{s.request_return.order}~x{n}"
+        for s in scenario.steps
+        if s.request_return and s.request_return.exchange
+        for n in range(1, 10)
+    }
     for path, e in expects:
         yield from _vacuous(path, e)
         for part in ("orders", "events", "effects"):
@@ -152,8 +164,12 @@ def _vacuous(path: Path, e: Expect) -> Iterator[Finding]:
         if not skus:
             yield (*path, "stock", depot), "looks at nothing", "name a SKU"
         for sku, row in skus.items():
-            if row.on_hand is None and row.reserved is None and row.available is None:
-                yield (*path, "stock", depot, sku), "looks at nothing", "one of on_hand, reserved, available"
+            if all(getattr(row, f) is None for f in row.__struct_fields__ if f != "quality"):
+                yield (
+                    (*path, "stock", depot, sku),
+                    "looks at nothing",
+                    "one of on_hand, reserved, available, b_grade, write_off",
+                )
 
 
 _MOMENTS = ("placed_at", "updated_at", "deliver_by", "happened_at")

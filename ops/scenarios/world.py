@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from domain import commands as c
-from domain.order_state import Allocation
+from domain.order_state import Allocation, OrderState
 from domain.rules import RuleSet
 from domain.values import WmsLine
 from ops.rules.dates import effective_ms
@@ -18,6 +18,7 @@ from .fold import Entry, Fold
 from .form import Carrier, Step, Stock, WarehouseSays
 from .load import Case
 from .outside import Later, Outside
+from .return_facts import RETURN_VERBS, ReturnFacts
 
 __all__ = ["NotPossible", "World"]
 
@@ -42,7 +43,10 @@ class World:
         self.facts = Facts(case.scenario.channel, case.scenario.account, case.zone)
         by_target = {d.id: d.wms or d.id for d in case.rules.depots}
         warehouses = {by_target.get(k, k): v for k, v in case.scenario.warehouses.items()}
-        self._outside = Outside(warehouses, lambda kind, now: self.facts.head(kind, now, "outside"))
+        self._returns = ReturnFacts(self.facts, self.state)
+        self._outside = Outside(
+            warehouses, case.scenario.refunds == "paid", lambda kind, now: self.facts.head(kind, now, "outside")
+        )
         self._later: list[tuple[int, int, Any]] = []
         self._n = 0
         self.publish(case.rules)
@@ -50,6 +54,10 @@ class World:
         for depot, skus in case.scenario.stock.items():
             for sku, qty in skus.items():
                 self.send([("pools", self._stock(Stock(depot, sku, qty)))])
+
+    def state(self, key: str) -> OrderState | None:
+        """An order as it stands now (a replay makes another fold)."""
+        return self.fold.state(key)
 
     # -- time ----------------------------------------------------------------------------------------------------------
     def go_to(self, at: int) -> None:
@@ -96,6 +104,9 @@ class World:
             return "pools", self._wms(step.warehouse)
         if step.carrier is not None:
             return "orders", self._scan(step.carrier)
+        for verb in RETURN_VERBS:
+            if (told := getattr(step, verb)) is not None:
+                return "orders", self._returns.command(told, self.now)
         return ("pools", self._stock(step.stock)) if step.stock is not None else None
 
     def send(self, entries: list[Entry]) -> None:

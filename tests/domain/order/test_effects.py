@@ -153,10 +153,11 @@ def test_returns_and_refunds_are_kept_also_before_the_create(desk):
     desk.returned([ReturnLine("L1", "SKU-L1", 1, "too small")])
     desk.refund([RefundLine("L1", "SKU-L1", 1, 500)], amount=500)
     desk.upsert()
-    assert desk.types()[:3] == ["RETURN_REPORTED", "REFUNDED", "PLACED"]
-    assert desk.state.returns["1"].status == "requested"
+    assert desk.types()[:3] == ["RETURN_REQUESTED", "REFUNDED", "PLACED"]
+    assert desk.state.book.rmas[0].told == "requested"
     assert desk.state.refunds["r1"].amount == 500
     assert desk.events[1].amount == 500
+    assert desk.state.book.rmas[0].reason == "not_delivered: no delivery of SKU-L1 is known"
     assert desk.units() == {"allocated": 1}
 
 
