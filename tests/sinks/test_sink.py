@@ -201,11 +201,17 @@ class Flaky:
         return getattr(self._client, name)
 
     def insert(self, *args: Any, **options: Any) -> Any:
+        return self._perhaps(self._client.insert, *args, **options)
+
+    def command(self, *args: Any, **options: Any) -> Any:
+        return self._perhaps(self._client.command, *args, **options)
+
+    def _perhaps(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
         if self.healthy:
-            return self._client.insert(*args, **options)
+            return call(*args, **options)
         self.failures += 1
         if self.failures % 2:
-            self._client.insert(*args, **options)
+            call(*args, **options)
         raise OSError("connection reset")
 
 
@@ -214,7 +220,7 @@ def test_a_failing_clickhouse_is_waited_for_and_nothing_is_lost_or_doubled(broke
     feed, client = Feed(broker), Flaky(clickhouse)
     feed.send(orders=40, pools=4)
     with Running(broker, client):
-        wait_until(lambda: client.failures > 6)
+        wait_until(lambda: client.failures > 4)
         feed.send(orders=40, pools=4)
         client.healthy = True
         wait_until(lambda: clickhouse.command("SELECT count() FROM order_events") >= 80)
