@@ -220,7 +220,7 @@ def test_a_failing_clickhouse_is_waited_for_and_nothing_is_lost_or_doubled(broke
     feed, client = Feed(broker), Flaky(clickhouse)
     feed.send(orders=40, pools=4)
     with Running(broker, client):
-        wait_until(lambda: client.failures > 4)
+        wait_until(lambda: client.failures > 6)
         feed.send(orders=40, pools=4)
         client.healthy = True
         wait_until(lambda: clickhouse.command("SELECT count() FROM order_events") >= 80)
