@@ -120,7 +120,7 @@ def _fee(turn: Turn, x: RmaLine, d: str, n: int, gross: int) -> dict[str, int]:
         "WRITE_OFF": rules.write_off.credit_percent,
     }.get(d, 100)
     condition = gross - running_share(gross, percent, 100)
-    if d == "ALLOWED" or fault(rules, x.reason) != "customer":
+    if d == "ALLOWED" or x.reason == "return_to_sender" or fault(rules, x.reason) != "customer":
         return {"condition": condition} if condition else {}
     x.fee_base += gross
     # Cumulative, so that the fees of units that come one by one are the fee of all of them.
@@ -188,11 +188,9 @@ def _money_tax(tax: int, money: int, amount: int) -> int:
 
 def pay(turn: Turn, r: Rma, c: CreditFact, units: list[ReturnedLine], book_: Ledger) -> None:
     """Enter a credit in the book and have it paid; nothing to pay is paid at once."""
-    left = c.amount
     try:
-        if c.amount + c.goods > book_.left:
-            book_.payments(c.amount + c.goods)
-        c.payments = book_.payments(left)
+        book_.payments(c.amount + max(0, c.goods))  # the goods are paid from them too
+        c.payments = book_.payments(c.amount)
     except Rejected as e:
         c.status, c.error = "MANUAL", e.message
     r.credits = [*r.credits, c]
@@ -261,8 +259,24 @@ def give_back_goods(turn: Turn, r: Rma, amount: int) -> int:
         at=turn.command.time,
     )
     r.ended = "" if r.ended == "CLOSED" else r.ended
-    pay(turn, r, c, [], ledger(turn.state))
+    pay(turn, r, c, [], _without_goods(turn, part))
     return part
+
+
+def _without_goods(turn: Turn, part: int) -> Ledger:
+    """The order's money as if ``part`` of what goods stood for had not been set off: it is free to go back."""
+    book_ = ledger(turn.state)
+    book_.back -= part
+    paid: dict[str, int] = {}
+    for r in book(turn).rmas:
+        for c in r.credits:
+            for k, n in c.payments:
+                paid[k] = paid.get(k, 0) + n
+    for k, n in book_.refunded.items():
+        free = min(part, n - paid.get(k, 0))
+        book_.refunded[k] = n - free
+        part -= free
+    return book_
 
 
 def credit_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:

@@ -85,11 +85,18 @@ def apply_received(turn: Turn, r: Rma, c: ReturnReceived) -> None:
     if not came and not strange:
         same_again(turn, f"receipt {c.receipt_id} of {r.id}")
         return
+    _again(r)
     if came:
         r.received_at = r.received_at or c.occurred_at
         told(turn, "RMA_RECEIVED", r, came, at=c.occurred_at, complete=all_there(r), reason=c.detail)
     for x, n in strange:
         problem(turn, r, "UNEXPECTED", x, n, depot=c.depot, note=c.receipt_id)
+
+
+def _again(r: Rma) -> None:
+    """More came of a return that was over."""
+    if r.ended == "CLOSED":
+        r.ended = ""
 
 
 def _sums(lines: list[LineQty]) -> list[tuple[str, LineQty, int]]:
@@ -141,6 +148,7 @@ def apply_inspected(turn: Turn, r: Rma, c: ReturnInspected) -> None:
     if not seen and not later:
         same_again(turn, f"inspection of receipt {c.receipt_id} of {r.id}")
         return
+    _again(r)
     r.received_at = r.received_at or c.occurred_at
     if seen:
         told(turn, "RETURN_INSPECTED", r, seen, at=c.occurred_at, actor=c.actor, complete=all_there(r))

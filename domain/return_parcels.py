@@ -14,6 +14,7 @@ from .commands import ReturnInspected, ReturnReceived
 from .order_identity import same_again
 from .order_turn import Turn
 from .return_book import book, find, told
+from .return_sender import sent_back
 from .return_state import Parcel, Problem, Receipt, Rma
 from .values import EventLine, InspectedLine, LineQty, ReturnedLine
 
@@ -26,22 +27,23 @@ def owner(turn: Turn, c: ReturnReceived | ReturnInspected) -> Rma | None:
     """The return the goods belong to: the one of this receipt, of the number or the parcel, or the only one that expects goods."""
     b = turn.state.book
     key = f"{c.wms}/{c.receipt_id}"
-    if turn.state.header is None or b is None or parcel(turn, key) is not None:
+    if turn.state.header is None or parcel(turn, key) is not None:
         return None
-    r = next((r for r in b.rmas if key in r.receipts), None) or find(turn, c.rma_id, c.tracking_number)
+    rmas = b.rmas if b else []
+    r = next((r for r in rmas if key in r.receipts), None) or find(turn, c.rma_id, c.tracking_number)
     if r is None and not c.rma_id:
-        live = [x for x in b.rmas if x.live and x.kind != "claim" and any(y.coming for y in x.lines)]
+        live = [x for x in rmas if x.live and x.kind != "claim" and any(y.coming for y in x.lines)]
         names = {n for x in c.lines for n in (x.line_id, x.sku) if n}
         fit = [x for x in live if names & {n for y in x.lines for n in (y.line_id, y.sku)}]
         r = fit[0] if len(fit) == 1 else None
+    if r is None and not c.rma_id:
+        return sent_back(turn, c)
     if r is None or r.kind == "claim" or (not r.judged and not r.decision):
         return None
     if r.ended in _OVER or r.decision != "approved":
         if r.ended == "DECLINED" or turn.rules.returns.late != "accept":
             return None
         reopen(turn, r, f"taken though it was {r.ended or 'not decided'}")
-    elif r.ended:
-        r.ended = ""
     return r
 
 

@@ -43,9 +43,11 @@ def return_resolved(turn: Turn, c: ReturnResolved) -> None:
 
 
 def _only_parcel(turn: Turn, c: ReturnResolved) -> Parcel | None:
-    """No exception and no RMA named: the parcel, where there is one only."""
+    """No exception named: the parcel, where there is one only and no RMA of this order is meant."""
+    if c.rma_id and c.action != "assign" and turn.state.header is not None:
+        return None
     waiting = [p for p in book(turn).parcels if p.problem.state == "open"]
-    return waiting[0] if not c.rma_id and len(waiting) == 1 else None
+    return waiting[0] if len(waiting) == 1 else None
 
 
 # -- parcels -----------------------------------------------------------------------------------------------------------

@@ -132,7 +132,9 @@ class Facts:
 
     def _refund(self, told: Refund, now: int, marks: dict[str, Any]) -> c.OrderCommand:
         units = self._units(marks["order_key"], told.lines)
-        lines = [RefundLine(x.line_id, x.sku, x.qty, restock=told.restock) for x in units]
+        lines = [
+            RefundLine(x.line_id, x.sku, x.qty, told.amounts.get(x.line_id, 0), restock=told.restock) for x in units
+        ]
         said = {"refund_id": told.id, "amount": told.amount, "currency": "EUR", "lines": lines}
         return self._fact(c.RefundReported, f"refund/{told.id}", now, marks, said)
 

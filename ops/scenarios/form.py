@@ -144,12 +144,13 @@ class Payment(_Told, frozen=True, kw_only=True):
 
 
 class Refund(_Told, frozen=True, kw_only=True):
-    """Money the channel gave back; ``restock: cancel`` says that the units are cancelled with it."""
+    """Money the channel gave back; ``restock: cancel`` says that the units are cancelled with it; ``amounts``: by line."""
 
     amount: Count
     lines: LineUnits = {}
     restock: Annotated[str, _one_of("no_restock", "cancel", "return", "")] = ""
     id: str = "r1"
+    amounts: dict[str, Count] = {}
 
 
 class Fulfilment(_Told, frozen=True, kw_only=True):
