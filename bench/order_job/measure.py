@@ -123,7 +123,7 @@ def _quix(bootstrap: str, scratch: Path) -> list[Job]:
 
 def _faust(bootstrap: str, scratch: Path) -> list[Job]:
     job = "|".join((bootstrap, SOURCE, TARGET, GROUP, str(scratch / "state")))
-    return [([bench_python(), "-m", "bench.order_job.peers.faust_job", "worker", "-l", "warning"], {"ORDER_JOB": job})]
+    return [([bench_python(), "-m", "bench.order_job.peers.faust_job", "worker", "-l", "warn"], {"ORDER_JOB": job})]
 
 
 _ALL = (

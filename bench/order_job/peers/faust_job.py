@@ -33,10 +33,8 @@ app = faust.App(
 )
 source = app.topic(SOURCE, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 target = app.topic(TARGET, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-orders = app.Table(
-    "orders", partitions=4, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-)
-stock = app.Table("stock", partitions=4, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+orders = app.Table("orders", partitions=4, key_type=bytes, value_type=bytes)
+stock = app.Table("stock", partitions=4, key_type=bytes, value_type=bytes)
 
 
 @app.agent(source)
