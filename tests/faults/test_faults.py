@@ -1,6 +1,6 @@
 """Changelogs cut and deleted under load, and the negative controls: with a guard of the product switched off the harness must report it.
 
-Minutes each: ``make faults-controls``. The short form of the harness, in every ``make test``, is ``test_short.py``.
+Minutes each: ``make faults-controls``. The short form of the harness is ``test_short.py``.
 """
 
 from __future__ import annotations

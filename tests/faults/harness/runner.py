@@ -48,7 +48,7 @@ LIVENESS_SECONDS = 60.0
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line says. ``off``: guards switched off, by process name. ``faults``: in place of the profile's plan. ``late``: seconds
-    after which the latest deliveries come. ``minutes``: of load at the most; the faults are then spread over the time where the deliveries are slower.
+    after which the latest deliveries come. ``minutes``: of load at the most; the faults are then spread over the time where the deliveries are slower. ``liveness``: seconds after the last fault in which nobody may be behind any more.
     """
 
     deliveries: int
@@ -63,6 +63,7 @@ class Options:
     quiet: bool = False
     late: float = 15.0
     minutes: float = 0.0
+    liveness: float = LIVENESS_SECONDS
 
 
 def run(options: Options) -> Report:
@@ -276,8 +277,13 @@ class _Run:
                 self.supervisor.stop(name)
 
     def _liveness(self, seconds: float) -> Finding:
-        bad = [f"lag was zero {seconds} s after the last fault"] if seconds > LIVENESS_SECONDS else []
-        return found("liveness", "lag zero within 60 s of the last fault", {"seconds": seconds}, [*bad, *self.stuck])
+        bad = [f"lag was zero {seconds} s after the last fault"] if seconds > self.options.liveness else []
+        return found(
+            "liveness",
+            f"lag zero within {self.options.liveness:.0f} s of the last fault",
+            {"seconds": seconds},
+            [*bad, *self.stuck],
+        )
 
     def _processes(self) -> Finding:
         return found(
