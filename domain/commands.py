@@ -31,6 +31,7 @@ from .values import (
 
 __all__ = [
     "AllocationDecided",
+    "AllocationKept",
     "AllocationProgressed",
     "AllocationReleased",
     "AllocationRequested",
@@ -46,6 +47,7 @@ __all__ = [
     "PaymentChanged",
     "PoolCommand",
     "RefundReported",
+    "RerouteRequested",
     "ReturnDecided",
     "ReturnInspected",
     "ReturnReceived",
@@ -57,6 +59,7 @@ __all__ = [
     "ShipmentTracked",
     "StockReported",
     "Tick",
+    "UnallocationAsked",
     "WaveReleased",
     "WmsReported",
 ]
@@ -139,6 +142,18 @@ class HoldChanged(ChannelFact, frozen=True):
     actor: str
 
 
+class RerouteRequested(ChannelFact, frozen=True):
+    """A person wants what has not left sent from elsewhere: of ``depot`` (``""``: of every one), without the depots that had it.
+
+    ``anew``: judged anew with every depot, also those that failed; what waits for stock or could not be had is asked for anew too.
+    """
+
+    depot: str
+    anew: bool
+    reason: str
+    actor: str
+
+
 class EffectOutcome(Record, frozen=True):
     """What became of an outbound intent. ``reference``: the receiver's own id of it; ``error``: why not."""
 
@@ -193,6 +208,19 @@ class AllocationProgressed(Record, frozen=True):
     cost_currency: str
     reason: str
     occurred_at: int
+
+
+class UnallocationAsked(Record, frozen=True):
+    """A pool wants units of an allocation back: a count found fewer than are reserved. Answered by AllocationReleased for what no
+    WMS has yet, by AllocationKept for what one has.
+    """
+
+    order_key: str
+    pool: str
+    allocation_id: str
+    depot: str
+    lines: list[LineQty]
+    reason: str
 
 
 class ShipmentTracked(Record, frozen=True):
@@ -282,6 +310,15 @@ class AllocationReleased(Record, frozen=True):
     reason: str
 
 
+class AllocationKept(Record, frozen=True):
+    """Units that a pool asked back and the order can't give: a WMS has them, and only its word brings them back."""
+
+    pool: str
+    order_key: str
+    allocation_id: str
+    lines: list[LineQty]
+
+
 class BackorderCancelled(Record, frozen=True):
     """Backordered units that the order no longer wants."""
 
@@ -342,9 +379,11 @@ OrderCommand = (
     | ReturnInspected
     | ReturnResolved
     | HoldChanged
+    | RerouteRequested
     | EffectOutcome
     | AllocationDecided
     | AllocationProgressed
+    | UnallocationAsked
     | ShipmentTracked
     | WaveReleased
     | RulesPublished
@@ -353,6 +392,13 @@ OrderCommand = (
 """What ``wharf.orders.in`` carries."""
 
 PoolCommand = (
-    AllocationRequested | AllocationReleased | BackorderCancelled | StockReported | WmsReported | RulesPublished | Tick
+    AllocationRequested
+    | AllocationReleased
+    | AllocationKept
+    | BackorderCancelled
+    | StockReported
+    | WmsReported
+    | RulesPublished
+    | Tick
 )
 """What ``wharf.pools.in`` carries."""

@@ -19,6 +19,7 @@ from .order_holds import hold_changed, payment_changed
 from .order_identity import admit
 from .order_judge import due as judge_due
 from .order_progress import allocation_progressed
+from .order_reroute import rerouted, unallocated
 from .order_settle import settle
 from .order_shipments import shipment_tracked
 from .order_snapshot import edited, upserted
@@ -49,9 +50,11 @@ FOLD: dict[type, Callable[[Turn, Any], None]] = {
     c.ReturnInspected: return_inspected,
     c.ReturnResolved: return_resolved,
     c.HoldChanged: hold_changed,
+    c.RerouteRequested: rerouted,
     c.EffectOutcome: effect_outcome,
     c.AllocationDecided: allocation_decided,
     c.AllocationProgressed: allocation_progressed,
+    c.UnallocationAsked: unallocated,
     c.ShipmentTracked: shipment_tracked,
     c.WaveReleased: wave_released,
 }

@@ -53,7 +53,12 @@ def _place(turn: Turn, c: HoldChanged) -> None:
     if c.hold in s.placed:
         same_again(turn, f"{c.hold} is placed already")
         return
+    if not turn.by_hand and s.waived.get(c.hold) == c.reason:
+        same_again(turn, f"{c.hold} was released by hand, and the reason is the same")
+        return
     s.placed = {**s.placed, c.hold: Hold(c.reason, c.actor or c.source, c.time)}
+    if c.hold in s.holds:  # a check found it before: it now takes both to clear
+        turn.event("HELD", reason=_said(c.hold, c.reason), actor=c.actor or c.source)
 
 
 def _release(turn: Turn, c: HoldChanged) -> None:
@@ -62,6 +67,9 @@ def _release(turn: Turn, c: HoldChanged) -> None:
     if not (again or c.hold in s.placed or c.hold in s.holds):
         too_old(turn, f"{c.hold} is not in force")
         return
+    if c.hold in s.placed and turn.by_hand and s.placed[c.hold].actor != turn.by_hand:
+        # The channel placed it and will go on saying so; a person here knows better.
+        s.waived = {**s.waived, c.hold: s.placed[c.hold].reason}
     s.placed = {k: v for k, v in s.placed.items() if k != c.hold}
     if c.hold in s.found:
         before = s.waived.get(c.hold, "")

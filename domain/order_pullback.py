@@ -19,6 +19,7 @@ __all__ = [
     "give_back",
     "recall",
     "recall_all",
+    "unask_all",
     "uncover",
     "withdraw_all",
     "withdraw_unsent",
@@ -101,13 +102,19 @@ def _ask(turn: Turn, a: Allocation, x: AllocLine, n: int, why: str) -> int:
 def withdraw_unsent(turn: Turn, why: str, *, failed: bool) -> None:
     """Take back all that no WMS has; ``failed``: also where a pick order could not be delivered."""
     lines = {x.line_id: x for x in turn.state.lines}
-    for request in turn.state.requests:
-        for r in request.lines:
-            _unask(turn, request, r, lines[r.line_id], r.wanted + r.backordered)
+    unask_all(turn)
     for a in turn.state.allocations:
         if not a.at_wms and (failed or a.status != "FAILED"):
             for x in a.lines:
                 give_back(turn, a, x, lines.get(x.line_id), x.live, why=why)
+
+
+def unask_all(turn: Turn) -> None:
+    """Take back all that a pool has not answered or that waits for stock."""
+    lines = {x.line_id: x for x in turn.state.lines}
+    for request in turn.state.requests:
+        for r in request.lines:
+            _unask(turn, request, r, lines[r.line_id], r.wanted + r.backordered)
 
 
 def withdraw_all(turn: Turn, why: str) -> None:

@@ -114,6 +114,12 @@ class Turn:
         c = self.command
         return {"event_id": self.new_id(kind), "type": kind, "time": c.time, "source": SOURCE, "trace": c.trace}
 
+    @property
+    def by_hand(self) -> str:
+        """Who gave the command, where a person did (``wharf orders``); else ``""``."""
+        who, _, name = self.command.source.partition(":")
+        return name if who == "operator" else ""
+
     def event(
         self,
         kind: str,
@@ -135,9 +141,14 @@ class Turn:
         tracking_number: str = "",
         carrier: str = "",
     ) -> None:
-        """Record what happened; ``at``: when it did outside, UTC ms (else the command's time). ``rma``: a return's id and kind."""
+        """Record what happened; ``at``: when it did outside, UTC ms (else the command's time). ``rma``: a return's id and kind.
+
+        All that a command given by hand leads to is an intervention, and says by whom.
+        """
         s, c, h, a = self.state, self.command, self.state.header, allocation
         units = list(lines)
+        actor = actor or self.by_hand
+        intervention = intervention or bool(self.by_hand)
         s.seq += 1
         s.intervened = s.intervened or intervention
         self.events.append(

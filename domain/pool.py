@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from .commands import (
+    AllocationKept,
     AllocationReleased,
     AllocationRequested,
     BackorderCancelled,
@@ -29,6 +30,7 @@ from .pool_reports import report_stock
 from .pool_requests import cancel_backorder, release, request
 from .pool_serve import serve_freed
 from .pool_session import Session
+from .pool_shortage import kept
 from .pool_state import Meta
 from .pool_timers import tick
 from .pool_view import MemoryPool, PoolView
@@ -48,6 +50,7 @@ class PoolResult(msgspec.Struct, frozen=True):
 HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     AllocationRequested: request,
     AllocationReleased: release,
+    AllocationKept: kept,
     BackorderCancelled: cancel_backorder,
     StockReported: report_stock,
     WmsReported: report_wms,

@@ -1,15 +1,14 @@
-"""Reservations that end without a shipment: the units come free, and stock is corrected by the WMS's reason.
-
-``out_of_stock``: nothing is left there; ``damaged`` and ``missing``: the short units are gone; anything else: stock unchanged.
-"""
+"""Reservations that end without a shipment: the units come free, and stock is corrected by the WMS's reason (``RuleSet.failures``)."""
 
 from __future__ import annotations
 
 from .pool_serve import give_back_day
 from .pool_session import Session
+from .pool_shortage import answered
 from .pool_state import PoolAllocation, PoolOrder, StockRow
 from .pool_stock import Ledger
 from .pool_waves import leave_wave
+from .rules import RuleSet
 
 __all__ = ["free_units"]
 
@@ -33,23 +32,32 @@ def free_units(
     ids = {"order_key": order.key, "allocation_id": allocation.id, "depot": allocation.depot}
     s.event(type, moves=ledger.moves(), reason=reason, **ids)
     for sku, row in rows.items():
-        if cut := _cut(row, taken[sku], lost):
+        if cut := _cut(row, taken[sku], stock_after(lost, s.rules)):
             ledger.change(sku, -cut, 0)
         row.deficit = min(row.deficit, row.reserved)
     if moves := ledger.moves():
         s.event("STOCK_CORRECTED", moves=moves, reason=f"{type.lower()}:{lost or 'count'}", **ids)
     s.freed.update(dict.fromkeys(taken))
+    for line in allocation.lines:
+        answered(s, allocation, line.line_id, line.asked - line.live)
     if not any(line.live or line.shipped for line in allocation.lines):
         give_back_day(s, allocation)
         leave_wave(s, allocation)
 
 
-def _cut(row: StockRow, n: int, lost: str) -> int:
+def stock_after(reason: str, rules: RuleSet) -> str:
+    """What a failure for this reason says of the depot's stock: the first rule that matches decides; none, or no reason: ``unchanged``."""
+    if not reason:
+        return "unchanged"
+    return next((r.stock for r in rules.failures if r.reason == "*" or reason.startswith(r.reason)), "unchanged")
+
+
+def _cut(row: StockRow, n: int, then: str) -> int:
     """Units to take off the stock on hand, the reservation being over. Units that a count missed (``deficit``) go first."""
     missed = min(n, row.deficit)
     row.deficit -= missed
-    if lost == "out_of_stock":
+    if then == "zero":
         return row.on_hand - row.reserved
-    if lost in ("damaged", "missing"):
+    if then == "minus":
         return n
     return missed

@@ -6,6 +6,7 @@ from .commands import StockReported
 from .errors import Rejected
 from .pool_queue import DAY_MS, timer
 from .pool_session import Session
+from .pool_shortage import ask_back
 from .pool_state import Fact, StockRow
 from .pool_stock import Ledger, row_of
 
@@ -25,9 +26,9 @@ EVENTS = {
 def report_stock(s: Session, c: StockReported) -> None:
     """Apply a count, receipt, restock or correction once, and serve those who wait.
 
-    Stock is never booked below what is reserved: a pool can't know which of its allocations a WMS has already picked, so it
-    takes none back on its own. What a count misses is remembered (``deficit``) and goes off as reservations end: the WMS
-    reports the missing units short, and those are routed anew. Raises Rejected for a report that makes no sense.
+    Stock is never booked below what is reserved. What a count misses is remembered (``deficit``), and the allocations that matter
+    least are asked back as far as no WMS has them (``pool_shortage``). The deficit goes off as reservations end: what a WMS has it
+    reports short, and that is routed anew. Raises Rejected for a report that makes no sense.
     """
     _check(c)
     content = f"{c.kind}|{c.depot}|{c.sku}|{c.quality}|{c.qty}"
@@ -42,6 +43,8 @@ def report_stock(s: Session, c: StockReported) -> None:
     s.event(EVENTS[c.kind], depot=c.depot, moves=ledger.moves(), reason=reason, reference=c.reference)
     if quality == s.quality(c.sku):
         s.freed[c.sku] = None
+        if row.deficit:
+            ask_back(s, c.sku, c.depot)
 
 
 def _check(c: StockReported) -> None:

@@ -10,8 +10,9 @@ from .pool_judge import judge_request
 from .pool_parking import all_there, park, parked_now
 from .pool_queue import DAY_MS, finish, leave, rejoin, requeue, timer, units_by_sku
 from .pool_serve import answer_new, hold_back, hold_waiting, serve_waiting
-from .pool_session import Session
-from .pool_state import PoolAllocation, PoolOrder, PoolRequest, RequestJudged, WaitingLine
+from .pool_session import Session, find
+from .pool_shortage import answered, heard
+from .pool_state import PoolOrder, PoolRequest, RequestJudged, WaitingLine
 from .values import LineQty
 
 __all__ = ["KEEP_CLOSED_DAYS", "cancel_backorder", "close_if_done", "exclude", "release", "request"]
@@ -89,18 +90,12 @@ def release(s: Session, c: AllocationReleased) -> None:
         n = min(line.live, wanted.get(line.line_id, 0)) if c.lines else line.live
         line.released += n
         taken[line.sku] = taken.get(line.sku, 0) + n
+        answered(s, allocation, line.line_id, n)
     free_units(s, order, allocation, taken, type="UNRESERVED", reason=c.reason or "released")
+    if not any(line.live for line in allocation.lines):
+        heard(s, order.key, allocation)
     close_if_done(s, order)
     s.save_order(order)
-
-
-def find(s: Session, order_key: str, allocation_id: str) -> tuple[PoolOrder, PoolAllocation]:
-    """An allocation of ours. Raises Rejected where the pool does not know it (never made, or forgotten)."""
-    order = s.order(order_key)
-    for allocation in order.allocations if order else ():
-        if order and allocation.id == allocation_id:
-            return order, allocation
-    raise Rejected("allocation.unknown", "allocation_id", f"pool {s.pool} has no allocation {allocation_id!r}")
 
 
 def _wanted(lines: list[LineQty]) -> dict[str, int]:

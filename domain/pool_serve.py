@@ -23,6 +23,7 @@ from .pool_queue import (
     want_of,
 )
 from .pool_session import FREED_BUDGET, Session
+from .pool_shortage import list_fresh
 from .pool_state import AllocLine, PoolAllocation, PoolOrder, PoolRequest, WaitingLine
 from .pool_stock import Ledger, available
 from .pool_waves import join_wave
@@ -178,6 +179,7 @@ def _reserve(s: Session, order: PoolOrder, request: PoolRequest, p: Parcel, type
     lines = [AllocLine(x.line_id, x.sku, x.qty) for x in p.lines]
     allocation = PoolAllocation(id, depot.id, promise.day, lines, request.trace)
     order.allocations.append(allocation)
+    list_fresh(s, order, request, allocation)
     if depot.capacity_per_day:
         capacity, today = s.capacity(depot.id), s.compiled.calendars[depot.id].today(s.now).isoformat()
         capacity.days = {d: n for d, n in capacity.days.items() if d >= today}

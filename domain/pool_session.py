@@ -8,18 +8,19 @@ from __future__ import annotations
 import msgspec
 
 from .allocation import Compiled, compiled
-from .commands import AllocationDecided, AllocationProgressed, OrderCommand, WaveReleased
+from .commands import AllocationDecided, AllocationProgressed, OrderCommand, UnallocationAsked, WaveReleased
 from .conditions import UNCOMPILED, Conditions
+from .errors import Rejected
 from .events import PoolEvent
 from .layers import of_order
 from .pool_index import OrderedIndex
-from .pool_state import B_GRADE, NEW, Capacity, Meta, PoolOrder, SkuStock
+from .pool_state import B_GRADE, NEW, Capacity, Meta, PoolAllocation, PoolOrder, SkuStock
 from .pool_view import PoolView, Work
 from .record import uuid5
 from .rules import RuleSet
 from .values import AllocationPlan, LineQty, RuleHit, StockMove, WmsLine
 
-__all__ = ["FREED_BUDGET", "Session"]
+__all__ = ["FREED_BUDGET", "Session", "find"]
 
 FREED_BUDGET = 200
 """Backorders one command looks at when stock comes free; the rest waits in ``todo`` for the ticks."""
@@ -195,6 +196,24 @@ class Session:
         """Tell an order that an allocation may go to its warehouse."""
         self.sent.append(msgspec.structs.replace(release, event_id=self._command_id("WaveReleased")))
 
+    def unallocate(self, order_key: str, a: PoolAllocation, lines: list[LineQty], reason: str) -> None:
+        """Ask an order for units of an allocation back."""
+        self.sent.append(
+            UnallocationAsked(
+                self._command_id("UnallocationAsked"),
+                "UnallocationAsked",
+                self.now,
+                SOURCE,
+                self.trace or a.trace,
+                order_key,
+                self.pool,
+                a.id,
+                a.depot,
+                lines,
+                reason,
+            )
+        )
+
     def progressed(self, progress: AllocationProgressed, status: str, lines: list[WmsLine], reason: str) -> None:
         """Tell an order of what a WMS did (``progress`` holds what all parts of one report share)."""
         self.sent.append(
@@ -206,3 +225,12 @@ class Session:
                 reason=reason,
             )
         )
+
+
+def find(s: Session, order_key: str, allocation_id: str) -> tuple[PoolOrder, PoolAllocation]:
+    """An allocation of ours. Raises Rejected where the pool does not know it (never made, or forgotten)."""
+    order = s.order(order_key)
+    for allocation in order.allocations if order else ():
+        if order and allocation.id == allocation_id:
+            return order, allocation
+    raise Rejected("allocation.unknown", "allocation_id", f"pool {s.pool} has no allocation {allocation_id!r}")

@@ -60,7 +60,8 @@ class Meta(_Kept):
 
 class StockRow(_Kept):
     """Stock of a SKU at a depot. ``deficit``: reserved units that a count did not find; ``on_hand`` is booked that much too
-    high so that it never falls below ``reserved``, and it goes down as those reservations end.
+    high so that it never falls below ``reserved``, and it goes down as those reservations end. ``asked``: units of them that orders
+    were asked to give back, not answered yet.
     """
 
     depot: str
@@ -68,6 +69,7 @@ class StockRow(_Kept):
     on_hand: int = 0
     reserved: int = 0
     deficit: int = 0
+    asked: int = 0
 
 
 class SkuQueue(_Kept):
@@ -163,7 +165,8 @@ class PoolRequest(_Kept):
 
 class AllocLine(_Kept):
     """A line of an allocation, cumulative. ``picked`` … ``cancelled`` as the WMS told them, ``released`` by the order before a
-    WMS knew; ``late``: units shipped although they had been given up before, so they count twice in the others.
+    WMS knew; ``late``: units shipped although they had been given up before, so they count twice in the others;
+    ``asked``: live units that the order was asked to give back, not answered yet.
     """
 
     line_id: str
@@ -176,6 +179,7 @@ class AllocLine(_Kept):
     reason: str = ""
     released: int = 0
     late: int = 0
+    asked: int = 0
 
     @property
     def live(self) -> int:
@@ -185,7 +189,10 @@ class AllocLine(_Kept):
 
 class PoolAllocation(_Kept):
     """One depot's part of an order. ``day``: its ship day (capacity). ``waits_in``: the wave group it waits in; ``mates``: the
-    allocations of its parcel, itself included, where it was bundled. The rest is the WMS's latest word.
+    allocations of its parcel, itself included, where it was bundled. Then the WMS's latest word.
+
+    Until a WMS speaks of it: ``rank`` (-1 afterwards) and ``placed_at``, by which it can be asked back (``pool_shortage``), ``whole``
+    where only as a whole.
     """
 
     id: str
@@ -199,6 +206,9 @@ class PoolAllocation(_Kept):
     cancel_rejected_at: int = -1
     waits_in: str = ""
     mates: list[str] = []
+    rank: int = -1
+    placed_at: int = 0
+    whole: bool = False
 
 
 class PoolOrder(_Kept):

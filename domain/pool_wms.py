@@ -13,8 +13,9 @@ from .commands import AllocationProgressed, WmsReported
 from .errors import Rejected
 from .keys import split_allocation_id
 from .pool_freed import free_units
-from .pool_requests import close_if_done, exclude, find
-from .pool_session import Session
+from .pool_requests import close_if_done, exclude
+from .pool_session import Session, find
+from .pool_shortage import ask_back, heard
 from .pool_state import AllocLine, PoolAllocation, PoolOrder
 from .pool_stock import Ledger, row_of
 from .pool_waves import leave_wave
@@ -77,6 +78,7 @@ def report_wms(s: Session, c: WmsReported) -> None:
         s.event("DUPLICATE", order_key=order.key, allocation_id=allocation.id, reason=c.status, reference=key)
         return
     leave_wave(s, allocation)  # its warehouse has it, however that came about
+    heard(s, order.key, allocation)
     close_if_done(s, order)
     s.save_order(order)
 
@@ -200,6 +202,8 @@ def _make_room(s: Session, r: Report, late: dict[str, int]) -> None:
             row.deficit += lacking
     if moves := ledger.moves():
         s.event("STOCK_CORRECTED", moves=moves, reason="late_shipment", **r.ids)
+        for move in moves:
+            ask_back(s, move.sku, r.allocation.depot)
 
 
 def _end(allocation: PoolAllocation, status: str) -> None:

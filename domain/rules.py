@@ -16,6 +16,7 @@ from .return_rules import Returns
 
 __all__ = [
     "ACTIONS",
+    "AFTER_FAILURE",
     "FRAUD_ACTIONS",
     "HOLDS",
     "PREFERENCES",
@@ -26,6 +27,7 @@ __all__ = [
     "Cutoff",
     "DatedHours",
     "Depot",
+    "FailureRule",
     "FraudRule",
     "ParkRule",
     "PoolRules",
@@ -55,6 +57,7 @@ PREFERENCES = [
 HOLDS = ["AWAITING_PAYMENT", "FRAUD_RISK", "INCORRECT_ADDRESS", "AWAITING_RETURN_ITEMS", "MANUAL"]
 ACTIONS = ["hold", "ignore", "refuse"]
 FRAUD_ACTIONS = ["hold", "refuse", "accept"]
+AFTER_FAILURE = ["zero", "minus", "unchanged"]
 _PAYMENT = ["pending", "authorized", "paid", "partially_paid", "partially_refunded", "refunded", "voided", "failed"]
 
 
@@ -360,6 +363,17 @@ class PoolRules(_Rule, frozen=True):
     priorities: list[PriorityClass] | None = None
 
 
+class FailureRule(_Rule, frozen=True):
+    """What a short pick or a rejection says of the depot's stock: ``reason`` is the WMS's code, the beginning of it, or ``*``.
+
+    ``zero``: nothing is available there any more; ``minus``: the units are gone; ``unchanged``. The first rule that matches decides.
+    Whatever the reason, the units are routed anew without that depot.
+    """
+
+    reason: Annotated[str, Meta(min_length=1)]
+    stock: Annotated[str, _enum(AFTER_FAILURE)] = "unchanged"
+
+
 class RuleSet(_Rule, frozen=True):
     """The rules in force, by ``version``. ``currency`` is that of all costs in it.
 
@@ -401,3 +415,10 @@ class RuleSet(_Rule, frozen=True):
     sku_tags: dict[str, list[str]] = {}
     zones: list[Zone] = []
     returns: Returns = Returns()
+    failures: list[FailureRule] = msgspec.field(
+        default_factory=lambda: [
+            FailureRule("out_of_stock", "zero"),
+            FailureRule("damaged", "minus"),
+            FailureRule("missing", "minus"),
+        ]
+    )

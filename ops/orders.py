@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from domain import keys
-from domain.commands import HoldChanged, OrderCancelled, OrderCommand
+from domain.commands import HoldChanged, OrderCancelled, OrderCommand, RerouteRequested
 from domain.errors import Rejected
 from domain.values import LineQty
 from schemas.codec import encode
@@ -19,7 +19,7 @@ from schemas.topics import ORDERS_IN
 from .errors import UserError
 from .order_view import view
 
-__all__ = ["cancel", "deciding", "find", "hold", "listed", "send", "show"]
+__all__ = ["cancel", "deciding", "find", "hold", "listed", "reroute", "send", "show"]
 
 _LIMIT = 10
 _MEANS = {
@@ -97,6 +97,12 @@ def cancel(key: str, reason: str, lines: list[LineQty], *, actor: str, now: int)
     """Cancel units (no lines: all) for the merchant; the channel is told of those that end cancelled. Raises UserError."""
     said: dict[str, Any] = {"version": now, "reason": reason, "lines": lines, "confirm": True}
     return OrderCancelled(**_head("OrderCancelled", "cancel", key, said, actor=actor, now=now), **said)
+
+
+def reroute(key: str, reason: str, depot: str, *, anew: bool, actor: str, now: int) -> RerouteRequested:
+    """Have what has not left sent from elsewhere; see the command. Raises UserError."""
+    said: dict[str, Any] = {"depot": depot, "anew": anew, "reason": reason, "actor": actor}
+    return RerouteRequested(**_head("RerouteRequested", "reroute", key, said, actor=actor, now=now), **said)
 
 
 def _head(kind: str, subject: str, key: str, said: dict[str, Any], *, actor: str, now: int) -> dict[str, Any]:

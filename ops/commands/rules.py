@@ -20,9 +20,10 @@ commands = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    from . import rules_past
+    from . import rules_past, rules_simulate
 
     rules_past.add(commands)
+    rules_simulate.add(commands)
     app.add_typer(commands, name="rules")
 
 

@@ -28,7 +28,7 @@ def changes(old: RuleSet | None, new: RuleSet) -> list[Change]:
     return [Change(k, a.get(k), b.get(k)) for k in sorted({*a, *b}) if a.get(k) != b.get(k) and k != "version"]
 
 
-_NAMED = {"depots": "id", "priorities": "name", "checks": "problem", "fraud": "name"}
+_NAMED = {"depots": "id", "priorities": "name", "checks": "problem", "fraud": "name", "failures": "reason"}
 
 
 def _flat(value: Any, path: Path = ()) -> dict[str, Any]:

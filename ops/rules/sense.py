@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from domain.rules import CheckRule, Depot, PriorityClass, RuleSet
+from domain.rules import CheckRule, Depot, FailureRule, PriorityClass, RuleSet
 
 from .formats import closest
 from .sense_bundling import bundling_sense
@@ -28,6 +28,7 @@ def check_sense(source: Source, shape: list[Problem]) -> list[Problem]:
     found: list[Finding] = []
     for prefix, group in _groups(data):
         found += [((*prefix, *path), message, hint) for path, message, hint in _group(group, prefix, broken)]
+    found += _failures(_part(data, "failures", list[FailureRule], broken, ()))
     found += _whole(data)
     depots = _part(data, "depots", list[Depot], broken, ())
     found += routing_sense(data, depots, broken)
@@ -165,6 +166,15 @@ def _checks(checks: dict[int, CheckRule]) -> Iterator[Finding]:
         if over is not None:
             yield ("checks", i), f"{c.problem} is never reached: checks[{over}] decides it before", "move it up"
         earlier[i] = c
+
+
+def _failures(rules: dict[int, FailureRule]) -> Iterator[Finding]:
+    earlier: dict[int, FailureRule] = {}
+    for i, r in rules.items():
+        over = next((j for j, e in earlier.items() if e.reason == "*" or r.reason.startswith(e.reason)), None)
+        if over is not None:
+            yield ("failures", i), f"{r.reason} is never reached: failures[{over}] decides it before", "move it up"
+        earlier[i] = r
 
 
 def _whole(data: dict[str, Any]) -> Iterator[Finding]:

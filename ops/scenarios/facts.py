@@ -15,7 +15,7 @@ from domain.values import Address, Client, Delivery, LineQty, Order, OrderLine, 
 from domain.values import Payment as Paid
 from domain.values import Problem as Found
 
-from .form import Cancel, Change, Fulfilment, Hold, LineForm, OrderForm, Payment, Refund
+from .form import Cancel, Change, Edit, Fulfilment, Hold, LineForm, OrderForm, Payment, Refund, Reroute
 from .when import moment
 
 F = TypeVar("F", bound=c.ChannelFact)
@@ -57,6 +57,7 @@ class Facts:
             Payment: self._payment,
             Refund: self._refund,
             Fulfilment: self._fulfilment,
+            Edit: self._edit,
         }
 
     def key(self, order: str) -> str:
@@ -69,7 +70,7 @@ class Facts:
         return head(kind, self._n, now, source)
 
     def command(self, told: Any, now: int) -> c.OrderCommand:
-        """What a channel tells. ``told``: an OrderForm, Change, Cancel, Payment, Refund or Fulfilment."""
+        """What a channel tells. ``told``: an OrderForm, Change, Edit, Cancel, Payment, Refund or Fulfilment."""
         if isinstance(told, Change):
             told = self._merged(told)
         via = "" if told.via == "poll" else told.event_id or f"event-{self._n + 1}"
@@ -77,19 +78,29 @@ class Facts:
         return self._make[type(told)](told, now, marks)
 
     def hold(self, told: Hold, action: str, now: int) -> c.HoldChanged:
-        """A hold placed or released by hand."""
+        """A hold placed or released by hand, or by the channel."""
         marks = {"order_key": self.key(told.order), "delivery_id": ""}
         said = {"hold": told.hold, "action": action, "reason": told.reason, "actor": told.by}
-        return self._fact(c.HoldChanged, f"hold/{told.hold}/{action}@{now}", now, marks, said)
+        return self._fact(c.HoldChanged, f"hold/{told.hold}/{action}@{now}", now, marks, said, by=told.by)
+
+    def reroute(self, told: Reroute, now: int) -> c.RerouteRequested:
+        """A re-route by hand."""
+        marks = {"order_key": self.key(told.order), "delivery_id": ""}
+        said = {"depot": told.depot, "anew": told.anew, "reason": told.reason, "actor": told.by}
+        return self._fact(c.RerouteRequested, f"reroute@{now}", now, marks, said, by=told.by)
 
     def at(self, text: str, now: int) -> int:
         """A moment told in a step; none: the step's own."""
         return moment(text, self._zone, now) if text else now
 
-    def _fact(self, kind: type[F], key: str, now: int, marks: dict[str, Any], said: dict[str, Any]) -> F:
+    def _fact(
+        self, kind: type[F], key: str, now: int, marks: dict[str, Any], said: dict[str, Any], *, by: str = ""
+    ) -> F:
         known = {**said, "version": 0}  # when it was told is no part of what was told
         marks = {**marks, "idempotency_key": key, "content_hash": content_hash(known)}
-        return kind(**self.head(kind.__name__, now, f"{self._channel}:{self._account}"), **marks, **said)
+        person = by and ":" not in by
+        source = f"operator:{by}" if person else f"{self._channel}:{self._account}"
+        return kind(**self.head(kind.__name__, now, source), **marks, **said)
 
     def _merged(self, told: Change) -> OrderForm:
         changed = {f: v for f in told.__struct_fields__ if (v := getattr(told, f)) is not None}
@@ -117,6 +128,15 @@ class Facts:
         lines = self._units(marks["order_key"], told.lines)
         said = {"version": now, "reason": told.reason, "lines": lines, "confirm": told.confirm}
         return self._fact(c.OrderCancelled, f"cancel@{now}", now, marks, said)
+
+    def _edit(self, told: Edit, now: int, marks: dict[str, Any]) -> c.OrderCommand:
+        key = marks["order_key"]
+        said = {
+            "version": now,
+            "additions": self._units(key, told.added),
+            "removals": self._units(key, told.removed),
+        }
+        return self._fact(c.OrderEdited, f"edit/{now}", now, marks, said)
 
     def _payment(self, told: Payment, now: int, marks: dict[str, Any]) -> c.OrderCommand:
         shown = self._shown.get(marks["order_key"])

@@ -20,12 +20,14 @@ __all__ = [
     "Cancel",
     "Carrier",
     "Change",
+    "Edit",
     "Fulfilment",
     "Hold",
     "LineForm",
     "OrderForm",
     "Payment",
     "Refund",
+    "Reroute",
     "Scenario",
     "Step",
     "Stock",
@@ -163,9 +165,25 @@ class Fulfilment(_Told, frozen=True, kw_only=True):
 
 
 class Hold(_Told, frozen=True, kw_only=True):
-    """A hold placed or released by hand."""
+    """A hold placed or released by hand, or by the channel: then ``by`` is ``shopify:shop``."""
 
     hold: Annotated[str, _one_of(*HOLDS)] = "MANUAL"
+    reason: str = ""
+    by: str = "operator"
+
+
+class Edit(_Told, frozen=True, kw_only=True):
+    """An edit told as differences, as Shopify's ``orders/edited`` is; the order's whole state follows."""
+
+    added: LineUnits = {}
+    removed: LineUnits = {}
+
+
+class Reroute(_Told, frozen=True, kw_only=True):
+    """By hand: what has not left is to come from elsewhere. ``depot``: only what it has; ``anew``: judged anew with every depot."""
+
+    depot: str = ""
+    anew: bool = False
     reason: str = ""
     by: str = "operator"
 
@@ -261,8 +279,10 @@ class Step(_Form, frozen=True):
     payment: Payment | None = None
     refund: Refund | None = None
     fulfilment: Fulfilment | None = None
+    edit: Edit | None = None
     hold: Hold | None = None
     release: Hold | None = None
+    reroute: Reroute | None = None
     warehouse: WarehouseSays | None = None
     carrier: Carrier | None = None
     stock: Stock | None = None

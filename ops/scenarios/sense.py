@@ -21,12 +21,14 @@ __all__ = ["VERBS", "check_sense", "moments"]
 VERBS = (
     "order",
     "change",
+    "edit",
     "cancel",
     "payment",
     "refund",
     "fulfilment",
     "hold",
     "release",
+    "reroute",
     "warehouse",
     "carrier",
     "stock",
@@ -35,6 +37,8 @@ VERBS = (
     "replay",
 )
 """What a step may be; one of them."""
+_OF_AN_ORDER = (*VERBS[: VERBS.index("stock")], *RETURN_VERBS)
+_TIMED = VERBS[: VERBS.index("stock") + 1]
 
 Finding = tuple[Path, str, str]
 """Where, what is wrong, the way out."""
@@ -93,7 +97,7 @@ def _steps(scenario: Scenario) -> Iterator[Finding]:
 def _known_order(scenario: Scenario, i: int, step: Step) -> Iterator[Finding]:
     """A change, a warehouse or a carrier speaks of an order that came before; the rest may be ahead of it."""
     before = [s.order.order for s in scenario.steps[:i] if s.order]
-    for verb in ("change", "warehouse", "carrier"):
+    for verb in ("change", "reroute", "warehouse", "carrier"):
         told: Any = getattr(step, verb)
         if told is not None and told.order not in before:
             hint = closest(told.order, before) or "an `order:` step must come before"
@@ -131,9 +135,7 @@ def _expectations(scenario: Scenario) -> Iterator[Finding]:
     expects = list(_expects(scenario))
     if not expects:
         yield ("scenario",), "expects nothing, so it could never fail", "add `expect:` to a step, or at the end"
-    named = {
-        told.order for s in scenario.steps for v in (*VERBS[:10], *RETURN_VERBS) if (told := getattr(s, v)) is not None
-    }
+    named = {told.order for s in scenario.steps for v in _OF_AN_ORDER if (told := getattr(s, v)) is not None}
     named |= {parcel_key(WMS, t.receipt) for s in scenario.steps for t in (s.dock, s.inspect) if t and not t.order}
     named |= {
         f"{s.request_return.order}~x{n}"
@@ -179,7 +181,7 @@ def _other_times(scenario: Scenario) -> Iterator[Finding]:
     """Times that stand elsewhere than in ``starts`` and ``at``."""
     zone, told = ZoneInfo(scenario.timezone), list[tuple[Path, str]]()
     for i, step in enumerate(scenario.steps):
-        for verb in VERBS[:11]:
+        for verb in _TIMED:
             form = getattr(step, verb)
             told += [(("steps", i, verb, f), text) for f in _MOMENTS if (text := getattr(form, f, ""))]
     for path, e in _expects(scenario):

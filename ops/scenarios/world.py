@@ -94,12 +94,11 @@ class World:
                 self.send([entry])
 
     def _entry(self, step: Step) -> Entry | None:
-        for told in (step.order, step.change, step.cancel, step.payment, step.refund, step.fulfilment):
+        for told in (step.order, step.change, step.edit, step.cancel, step.payment, step.refund, step.fulfilment):
             if told is not None:
                 return "orders", self.facts.command(told, self.now)
-        for hold, action in ((step.hold, "place"), (step.release, "release")):
-            if hold is not None:
-                return "orders", self.facts.hold(hold, action, self.now)
+        if (act := self._by_hand(step)) is not None:
+            return "orders", act
         if step.warehouse is not None:
             return "pools", self._wms(step.warehouse)
         if step.carrier is not None:
@@ -108,6 +107,12 @@ class World:
             if (told := getattr(step, verb)) is not None:
                 return "orders", self._returns.command(told, self.now)
         return ("pools", self._stock(step.stock)) if step.stock is not None else None
+
+    def _by_hand(self, step: Step) -> c.OrderCommand | None:
+        for hold, action in ((step.hold, "place"), (step.release, "release")):
+            if hold is not None:
+                return self.facts.hold(hold, action, self.now)
+        return self.facts.reroute(step.reroute, self.now) if step.reroute is not None else None
 
     def send(self, entries: list[Entry]) -> None:
         """Deliver commands, have the outside answer what follows, and deliver that, until all is quiet."""

@@ -152,7 +152,7 @@ def test_without_execute_nothing_is_written(client: Any, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("units", ["L9=1", "L1=4", "L1=0", "L1", "L1=x"])
 def test_units_the_order_does_not_have_are_refused(client: Any, units: str) -> None:
-    with pytest.raises(UserError, match=r"give LINE_ID=QTY; the order has L1 \(3 × A\)"):
+    with pytest.raises(UserError, match=r"give LINE_ID=QTY, each line once; the order has L1 \(3 × A\)"):
         CliRunner().invoke(app, ["orders", "cancel", "1001", "--reason", "x", "--line", units], catch_exceptions=False)
 
 
@@ -212,3 +212,22 @@ def test_rules_explain_tells_each_decision_with_its_candidates(client: Any) -> N
     told = json.loads(CliRunner().invoke(app, ["rules", "explain", "1001", "--json"], catch_exceptions=False).stdout)
     assert [d["decision"]["chosen"] for d in told["decisions"]] == [["nl-1"]]
     assert told["decisions"][0]["outcome"][0]["units"] == [{"sku": "A", "qty": 3}]
+
+
+def test_a_reroute_names_the_depot_and_says_what_it_reaches(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders, "send", lambda *_: pytest.fail("written"))
+    said = json.loads(run("reroute", "#1001", "--reason", "flood", "--from", "nl-1", "--actor", "eve", "--json"))
+    command = said["command"]
+    assert (command["type"], command["depot"], command["anew"]) == ("RerouteRequested", "nl-1", False)
+    assert (command["reason"], command["actor"], command["source"]) == ("flood", "eve", "operator:eve")
+    assert [(t["sku"], t["units"], t["depot"]) for t in said["touches"]] == [("A", 3, "nl-1")]
+    with pytest.raises(UserError, match=r"--from x: shopify:acme:1001 has nothing there; it has nl-1"):
+        CliRunner().invoke(app, ["orders", "reroute", "1001", "--reason", "r", "--from", "x"], catch_exceptions=False)
+
+
+def test_units_may_be_named_by_sku_and_a_reason_is_needed(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders, "send", lambda *_: pytest.fail("written"))
+    said = json.loads(run("cancel", "1001", "--reason", "x", "--line", "A=1", "--json"))
+    assert said["command"]["lines"] == [{"line_id": "L1", "sku": "A", "qty": 1}]
+    with pytest.raises(UserError, match="--reason is empty"):
+        CliRunner().invoke(app, ["orders", "hold", "1001", "--reason", " "], catch_exceptions=False)

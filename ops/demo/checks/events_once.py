@@ -55,6 +55,7 @@ ORDER: Columns = METADATA | {
     "rule_version": "text",
     "decision": "text",
     "cost_currency": "text",
+    "name": "text",
 }
 POOL: Columns = METADATA | {
     "pool": "text",
