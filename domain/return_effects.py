@@ -56,7 +56,8 @@ class Credit(Record, frozen=True):
     ``amount`` = lines + ``shipping`` − fees, with tax, minor units of ``currency``; ``tax`` of it = the lines' + ``shipping_tax`` − the fees'.
     ``payments``: to which payments it goes, adding up to ``amount``; none: the channel holds the money (a marketplace). ``target``:
     the channel's account. ``return_id``, ``channel_rma``: the channel's own ids of the return, where it has one. ``results``: what the
-    inspection found of the credited units. The answer's ``reference`` is the refund's id at the channel: a RefundReported of that
+    inspection found of the credited units. ``credited_before``: units of the RMA that its earlier credits were for, so that a channel
+    without idempotency keys can see what is done already. The answer's ``reference`` is the refund's id at the channel: a RefundReported of that
     id is its echo.
     """
 
@@ -76,6 +77,7 @@ class Credit(Record, frozen=True):
     payments: list[PaymentPart]
     results: list[ReturnedLine]
     reason: str
+    credited_before: int = 0
 
 
 class ChannelReturn(Record, frozen=True):

@@ -16,6 +16,7 @@ MODULES = (
     "orders",
     "poll",
     "replay",
+    "returns",
     "rules",
     "scenario",
     "servers",

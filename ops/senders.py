@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from connectors.base import Poller, Sender
 from connectors.bol import poll as bol_poll
 from connectors.bol.client import BolClient
 from connectors.bol.send import BolSender
+from connectors.carriers.local import LocalCarrier
+from connectors.carriers.send import LabelSender
+from connectors.carriers.store import LabelStore
 from connectors.shopify import poll as shopify_poll
 from connectors.shopify.client import ShopifyClient
 from connectors.shopify.send import ShopifySender
 from connectors.threepl.client import ThreePlClient
-from connectors.threepl.poll import StatusPoller
+from connectors.threepl.poll import ReturnsPoller, StatusPoller
 from connectors.threepl.send import ThreePlSender
 
 from .errors import UserError
@@ -24,8 +28,10 @@ __all__ = ["build_pollers", "build_senders", "close_all", "connections", "open_s
 Close = Callable[[], Awaitable[None]]
 
 
-def build_senders(found: Connections) -> dict[str, Sender]:
-    """Senders by target: a 3PL's name, ``shopify:ACCOUNT``, ``bol:ACCOUNT``. A shop without ``api_url`` only receives webhooks."""
+def build_senders(found: Connections, labels: Path) -> dict[str, Sender]:
+    """Senders by target: a 3PL's name, ``shopify:ACCOUNT``, ``bol:ACCOUNT``, ``label:CARRIER``. A shop without ``api_url`` only receives
+    webhooks. ``labels``: the folder of return labels.
+    """
     senders: dict[str, Sender] = {}
     for name, threepl in found.threepl.items():
         senders[name] = ThreePlSender(name, ThreePlClient(threepl))
@@ -34,13 +40,16 @@ def build_senders(found: Connections) -> dict[str, Sender]:
             senders[f"shopify:{account}"] = ShopifySender(account, ShopifyClient(shop))
     for account, bol in found.channels.bol.items():
         senders[f"bol:{account}"] = BolSender(account, BolClient(bol))
+    store = LabelStore(labels)
+    for name, carrier in found.carriers.items():
+        senders[f"label:{name}"] = LabelSender(name, LocalCarrier(carrier, store), store, carrier.public_url)
     return senders
 
 
 @asynccontextmanager
 async def open_senders(settings: Settings) -> AsyncIterator[dict[str, Sender]]:
     """The senders of ``wharf.yaml``, closed at the end. Raises UserError naming the file and field."""
-    senders = build_senders(connections(settings))
+    senders = build_senders(connections(settings), settings.labels)
     try:
         yield senders
     finally:
@@ -62,7 +71,7 @@ def build_pollers(found: Connections) -> tuple[list[Poller], list[Close]]:
     for name, threepl in found.threepl.items():
         wms = ThreePlClient(threepl)
         closing.append(wms.close)
-        pollers.append(StatusPoller(name, wms, threepl.poll_seconds))
+        pollers += [StatusPoller(name, wms, threepl.poll_seconds), ReturnsPoller(name, wms, threepl.poll_seconds)]
     for account, shop in found.channels.shopify.items():
         if shop.api_url:
             shopify = ShopifyClient(shop)

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.bol.config import BolAccount
+from connectors.carriers.config import CarrierAccount
+from connectors.portal.config import PortalAccount
 from connectors.shopify.config import ShopifyAccount
 from connectors.threepl.config import ThreePl
 
@@ -39,19 +41,26 @@ class Settings(BaseSettings):
     clock: str = Field(default="", description="START@ORIGIN_MS*SPEED, for demonstrations only")
     log_level: str = "INFO"
 
+    @property
+    def labels(self) -> Path:
+        """Where return labels are kept."""
+        return self.home / "labels"
+
 
 class Channels(BaseModel):
     model_config = ConfigDict(extra="forbid")
     shopify: dict[str, ShopifyAccount] = {}
     bol: dict[str, BolAccount] = {}
+    portal: dict[str, PortalAccount] = {}
 
 
 class Connections(BaseModel):
-    """``wharf.yaml``: accounts by channel and name, 3PLs by name (the ``wms`` of a depot)."""
+    """``wharf.yaml``: accounts by channel and name, 3PLs by name (the ``wms`` of a depot), carriers of return labels by name."""
 
     model_config = ConfigDict(extra="forbid")
     channels: Channels = Channels()
     threepl: dict[str, ThreePl] = {}
+    carriers: dict[str, CarrierAccount] = {}
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}|\$\{file:([^}]+)\}")

@@ -1,4 +1,4 @@
-"""Effects for Bol: shipments, cancellations, re-fetches. Bol works asynchronously and knows no idempotency keys.
+"""Effects for Bol: shipments, cancellations, re-fetches, returns (``returns.py``). Bol works asynchronously and knows no idempotency keys.
 
 So nothing is posted before looking whether it was posted already: a shipment carries our own ``shipmentReference``, an item says
 how many of its units are cancelled, and a request still in Bol's queue shows as a PENDING process status. Only then a request
@@ -15,11 +15,13 @@ from typing import Any
 import httpx
 
 from connectors.base import TranslationError
-from domain.effects import ChannelCancel, ChannelRefetch, ChannelShipment, Effect, Sent
+from domain.effects import ChannelCancel, ChannelRefetch, ChannelReturn, ChannelShipment, Credit, Effect, Sent
 from domain.values import LineQty
 
 from . import payload
-from .client import BolClient, TooManyRequests, read_json
+from .client import BolClient, TooManyRequests
+from .process import SLOWEST_LOOK_SECONDS, Never, NotYet, Processes, checked, problem
+from .returns import ReturnHandling
 from .translate import shipment_reference, translate
 
 __all__ = ["BolSender", "reason_code", "transporter_code"]
@@ -58,8 +60,6 @@ _RESOURCES = {
     "shipment": ("shipments", "/retailer/shipments"),
     "process-status": ("process-status", "/shared/process-status"),
 }
-_FIRST_LOOK_SECONDS = 0.1
-_SLOWEST_LOOK_SECONDS = 5.0
 
 
 def transporter_code(carrier: str) -> str:
@@ -75,48 +75,21 @@ def reason_code(reason: str) -> str:
     return next((code for code, words in _REASONS if any(w in low for w in words)), "OTHER")
 
 
-class _NotYet(Exception):
-    """The attempt ends without a result: try again, not before ``retry_after`` seconds."""
-
-    def __init__(self, error: str, retry_after: float | None = None) -> None:
-        super().__init__(error)
-        self.retry_after = retry_after
-
-
-class _Never(Exception):
-    """No attempt can succeed."""
-
-
-def _problem(answer: httpx.Response) -> str:
-    try:
-        body = read_json(answer)
-        violations = "; ".join(f"{v.get('name')}: {v.get('reason')}" for v in body.get("violations") or [])
-        return f"{answer.status_code} {body.get('title', '')}: {violations or body.get('detail', '')}"
-    except (ValueError, AttributeError):
-        return f"{answer.status_code} {answer.reason_phrase}"
-
-
-def _checked(answer: httpx.Response) -> Any:
-    if answer.status_code in {200, 202}:
-        return read_json(answer)
-    if answer.status_code in {401, 403, 408, 409, 425} or answer.status_code >= 500:
-        raise _NotYet(_problem(answer))
-    raise _Never(_problem(answer))
-
-
 class BolSender:
     """The sender of one account (``bol:acme``). ``patience``: seconds that one attempt follows a process status."""
 
     def __init__(self, account: str, client: BolClient, patience: float = 20.0) -> None:
         self.account, self.client, self.patience = account, client, patience
+        self._processes = Processes(client, patience)
+        self._returns = ReturnHandling(client, self._processes)
 
     async def send(self, effect: Effect, now: int) -> Sent:
         """One attempt; a repeat after any outcome, a crash included, ships and cancels nothing twice."""
         try:
             return await self._attempt(effect, now)
-        except _Never as e:
+        except Never as e:
             return Sent(ok=False, error=str(e), permanent=True)
-        except (_NotYet, TooManyRequests) as e:
+        except (NotYet, TooManyRequests) as e:
             return Sent(ok=False, error=str(e), retry_after=e.retry_after)
         except httpx.HTTPError as e:
             return Sent(ok=False, error=f"{type(e).__name__}: {e}")
@@ -130,7 +103,11 @@ class BolSender:
             return await self._cancel(effect)
         if isinstance(effect, ChannelRefetch):
             return await self._refetch(effect, now)
-        raise _Never(f"{type(effect).__name__} is nothing that Bol could do")
+        if isinstance(effect, Credit):
+            return Sent(ok=True, reference=await self._returns.credit(effect))
+        if isinstance(effect, ChannelReturn):
+            return Sent(ok=True, reference=await self._returns.tell(effect))
+        raise Never(f"{type(effect).__name__} is nothing that Bol could do")
 
     async def close(self) -> None:
         """Close connections."""
@@ -139,7 +116,7 @@ class BolSender:
     async def _ship(self, effect: ChannelShipment) -> Sent:
         reference = shipment_reference(effect.allocation_id, effect.shipment_id, effect.event_id)
         items = {x.line_id for x in effect.lines}
-        await asyncio.gather(*(self._wait_for_pending(x, "CREATE_SHIPMENT") for x in sorted(items)))
+        await asyncio.gather(*(self._processes.wait_for_pending(x, "CREATE_SHIPMENT") for x in sorted(items)))
         known = await self._shipped_as(effect.channel_order_id, reference)
         if known:
             return Sent(ok=True, reference=known)
@@ -149,7 +126,7 @@ class BolSender:
             "transport": _transport(effect),
         }
         answer = await self.client.call("POST", "/retailer/shipments", "/retailer/shipments", body=body)
-        status = await self._follow(payload.parse(payload.ProcessStatus, _checked(answer)))
+        status = await self._processes.follow(payload.parse(payload.ProcessStatus, checked(answer)))
         if status.status == "FAILURE":
             await self._explain(effect.channel_order_id, effect.lines, status)
         return Sent(ok=True, reference=status.processStatusId)
@@ -157,7 +134,7 @@ class BolSender:
     async def _shipped_as(self, order_id: str, reference: str) -> str:
         """Bol's id of the shipment that already has our reference, or an empty text."""
         answer = await self.client.get("/retailer/shipments", "/retailer/shipments", {"order-id": order_id})
-        rows: list[Mapping[str, Any]] = _checked(answer).get("shipments", [])
+        rows: list[Mapping[str, Any]] = checked(answer).get("shipments", [])
         return next((str(r["shipmentId"]) for r in rows if r.get("shipmentReference") == reference), "")
 
     async def _cancel(self, effect: ChannelCancel) -> Sent:
@@ -166,13 +143,13 @@ class BolSender:
         return Sent(ok=True, reference=" ".join(x for x in references if x))
 
     async def _cancel_item(self, effect: ChannelCancel, line: LineQty) -> str:
-        await self._wait_for_pending(line.line_id, "CANCEL_ORDER")
+        await self._processes.wait_for_pending(line.line_id, "CANCEL_ORDER")
         item = await self._item(effect.channel_order_id, line.line_id)
         rest = item.quantity - item.quantityShipped - item.quantityCancelled
         if rest <= 0:
             return ""
         if rest > line.qty:
-            raise _NotYet(
+            raise NotYet(
                 f"item {line.line_id}: {rest} units are open at Bol and only {line.qty} are to be cancelled; "
                 f"Bol cancels all that is open, so the others must be shipped first"
             )
@@ -180,7 +157,7 @@ class BolSender:
         answer = await self.client.call(
             "PUT", "/retailer/orders/cancellation", "/retailer/orders/cancellation", body=body
         )
-        status = await self._follow(payload.parse(payload.ProcessStatus, _checked(answer)))
+        status = await self._processes.follow(payload.parse(payload.ProcessStatus, checked(answer)))
         if status.status == "FAILURE":
             await self._explain(effect.channel_order_id, [line], status)
         return status.processStatusId
@@ -189,12 +166,12 @@ class BolSender:
         order = await self._order(order_id)
         item = next((x for x in order.orderItems if x.orderItemId == item_id), None)
         if item is None:
-            raise _Never(f"order {order_id} has no item {item_id}")
+            raise Never(f"order {order_id} has no item {item_id}")
         return item
 
     async def _order(self, order_id: str) -> payload.Order:
         answer = await self.client.get("/retailer/orders/{id}", f"/retailer/orders/{order_id}")
-        return payload.parse(payload.Order, _checked(answer))
+        return payload.parse(payload.Order, checked(answer))
 
     async def _explain(self, order_id: str, lines: list[LineQty], status: payload.ProcessStatus) -> None:
         """A FAILURE did nothing. It is for ever where Bol has fewer open units than we speak of; else worth another try."""
@@ -203,53 +180,23 @@ class BolSender:
         why = f"process {status.processStatusId} FAILURE: {status.errorMessage}"
         for line in lines:
             if left.get(line.line_id, 0) < line.qty:
-                raise _Never(f"{why} (item {line.line_id}: {left.get(line.line_id, 0)} open, {line.qty} wanted)")
-        raise _NotYet(why)
-
-    async def _wait_for_pending(self, entity_id: str, event_type: str) -> None:
-        """A request for this item that an earlier attempt (or another shipment) has in Bol's queue must end first."""
-        answer = await self.client.get(
-            "/shared/process-status", "/shared/process-status", {"entity-id": entity_id, "event-type": event_type}
-        )
-        for row in _checked(answer).get("processStatuses", []):
-            status = payload.parse(payload.ProcessStatus, row)
-            if status.status == "PENDING":
-                await self._settled(status)
-
-    async def _settled(self, status: payload.ProcessStatus) -> payload.ProcessStatus:
-        """Follow a process status until it is no longer PENDING. Raises _NotYet when patience ends."""
-        wait, left = _FIRST_LOOK_SECONDS, self.patience
-        while status.status == "PENDING":
-            if left <= 0:
-                raise _NotYet(f"process {status.processStatusId} is still PENDING", _SLOWEST_LOOK_SECONDS)
-            await asyncio.sleep(wait)
-            left, wait = left - wait, min(wait * 1.6, _SLOWEST_LOOK_SECONDS)
-            path = f"/shared/process-status/{status.processStatusId}"
-            answer = await self.client.get("/shared/process-status/{id}", path)
-            status = payload.parse(payload.ProcessStatus, _checked(answer))
-        return status
-
-    async def _follow(self, status: payload.ProcessStatus) -> payload.ProcessStatus:
-        """The end of a request of ours: SUCCESS or FAILURE. Raises _NotYet for TIMEOUT: it may have been done."""
-        done = await self._settled(status)
-        if done.status == "TIMEOUT":
-            raise _NotYet(f"process {done.processStatusId} ended in TIMEOUT: {done.errorMessage}")
-        return done
+                raise Never(f"{why} (item {line.line_id}: {left.get(line.line_id, 0)} open, {line.qty} wanted)")
+        raise NotYet(why)
 
     async def _refetch(self, effect: ChannelRefetch, now: int) -> Sent:
         if effect.resource not in _RESOURCES:
-            raise _Never(f"resource: {effect.resource!r} is not one of {', '.join(_RESOURCES)}")
+            raise Never(f"resource: {effect.resource!r} is not one of {', '.join(_RESOURCES)}")
         topic, path = _RESOURCES[effect.resource]
         answer = await self.client.get(f"{path}/{{id}}", f"{path}/{effect.resource_id}")
         if answer.status_code == 404:
-            raise _Never(_problem(answer))
-        _checked(answer)
+            raise Never(problem(answer))
+        checked(answer)
         try:
             found = translate(topic, answer.content, self.account, now, effect.trace)
         except TranslationError as e:
-            raise _Never(f"{effect.resource} {effect.resource_id}: {e}") from e
+            raise Never(f"{effect.resource} {effect.resource_id}: {e}") from e
         if found.refetch:  # a process status that is still PENDING
-            raise _NotYet(f"{effect.resource} {effect.resource_id} is still PENDING", _SLOWEST_LOOK_SECONDS)
+            raise NotYet(f"{effect.resource} {effect.resource_id} is still PENDING", SLOWEST_LOOK_SECONDS)
         return Sent(ok=True, reference=effect.resource_id, orders=found.orders, pools=found.pools)
 
 

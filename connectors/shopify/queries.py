@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["FULFILLMENT_CREATE", "HOLD", "NODE", "ORDER", "ORDER_CANCEL", "RETURN"]
+__all__ = [
+    "CREDIT",
+    "FULFILLMENT_CREATE",
+    "HOLD",
+    "NODE",
+    "ORDER",
+    "ORDER_CANCEL",
+    "REFUND_CREATE",
+    "RETURN",
+    "RETURNABLE",
+    "RETURN_APPROVE",
+    "RETURN_CANCEL",
+    "RETURN_CLOSE",
+    "RETURN_CREATE",
+    "RETURN_DECLINE",
+    "RETURN_PROCESS",
+    "RETURN_UNITS",
+]
 
 ORDER = """
 query WharfOrder($id: ID!) {
@@ -93,5 +110,118 @@ query WharfReturn($id: ID!) {
       }
     }
   }
+}
+"""
+
+CREDIT = """
+query WharfCredit($id: ID!) {
+  order(id: $id) {
+    id
+    currencyCode
+    presentmentCurrencyCode
+    transactions(first: 250) {
+      id
+      kind
+      status
+      gateway
+      amountSet { presentmentMoney { amount currencyCode } }
+      parentTransaction { id }
+    }
+    refunds(first: 250) { id note }
+  }
+}
+"""
+
+REFUND_CREATE = """
+mutation WharfRefund($input: RefundInput!, $key: String!) {
+  refundCreate(input: $input) @idempotent(key: $key) {
+    refund { id }
+    userErrors { field message }
+  }
+}
+"""
+
+RETURN_UNITS = """
+query WharfReturnUnits($id: ID!) {
+  return(id: $id) {
+    id
+    status
+    order { id }
+    refunds(first: 250) { nodes { id note } }
+    returnLineItems(first: 250) {
+      nodes {
+        ... on ReturnLineItem {
+          id
+          quantity
+          processableQuantity
+          fulfillmentLineItem { lineItem { id } }
+        }
+      }
+    }
+  }
+}
+"""
+
+RETURN_PROCESS = """
+mutation WharfReturnProcess($input: ReturnProcessInput!) {
+  returnProcess(input: $input) {
+    return { id refunds(first: 250) { nodes { id note } } }
+    userErrors { field message code }
+  }
+}
+"""
+
+RETURNABLE = """
+query WharfReturnable($id: ID!) {
+  returnableFulfillments(orderId: $id, first: 100) {
+    nodes {
+      returnableFulfillmentLineItems(first: 250) {
+        nodes { quantity fulfillmentLineItem { id lineItem { id } } }
+      }
+    }
+  }
+  order(id: $id) {
+    id
+    returns(first: 100) {
+      nodes {
+        id
+        status
+        returnLineItems(first: 250) { nodes { ... on ReturnLineItem { returnReasonNote } } }
+      }
+    }
+  }
+}
+"""
+
+RETURN_CREATE = """
+mutation WharfReturnCreate($input: ReturnInput!) {
+  returnCreate(returnInput: $input) {
+    return { id }
+    userErrors { field message code }
+  }
+}
+"""
+
+RETURN_APPROVE = """
+mutation WharfReturnApprove($input: ReturnApproveRequestInput!) {
+  returnApproveRequest(input: $input) { return { id status } userErrors { field message code } }
+}
+"""
+
+RETURN_DECLINE = """
+mutation WharfReturnDecline($input: ReturnDeclineRequestInput!) {
+  returnDeclineRequest(input: $input) { return { id status } userErrors { field message code } }
+}
+"""
+
+RETURN_CANCEL = """
+mutation WharfReturnCancel($id: ID!) {
+  returnCancel(id: $id) { return { id status } userErrors { field message code } }
+}
+"""
+
+RETURN_CLOSE = """
+mutation WharfReturnClose($id: ID!) {
+  returnClose(id: $id) { return { id status } userErrors { field message code } }
 }
 """

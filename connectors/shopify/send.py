@@ -1,4 +1,4 @@
-"""Effects for Shopify: fulfilments, cancellations, re-fetches.
+"""Effects for Shopify: fulfilments, cancellations, re-fetches, returns and credits (``returns.py``, ``credit.py``).
 
 ``fulfillmentCreate`` knows no idempotency keys, so before anything is written we look whether it is there already: a fulfilment with our
 tracking number, a cancelled order, a hold with our handle. A repeat after any outcome writes nothing twice.
@@ -11,13 +11,16 @@ from typing import Any
 import httpx
 
 from connectors.base import TranslationError
-from domain.effects import ChannelCancel, ChannelRefetch, ChannelShipment, Effect, Sent
+from domain.effects import ChannelCancel, ChannelRefetch, ChannelReturn, ChannelShipment, Credit, Effect, Sent
 
 from . import queries
+from .answers import Never, NotYet, check
 from .client import GraphqlError, ShopifyClient, Throttled
+from .credit import Refunds
 from .fetch import Fetcher
 from .plan import CannotFulfil, FulfilmentPlan, plan, units
 from .read import gid
+from .returns import Returns
 
 __all__ = ["ShopifySender"]
 
@@ -29,15 +32,6 @@ _REASONS = (
 )
 _HANDLE_TAKEN = "DUPLICATE_FULFILLMENT_HOLD_HANDLE"
 _GONE = frozenset({400, 404, 406, 422})
-_TRANSIENT_CODES = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "ORDER_LOCKED"})
-
-
-class _Never(Exception):
-    """No attempt can succeed."""
-
-
-class _NotYet(Exception):
-    """Another attempt may."""
 
 
 def cancel_reason(reason: str) -> str:
@@ -52,6 +46,7 @@ class ShopifySender:
     def __init__(self, account: str, client: ShopifyClient) -> None:
         self.account, self.client = account, client
         self._fetcher = Fetcher(account, client)
+        self._refunds, self._returns = Refunds(client), Returns(client)
 
     async def send(self, effect: Effect, now: int) -> Sent:
         """One attempt. Never raises for what Shopify did."""
@@ -59,14 +54,14 @@ class ShopifySender:
             return await self._attempt(effect, now)
         except Throttled as e:
             return Sent(ok=False, error=str(e), retry_after=e.retry_after)
-        except (_Never, TranslationError) as e:
+        except (Never, TranslationError) as e:
             return Sent(ok=False, error=str(e), permanent=True)
         except (CannotFulfil, GraphqlError) as e:
             return Sent(ok=False, error=str(e), permanent=e.permanent)
         except httpx.HTTPStatusError as e:
             code = e.response.status_code
             return Sent(ok=False, error=f"Shopify answered {code}", permanent=code in _GONE)
-        except (httpx.HTTPError, _NotYet, ValueError, KeyError, TypeError, AttributeError) as e:
+        except (httpx.HTTPError, NotYet, ValueError, KeyError, TypeError, AttributeError) as e:
             return Sent(ok=False, error=f"{type(e).__name__}: {e}")
 
     async def close(self) -> None:
@@ -81,12 +76,16 @@ class ShopifySender:
         if isinstance(effect, ChannelRefetch):
             facts = await self._fetcher.fetch(effect, now)
             return Sent(ok=True, reference=effect.resource_id, orders=facts)
-        raise _Never(f"{type(effect).__name__} is nothing that Shopify could do")
+        if isinstance(effect, Credit):
+            return Sent(ok=True, reference=await self._refunds.credit(effect))
+        if isinstance(effect, ChannelReturn):
+            return Sent(ok=True, reference=await self._returns.tell(effect))
+        raise Never(f"{type(effect).__name__} is nothing that Shopify could do")
 
     async def _order(self, order_id: str) -> dict[str, Any]:
         data = await self.client.graphql(queries.ORDER, {"id": gid("Order", order_id)})
         if not data.get("order"):
-            raise _Never(f"Shopify knows no order {order_id}")
+            raise Never(f"Shopify knows no order {order_id}")
         order: dict[str, Any] = data["order"]
         return order
 
@@ -120,7 +119,7 @@ class ShopifySender:
         }
         data = await self.client.graphql(queries.FULFILLMENT_CREATE, {"fulfillment": fulfillment})
         result = data["fulfillmentCreate"]
-        _check(result["userErrors"])
+        check(result["userErrors"])
         return str(result["fulfillment"]["id"])
 
     async def _cancel(self, effect: ChannelCancel) -> Sent:
@@ -145,7 +144,7 @@ class ShopifySender:
             },
         )
         result = data["orderCancel"]
-        _check(result["orderCancelUserErrors"])
+        check(result["orderCancelUserErrors"])
         return Sent(ok=True, reference=str((result.get("job") or {}).get("id", "")))
 
     async def _hold(self, effect: ChannelCancel, order: dict[str, Any]) -> Sent:
@@ -171,16 +170,6 @@ class ShopifySender:
                 data = await self.client.graphql(queries.HOLD, {"id": fulfilment_order["id"], "hold": hold})
                 result = data["fulfillmentOrderHold"]
                 errors = [e for e in result["userErrors"] if e.get("code") != _HANDLE_TAKEN]
-                _check(errors)
+                check(errors)
                 references.append(str((result.get("fulfillmentHold") or {}).get("id", "")))
         return Sent(ok=True, reference=" ".join(r for r in references if r))
-
-
-def _check(errors: list[dict[str, Any]]) -> None:
-    """User errors are for ever, but for the few whose code says otherwise."""
-    if not errors:
-        return
-    text = "; ".join(f"{'.'.join(e.get('field') or [])}: {e.get('message')}".lstrip(": ") for e in errors)
-    if any(e.get("code") in _TRANSIENT_CODES for e in errors):
-        raise _NotYet(text)
-    raise _Never(text)

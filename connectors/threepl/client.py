@@ -42,6 +42,11 @@ class ThreePlClient:
         """The path of a pick order's cancellations; the reference holds ``/`` and ``:``."""
         return f"/pick-orders/{quote(reference, safe='')}/cancellations"
 
+    @staticmethod
+    def return_cancellations(rma: str) -> str:
+        """The path under which a notice of a return is withdrawn."""
+        return f"/returns/{quote(rma, safe='')}/cancellations"
+
     async def close(self) -> None:
         """Close connections."""
         await self._http.aclose()

@@ -8,13 +8,18 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from connectors.base import TranslationError
-from domain.effects import PickOrder, PickOrderCancel
+from domain.effects import PickOrder, PickOrderCancel, ReturnExpected
 
 __all__ = [
+    "InspectedUnits",
     "Line",
     "Page",
     "ParcelLine",
     "Report",
+    "ReturnPage",
+    "ReturnReport",
+    "ReturnRow",
+    "ReturnedUnits",
     "Row",
     "Scan",
     "Shipment",
@@ -22,6 +27,7 @@ __all__ = [
     "iso",
     "pick_order_body",
     "read",
+    "return_body",
 ]
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -98,6 +104,59 @@ class Row(msgspec.Struct, frozen=True):
     scans: list[Scan] = []
 
 
+class ReturnedUnits(msgspec.Struct, frozen=True):
+    """Units in a return parcel, cumulative within the receipt; ``line_id`` where the WMS knows it, ``""`` where it only sees the article."""
+
+    sku: Text
+    qty: Count
+    line_id: str = ""
+
+
+class InspectedUnits(msgspec.Struct, frozen=True):
+    """Units that were looked at, cumulative within the receipt; ``disposition`` as in ``domain.return_commands.DISPOSITIONS``."""
+
+    sku: Text
+    qty: Count
+    disposition: Text
+    line_id: str = ""
+    note: str = ""
+
+
+class ReturnReport(msgspec.Struct, frozen=True):
+    """``return.received`` and ``return.inspected``. ``rma``: what was read from the parcel, ours or the channel's, ``""`` for nothing.
+
+    ``reference``: of the pick order, where the 3PL knows the parcel as one that it sent itself. ``depot``: where it lies, ``""``: the
+    connection's own.
+    """
+
+    receipt_id: Text
+    occurred_at: datetime
+    rma: str = ""
+    reference: str = ""
+    tracking_number: str = ""
+    depot: str = ""
+    lines: list[ReturnedUnits] = []
+    inspected: list[InspectedUnits] = []
+    detail: str = ""
+    actor: str = ""
+
+
+class ReturnRow(msgspec.Struct, frozen=True):
+    """A row of return polling: one receipt with its reports so far, oldest first, append-only."""
+
+    receipt_id: Text
+    updated_at: datetime
+    received: list[ReturnReport] = []
+    inspections: list[ReturnReport] = []
+
+
+class ReturnPage(msgspec.Struct, frozen=True):
+    """An answer of return polling; rows in the order of ``updated_at``, each kept as its own bytes."""
+
+    returns: list[msgspec.Raw]
+    next_page: int | None = None
+
+
 class Page(msgspec.Struct, frozen=True):
     """An answer of status polling; rows in the order of ``updated_at``, each kept as its own bytes."""
 
@@ -147,4 +206,16 @@ def cancellation_body(effect: PickOrderCancel) -> dict[str, Any]:
     return {
         "lines": [{"line_id": x.line_id, "sku": x.sku, "qty": x.qty} for x in effect.lines],
         "reason": effect.reason,
+    }
+
+
+def return_body(effect: ReturnExpected) -> dict[str, Any]:
+    """The body of ``POST /returns``: an advance notice, the same on every attempt."""
+    return {
+        "rma": effect.rma_id,
+        "channel_rma": effect.channel_rma,
+        "order_name": effect.order_name,
+        "carrier": effect.carrier,
+        "tracking_number": effect.tracking_number,
+        "lines": [{"line_id": x.line_id, "sku": x.sku, "qty": x.qty, "reason": x.reason} for x in effect.lines],
     }

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
+
+import httpx
+import msgspec
 
 from connectors.base import Polled, Translation, TranslationError
 from connectors.checks.customer import content_hash
@@ -12,10 +16,11 @@ from domain.raw import RawDelivery
 from domain.record import uuid5
 
 from .client import ThreePlClient
-from .payload import Page, Row, iso, read
+from .payload import Page, ReturnPage, ReturnRow, Row, iso, read
+from .returns import translate_return_row
 from .translate import row_facts, translate_row
 
-__all__ = ["OVERLAP_MS", "StatusPoller"]
+__all__ = ["OVERLAP_MS", "ReturnsPoller", "StatusPoller"]
 
 OVERLAP_MS = 600_000
 """Each round looks ten minutes behind the last row seen: a 3PL may show an update later than its time says."""
@@ -25,16 +30,23 @@ KEPT_ROWS = 2_000
 Seen = dict[str, tuple[int, int, int]]
 """Reference → when its row last changed, its reports and scans then."""
 
+Read = Row | ReturnRow
 
-class StatusPoller:
-    """The pick orders that changed. The cursor is the 3PL's own time of the last row seen, with the rows of the overlap.
 
-    Pages are walked by time, not by number: rows move to the end while they change, and a numbered page would skip some.
+class _Feed:
+    """A list of rows in the order of their last change.
+
+    The cursor is the 3PL's own time of the last row seen, with the rows of the overlap. Pages are walked by time, not by number: rows
+    move to the end while they change, and a numbered page would skip some.
     """
+
+    feed: str
+    path: str
+    topic: str
 
     def __init__(self, name: str, client: ThreePlClient, every_seconds: float) -> None:
         self.account, self.client, self.every_seconds = name, client, every_seconds
-        self.name = f"threepl:{name}:statuses"
+        self.name = f"threepl:{name}:{self.feed}"
 
     async def poll(self, cursor: bytes | None, now: int) -> AsyncIterator[Polled]:
         """One round. Raises httpx errors, and TranslationError where an answer is no page at all."""
@@ -43,30 +55,45 @@ class StatusPoller:
         since, number, more = newest - OVERLAP_MS, 1, True
         while more:
             rows, more = await self._page(since, number)
-            news = [(body, row) for body, row in rows if isinstance(row, TranslationError) or _changed(row, seen)]
+            news = [(body, row) for body, row in rows if isinstance(row, TranslationError) or self._changed(row, seen)]
             if news:
                 yield self._polled(news, seen, now)
-            good = [row for _, row in rows if isinstance(row, Row)]
-            seen.update({r.reference: _mark(r) for r in good})
-            last = max((_mark(r)[0] for r in good), default=since)
+            good = [row for _, row in rows if not isinstance(row, TranslationError)]
+            seen.update({self._id(r): self._mark(r) for r in good})
+            last = max((self._mark(r)[0] for r in good), default=since)
             since, number = (last, 1) if last > since else (since, number + 1)
             newest = max(newest, last)
         state = {"last": newest, "seen": _kept(seen, newest - OVERLAP_MS)}
         yield Polled(raw=[], translations=[], cursor=json.dumps(state, separators=(",", ":")).encode())
 
-    async def _page(self, since: int, number: int) -> tuple[list[tuple[bytes, Row | TranslationError]], bool]:
-        answer = await self.client.get("/pick-orders", {"updated_since": iso(since), "page": number})
-        page = read(Page, answer.content)
-        rows: list[tuple[bytes, Row | TranslationError]] = []
-        for raw in page.pick_orders:
+    async def _page(self, since: int, number: int) -> tuple[list[tuple[bytes, Read | TranslationError]], bool]:
+        answer = await self.client.get(self.path, {"updated_since": iso(since), "page": number})
+        raws, more = self._raws(answer.content)
+        rows: list[tuple[bytes, Read | TranslationError]] = []
+        for raw in raws:
             body = bytes(raw)
             try:
-                rows.append((body, read(Row, body)))
+                rows.append((body, self._read(body)))
             except TranslationError as e:
                 rows.append((body, e))
-        return rows, page.next_page is not None
+        return rows, more
 
-    def _polled(self, news: list[tuple[bytes, Row | TranslationError]], seen: Seen, now: int) -> Polled:
+    def _raws(self, body: bytes) -> tuple[list[msgspec.Raw], bool]:
+        raise NotImplementedError
+
+    def _read(self, body: bytes) -> Read:
+        raise NotImplementedError
+
+    def _id(self, row: Any) -> str:
+        raise NotImplementedError
+
+    def _mark(self, row: Any) -> tuple[int, int, int]:
+        raise NotImplementedError
+
+    def _translate(self, row: Any, known: tuple[int, int], now: int, trace: str) -> Translation:
+        raise NotImplementedError
+
+    def _polled(self, news: list[tuple[bytes, Read | TranslationError]], seen: Seen, now: int) -> Polled:
         raws = [self._raw(body, now) for body, _ in news]
         return Polled(
             raw=raws,
@@ -76,13 +103,13 @@ class StatusPoller:
         )
 
     def _translated(
-        self, row: Row | TranslationError, seen: Seen, now: int, trace: str
+        self, row: Read | TranslationError, seen: Seen, now: int, trace: str
     ) -> Translation | TranslationError:
         if isinstance(row, TranslationError):
             return row
-        _, reports, scans = seen.get(row.reference, (0, 0, 0))
+        _, reports, scans = seen.get(self._id(row), (0, 0, 0))
         try:
-            return translate_row(row, self.account, now, trace, known=(reports, scans))
+            return self._translate(row, (reports, scans), now, trace)
         except TranslationError as e:
             return e
 
@@ -97,24 +124,76 @@ class StatusPoller:
             trace=event_id.replace("-", ""),
             channel="threepl",
             account=self.account,
-            topic="pick_order.polled",
+            topic=self.topic,
             delivery_id=digest,
             transport="poll",
             headers={},
             body=body,
         )
 
+    def _changed(self, row: Any, seen: Seen) -> bool:
+        return tuple(seen.get(self._id(row), ())) != self._mark(row)
 
-def _mark(row: Row) -> tuple[int, int, int]:
-    reports, scans = row_facts(row)
-    return round(row.updated_at.timestamp() * 1000), len(reports), len(scans)
+
+class StatusPoller(_Feed):
+    """The pick orders that changed."""
+
+    feed, path, topic = "statuses", "/pick-orders", "pick_order.polled"
+
+    def _raws(self, body: bytes) -> tuple[list[msgspec.Raw], bool]:
+        page = read(Page, body)
+        return page.pick_orders, page.next_page is not None
+
+    def _read(self, body: bytes) -> Row:
+        return read(Row, body)
+
+    def _id(self, row: Row) -> str:
+        return row.reference
+
+    def _mark(self, row: Row) -> tuple[int, int, int]:
+        reports, scans = row_facts(row)
+        return _ms(row.updated_at), len(reports), len(scans)
+
+    def _translate(self, row: Row, known: tuple[int, int], now: int, trace: str) -> Translation:
+        return translate_row(row, self.account, now, trace, known=known)
+
+
+class ReturnsPoller(_Feed):
+    """The return receipts that changed. A 3PL that has no such list (404, 405, 501) is taken to have no returns."""
+
+    feed, path, topic = "returns", "/returns", "return.polled"
+
+    async def _page(self, since: int, number: int) -> tuple[list[tuple[bytes, Read | TranslationError]], bool]:
+        try:
+            return await super()._page(since, number)
+        except httpx.HTTPStatusError as e:
+            if e.response.status_code in {404, 405, 501}:
+                return [], False
+            raise
+
+    def _raws(self, body: bytes) -> tuple[list[msgspec.Raw], bool]:
+        page = read(ReturnPage, body)
+        return page.returns, page.next_page is not None
+
+    def _read(self, body: bytes) -> ReturnRow:
+        return read(ReturnRow, body)
+
+    def _id(self, row: ReturnRow) -> str:
+        return row.receipt_id
+
+    def _mark(self, row: ReturnRow) -> tuple[int, int, int]:
+        return _ms(row.updated_at), len(row.received), len(row.inspections)
+
+    def _translate(self, row: ReturnRow, known: tuple[int, int], now: int, trace: str) -> Translation:
+        fresh = msgspec.structs.replace(row, received=row.received[known[0] :], inspections=row.inspections[known[1] :])
+        return translate_return_row(fresh, self.account, now, trace)
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 def _kept(seen: Seen, since: int) -> Seen:
     """The rows of the overlap, and some more: a row that changes after it was forgotten tells its whole history again."""
     latest = sorted(seen.items(), key=lambda x: x[1][0], reverse=True)
     return {k: v for i, (k, v) in enumerate(latest) if i < KEPT_ROWS or v[0] >= since}
-
-
-def _changed(row: Row, seen: Seen) -> bool:
-    return tuple(seen.get(row.reference, ())) != _mark(row)

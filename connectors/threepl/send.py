@@ -1,20 +1,21 @@
-"""Effects for a 3PL: pick orders and their cancellations. The effect's id is the idempotency key, so a repeat is harmless."""
+"""Effects for a 3PL: pick orders, their cancellations, notices of returns. The effect's id is the idempotency key, so a repeat is harmless."""
 
 from __future__ import annotations
 
 import httpx
 import msgspec
 
-from domain.effects import Effect, PickOrder, PickOrderCancel, Sent
+from domain.effects import Effect, PickOrder, PickOrderCancel, ReturnExpected, Sent
 
 from .client import ThreePlClient
-from .payload import cancellation_body, pick_order_body
+from .payload import cancellation_body, pick_order_body, return_body
 from .translate import refused
 
 __all__ = ["ThreePlSender"]
 
 _REFUSALS = frozenset({"rejected", "unknown_sku"})
 """Codes of a 422 that say no to the pick order itself: nothing was taken in, another depot may ship it."""
+_NO_NOTICES = frozenset({404, 405, 501})
 _AGAIN = frozenset({401, 403, 408, 423, 425, 429})
 """Worth another try: someone may mend the token; the 3PL is busy."""
 
@@ -36,6 +37,8 @@ class ThreePlSender:
                 return _sent(
                     await self.client.post(path, cancellation_body(effect), effect.event_id), not_found_is_early=True
                 )
+            if isinstance(effect, ReturnExpected):
+                return await self._expect(effect)
         except httpx.HTTPError as e:
             return Sent(ok=False, error=f"{type(e).__name__}: {e}")
         return Sent(ok=False, error=f"{type(effect).__name__} is nothing that a 3PL could do", permanent=True)
@@ -47,6 +50,15 @@ class ThreePlSender:
             report = refused(effect.allocation_id, reason, f"threepl:{self.name}/api", now, effect.trace)
             return Sent(ok=True, pools=[report])
         return _sent(answer)
+
+    async def _expect(self, effect: ReturnExpected) -> Sent:
+        """A notice, or with no lines its withdrawal. A 3PL that takes no notices (it has no such path) is told nothing."""
+        if effect.lines:
+            answer = await self.client.post("/returns", return_body(effect), effect.event_id)
+        else:
+            path = self.client.return_cancellations(effect.rma_id)
+            answer = await self.client.post(path, {}, effect.event_id)
+        return Sent(ok=True) if answer.status_code in _NO_NOTICES else _sent(answer)
 
     async def close(self) -> None:
         """Close connections."""

@@ -12,6 +12,7 @@ from domain.keys import split_allocation_id
 from domain.record import uuid5
 from domain.values import ParcelPart, WmsLine
 
+from . import returns
 from .payload import Line, Report, Row, Scan, Shipment, read
 
 __all__ = ["REPORTS", "SCANS", "TOPICS", "refused", "row_facts", "translate", "translate_row"]
@@ -20,7 +21,7 @@ REPORTS = frozenset(
     {"ACCEPTED", "PICKING", "PICKED", "PACKED", "SHIPPED", "SHORT_PICKED", "REJECTED", "CANCELLED", "CANCEL_REJECTED"}
 )
 SCANS = frozenset({"IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED", "EXCEPTION", "LOST", "RETURN_TO_SENDER"})
-TOPICS = ("pick_order.updated", "shipment.tracked")
+TOPICS = ("pick_order.updated", "shipment.tracked", *returns.TOPICS)
 
 
 def translate(topic: str, body: bytes, name: str, now: int, trace: str) -> Translation:
@@ -34,6 +35,8 @@ def translate(topic: str, body: bytes, name: str, now: int, trace: str) -> Trans
         return Translation(orders=[_tracked(read(Scan, body), f"threepl:{name}/webhook", now, trace)])
     if topic == "pick_order.polled":
         return translate_row(read(Row, body), name, now, trace)
+    if topic in returns.TOPICS or topic == "return.polled":
+        return returns.translate_return(topic, body, name, now, trace)
     raise TranslationError("topic", f"{topic!r} is not one of {', '.join(TOPICS)}")
 
 

@@ -1,4 +1,4 @@
-"""The webhook server: ``POST /webhooks/{channel}/{account}``, ``GET /healthz``, ``GET /metrics``.
+"""The webhook server: ``POST /webhooks/{channel}/{account}``, ``GET /healthz``, ``GET /metrics``, ``GET /labels/{name}``.
 
 Deliveries are taken on the bare ASGI interface: a framework's way from the request to a handler took a tenth of the server's time.
 All else is Litestar's.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,6 +24,9 @@ __all__ = ["WebhookApp", "create_app"]
 
 _JSON = (b"content-type", b"application/json")
 _BAD_METHOD = Answer(405, "method", "deliveries are sent by POST", {"allow": "POST"})
+
+Labels = Callable[[str], tuple[bytes, str] | None]
+"""The last part of a label's link to the file and its media type."""
 
 
 async def _chunks(receive: Any) -> AsyncIterator[bytes]:
@@ -78,8 +82,12 @@ def create_app(
     *,
     limits: Limits = DEFAULT,
     metrics: Metrics | None = None,
+    labels: Labels | None = None,
 ) -> WebhookApp:
-    """The ASGI app. ``receivers`` by channel and account; ``now``: UTC ms. A ``KafkaPublisher`` is started and stopped with it."""
+    """The ASGI app. ``receivers`` by channel and account; ``now``: UTC ms. A ``KafkaPublisher`` is started and stopped with it.
+
+    ``labels`` opens the file of a label's link, or gives None: then there is a 404, whatever was wrong with the link.
+    """
     intake = Intake(receivers, publisher, now, limits=limits, metrics=metrics)
 
     @get("/healthz", sync_to_thread=False)
@@ -90,6 +98,20 @@ def create_app(
     def show_metrics() -> Response[bytes]:
         return Response(intake.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    @get("/labels/{name:str}", sync_to_thread=True)
+    def label(name: str) -> Response[bytes]:
+        found = labels(name) if labels else None
+        if found is None:
+            return Response(b"", status_code=404, media_type="text/plain")
+        # Whoever has the link may print; nobody else is to see it: no caches, no referrers, no guessing of types.
+        headers = {
+            "Cache-Control": "private, no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Disposition": f"inline; filename=return-label{Path(name).suffix}",
+        }
+        return Response(found[0], media_type=found[1], headers=headers)
+
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         if isinstance(publisher, KafkaPublisher):
@@ -99,6 +121,6 @@ def create_app(
             await publisher.stop()
 
     others = Litestar(
-        [healthz, show_metrics], lifespan=[lifespan], openapi_config=None, logging_config=None, debug=False
+        [healthz, show_metrics, label], lifespan=[lifespan], openapi_config=None, logging_config=None, debug=False
     )
     return WebhookApp(intake, others)

@@ -62,6 +62,10 @@ def _bol(
     port: Port = 0,
     seed: Seed = 1,
     products: Annotated[int, typer.Option(min=3, help="How many products are sold")] = 60,
+    returns: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="Share of items sent back, and from how many to how many hours after shipping"),
+    ] = None,
     client_id: Annotated[str, typer.Option(envvar="WHARF_SIMULATE_BOL_ID")] = _DEMO,
     client_secret: Annotated[str, typer.Option(envvar="WHARF_SIMULATE_BOL_SECRET")] = _DEMO,
     ledger: LedgerFile = None,
@@ -69,9 +73,15 @@ def _bol(
 ) -> None:
     """A Bol Retailer account: its API v10 with a token endpoint, rate limits, orders that come in, returns."""
     from ops.simulators import bol
+    from ops.simulators.bol_market import Fates
     from ops.simulators.catalogue import catalogue
 
+    fates = Fates()
+    if returns is not None:
+        share, least, most = returns
+        fates = Fates(returned=share, return_hours=(least, most), returns_from=0.6)
     config = bol.BolConfig(
+        fates=fates,
         orders=orders,
         over_minutes=over,
         seed=seed,
@@ -92,11 +102,15 @@ def _threepl(
     token: Annotated[str, typer.Option(envvar="WHARF_SIMULATE_WMS_TOKEN")] = _DEMO,
     secret: Annotated[str, typer.Option(envvar="WHARF_SIMULATE_WMS_SECRET")] = _DEMO,
     pace: Annotated[float, typer.Option(min=0.001, help="How slow the work is: 2 takes twice as long")] = 1.0,
+    unknown: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of parcels of which an article comes back and nobody knows whose")
+    ] = 0.0,
     ledger: LedgerFile = None,
     as_json: Json = False,
 ) -> None:
     """The WMS of each depot of the stock file: accepts, picks, sometimes short-picks or rejects, ships, delivers."""
     from ops.simulators import threepl
+    from ops.simulators.dock import DockPace, DockRates
     from ops.simulators.pick_order import Pace
 
     if not stock.is_file():
@@ -113,5 +127,7 @@ def _threepl(
         seed=seed,
         ledger=ledger,
         pace=Pace().times(pace),
+        dock=DockRates(unknown=unknown),
+        dock_pace=DockPace().times(pace),
     )
     threepl.run(config, port, _clock(), lambda url: _ready("threepl", as_json, url))

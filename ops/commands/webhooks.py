@@ -21,6 +21,7 @@ __all__ = ["receivers", "register", "serve"]
 
 def receivers(connections: Connections) -> dict[tuple[str, str], Receiver]:
     """The accounts that can be pushed to, by channel and name. One without a secret can't: anybody could sign for it."""
+    from connectors.portal.receiver import PortalReceiver
     from connectors.shopify.receiver import ShopifyReceiver
     from connectors.threepl.receiver import ThreePlReceiver
 
@@ -28,6 +29,9 @@ def receivers(connections: Connections) -> dict[tuple[str, str], Receiver]:
     for name, shop in connections.channels.shopify.items():
         if any(shop.secrets):
             found["shopify", name] = ShopifyReceiver(name, shop.secrets, shop.services)
+    for name, portal in connections.channels.portal.items():
+        if any(portal.secrets):
+            found["portal", name] = PortalReceiver(name, portal)
     for name, wms in connections.threepl.items():
         if any(wms.secrets):
             found["threepl", name] = ThreePlReceiver(name, wms)
@@ -40,6 +44,7 @@ async def serve(
     """Serve until SIGTERM or SIGINT; what is under way is answered first. Raises UserError where it can't go on."""
     import structlog
 
+    from connectors.carriers.store import LabelStore
     from connectors.webhooks.app import create_app
     from connectors.webhooks.publisher import KafkaPublisher
     from connectors.webhooks.server import AppServer
@@ -48,7 +53,7 @@ async def serve(
     from ops.metrics import PREFIX
 
     publisher = KafkaPublisher(kafka_config(settings))
-    app = create_app(found, publisher, clock.from_setting(settings.clock))
+    app = create_app(found, publisher, clock.from_setting(settings.clock), labels=LabelStore(settings.labels).open)
     server = AppServer(app, host, port)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,7 +87,8 @@ def webhooks(
 ) -> None:
     """Take the webhooks of every account in wharf.yaml that has a secret, and store them in Kafka.
 
-    A delivery is confirmed once Kafka has acknowledged it; `/healthz` and `/metrics` are served beside.
+    A delivery is confirmed once Kafka has acknowledged it; `/healthz`, `/metrics` and return labels (`/labels/…`, by their secret links)
+    are served beside.
     """
     from ops.process import json_logs
     from ops.settings import ConfigError, Settings, load_connections

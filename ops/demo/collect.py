@@ -7,7 +7,7 @@ import time
 from .checks.clickhouse import ClickHouse
 from .checks.evidence import Channel, Evidence, Poison
 from .checks.log import read_topic
-from .ledgers import fetch, from_bol, from_shopify, from_threepl
+from .ledgers import fetch, from_bol, from_shopify, from_threepl, money, payments
 from .site import ACCOUNT, Site
 
 __all__ = ["collect"]
@@ -22,9 +22,13 @@ def collect(site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poi
     _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)})
     channels: list[Channel] = []
     if site.plan.shopify_orders:
-        channels.append(from_shopify(fetch(site.shopify), ACCOUNT))
+        shop = from_shopify(fetch(site.shopify), ACCOUNT)
+        shop.money.extend(money(payments(site.shopify), f"shopify:{ACCOUNT}"))
+        channels.append(shop)
     if site.plan.bol_orders:
-        channels.append(from_bol(fetch(site.bol), ACCOUNT))
+        bol = from_bol(fetch(site.bol), ACCOUNT)
+        bol.money.extend(money(payments(site.bol), f"bol:{ACCOUNT}"))
+        channels.append(bol)
     channels.append(Channel(f"shopify:{ACCOUNT}", poison=broken))
     return Evidence(
         order_events=order_events,

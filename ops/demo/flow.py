@@ -12,6 +12,7 @@ from ops.supervisor import Supervisor
 from .display import Display
 from .lag import Lag
 from .ledgers import progress
+from .operator import Operator
 from .site import Site
 from .watch import Watch
 
@@ -46,6 +47,7 @@ class Flow:
         self._idle_since = time.monotonic()
         self._moves = -1
         self._lag = Lag(bootstrap)
+        self._operator = Operator(self._watch, {"bootstrap.servers": bootstrap}, self._now, self._start)
 
     def close(self) -> None:
         """Stop watching."""
@@ -58,6 +60,7 @@ class Flow:
         while waiting := self._waits_for():
             self.supervisor.check()
             self._book_receipts()
+            self._operator.work()
             self.display.orders(self._watch.progress(), f"{self._local_time()}, waiting for {waiting}")
             if time.monotonic() > end:
                 raise Stuck(self._what_is_open())

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.request import urlopen
 
-from .checks.evidence import Bundle, Channel, SentOrder, ShippedLine, Told, Warehouse
+from .checks.evidence import Bundle, Channel, Inspected, Money, Price, SentOrder, ShippedLine, Told, Warehouse
 
-__all__ = ["fetch", "from_bol", "from_shopify", "from_threepl", "progress"]
+__all__ = ["fetch", "from_bol", "from_shopify", "from_threepl", "money", "payments", "progress"]
 
 Json = dict[str, Any]
 
@@ -18,6 +18,20 @@ Json = dict[str, Any]
 def fetch(url: str) -> Json:
     """``GET /_ledger`` of a simulator."""
     return _get(f"{url}/_ledger")
+
+
+def payments(url: str) -> Json:
+    """``GET /_payments`` of a simulator: its payment provider's own ledger."""
+    return _get(f"{url}/_payments")
+
+
+def money(ledger: Json, channel: str) -> list[Money]:
+    """A payment provider's ledger; ``channel``: ``shopify:acme``."""
+    return [
+        Money(f"{channel}:{e['order']}", e["payment"], e["kind"], e["amount"], e.get("by", ""), e.get("key", ""))
+        for e in ledger["entries"]
+        if e["kind"] in {"captured", "refunded"}
+    ]
 
 
 def progress(url: str) -> Json:
@@ -53,8 +67,18 @@ def from_threepl(ledger: Json) -> Warehouse:
             names = ("depot", "reference", "line_id", "sku", "qty", "shipment_id", "tracking_number")
             shipped.append(ShippedLine(*(e[name] for name in names)))
     violations += [f"{' '.join(pick)} taken in {n} times" for pick, n in taken.items() if n > 1]
-    shelf = {(depot, sku): qty for depot, stock in ledger["stock"].items() for sku, qty in stock.items()}
-    return Warehouse(asked, shipped, written_off, shelf, violations, _bundles(ledger))
+    inspected = [
+        Inspected(*(e[name] for name in ("depot", "receipt", "rma", "line_id", "sku", "qty", "disposition")))
+        for e in ledger["entries"]
+        if e["kind"] == "inspected"
+    ]
+    shelf, b_grade, binned = (_places(ledger[name]) for name in ("stock", "b_grade", "binned"))
+    bundles = _bundles(ledger)
+    return Warehouse(asked, shipped, written_off, shelf, b_grade, binned, inspected, violations, bundles)
+
+
+def _places(stock: dict[str, dict[str, int]]) -> dict[tuple[str, str], int]:
+    return {(depot, sku): qty for depot, skus in stock.items() for sku, qty in skus.items()}
 
 
 def _bundles(ledger: Json) -> list[Bundle]:
@@ -74,6 +98,9 @@ def from_bol(ledger: Json, account: str) -> Channel:
     for e in ledger["entries"]:
         if e["kind"] == "order":
             channel.orders.append(_bol_order(e, account))
+            key = f"bol:{account}:{e['order']}"
+            for x in e["lines"]:
+                channel.prices[(key, x["item"])] = Price(x["qty"], x["qty"] * x["price"] - x["discount"])
         elif e["kind"] == "cancelled":
             channel.cancelled[(f"bol:{account}:{e['order']}", e["item"])] += e["qty"]
         elif e["kind"] == "shipped":
@@ -103,6 +130,8 @@ def from_shopify(ledger: Json, account: str) -> Channel:
         if e["kind"] == "order":
             ordered[key] = {x["line_id"]: x["qty"] for x in e["lines"]}
             channel.orders.append(SentOrder(key, ordered[key], seen=True, test=e["test"]))
+            for x in e["lines"]:
+                channel.prices[(key, x["line_id"])] = Price(x["qty"], x["gross"])
         elif e["kind"] == "fulfilled":
             channel.told.extend(Told(key, x["line_id"], x["qty"], e["number"]) for x in e["lines"])
         elif e["kind"] == "part_cancelled":

@@ -10,13 +10,23 @@ from .checks.clickhouse import ClickHouse
 from .checks.dead_letters import cause
 from .checks.evidence import Evidence
 from .checks.finding import Finding
-from .checks.order_books import books
+from .checks.order_books import PARCEL, books
 
 __all__ = ["KPI_VIEWS", "QUERIES", "Report", "summarize"]
 
-KPI_VIEWS = ("kpi_turnaround", "kpi_on_time", "kpi_accuracy", "kpi_return_rate", "kpi_cost_per_shipment")
+KPI_VIEWS = (
+    "kpi_turnaround",
+    "kpi_on_time",
+    "kpi_accuracy",
+    "kpi_return_rate",
+    "kpi_cost_per_shipment",
+    "kpi_dispositions",
+    "kpi_time_to_credit",
+    "kpi_recovered_value",
+)
 
 QUERIES = {
+    "What came back, and what it was worth": "SELECT * FROM kpi_recovered_value WHERE dimension = 'channel'",
     "Where the orders stand": "SELECT status, count() AS orders FROM orders GROUP BY status ORDER BY orders DESC",
     "The slowest orders, and where they came from": (
         "SELECT order_key, channel, depot, dateDiff('minute', placed_at, shipped_at) AS minutes "
@@ -44,6 +54,7 @@ class Report:
     orders_by_channel: dict[str, dict[str, int]]
     duplicates: dict[str, int]
     holds: dict[str, int]
+    returns: dict[str, int]
     dead_letters: dict[str, int]
     events: dict[str, int]
     kpis: dict[str, list[dict[str, Any]]]
@@ -67,6 +78,7 @@ class Report:
             "orders_by_channel": self.orders_by_channel,
             "duplicates_neutralised": self.duplicates,
             "holds": self.holds,
+            "returns": self.returns,
             "dead_letters": self.dead_letters,
             "events": self.events,
             "kpis": self.kpis,
@@ -96,6 +108,7 @@ def summarize(evidence: Evidence, clickhouse: ClickHouse) -> dict[str, Any]:
         "orders_by_channel": {name: dict(c.most_common()) for name, c in sorted(by_channel.items())},
         "duplicates": _duplicates(evidence),
         "holds": dict(_holds(evidence).most_common()),
+        "returns": _returns(evidence),
         "dead_letters": dict(Counter(cause(e).partition(": ")[0] for e in evidence.dlq).most_common()),
         "events": {"order_events": len(evidence.order_events), "pool_events": len(evidence.pool_events)},
         "kpis": {view: clickhouse.rows(f"SELECT * FROM {view}") for view in KPI_VIEWS},  # noqa: S608
@@ -112,6 +125,21 @@ def _duplicates(evidence: Evidence) -> dict[str, int]:
     for entry in evidence.pool_events:
         if entry.data["type"] == "DUPLICATE":
             found["warehouses: repeated"] += 1
+    return dict(sorted(found.items()))
+
+
+def _returns(evidence: Evidence) -> dict[str, int]:
+    """Returns by kind and where they ended, parcels that nobody knew, and what waits for a person."""
+    last = {e.data["rma_id"]: e.data for e in evidence.order_events if e.data["rma_id"]}
+    found: Counter[str] = Counter()
+    for event in last.values():
+        found[f"{event['rma_kind']}: {event['rma_status'].lower().replace('_', ' ')}"] += 1
+    parcels = {e.data["order_key"] for e in evidence.order_events if e.data["order_key"].startswith(PARCEL)}
+    if parcels:
+        found["parcels nobody knew"] = len(parcels)
+    by_hand = sum(e.data["type"] == "MANUAL_REFUND" for e in evidence.order_events)
+    if by_hand:
+        found["to be paid by hand"] = by_hand
     return dict(sorted(found.items()))
 
 

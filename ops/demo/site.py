@@ -25,6 +25,13 @@ __all__ = ["ACCOUNT", "Site"]
 WHARF = (sys.executable, "-c", "from ops.cli import main; main()")
 ACCOUNT = "acme"
 POOL = "main"
+CARRIER = "post"
+"""The carrier of return labels that the demo's rules name."""
+SHOP_RETURNS, BOL_RETURNS, UNKNOWN_PARCELS = 0.0, 0.0, 0.0
+"""The share of the first orders (60 %) of which something is sent back, of their items at Bol, and of parcels of which an article comes
+back and nobody knows whose it is."""
+BOL_RETURN_HOURS = (9.5, 13.0)
+"""After shipping: what left has been delivered by then."""
 SECRETS = {"WMS": "demo-wms-secret", "SHOPIFY": "demo-shopify-secret", "TOKEN": "demo-token", "BOL": "demo-bol"}
 """They guard simulators on localhost for a few minutes; that they are written here is no harm."""
 
@@ -114,7 +121,15 @@ class Site:
             for wms in self.depots.values()
         }
         channels = {"shopify": {ACCOUNT: shop}, "bol": {ACCOUNT: bol}}
-        text = json.dumps({"channels": channels, "threepl": threepl}, indent=2)
+        carriers = {
+            CARRIER: {
+                "name": "Wharf Post",
+                "costs": {"NL": 495, "BE": 795, "*": 1250},
+                "tracking_url": "https://tracking.example/{number}",
+                "public_url": self.webhooks,
+            }
+        }
+        text = json.dumps({"channels": channels, "threepl": threepl, "carriers": carriers}, indent=2)
         self.home.config.write_text(text + "\n")
 
     def servers(self) -> Spec:
@@ -171,6 +186,8 @@ class Site:
             hooks,
             "--pace",
             f"{PACE:g}",
+            "--unknown",
+            f"{UNKNOWN_PARCELS:g}",
             *self._simulated(self.threepl_port),
         )
         return self._simulator("threepl", arguments, self.threepl, env)
@@ -179,13 +196,14 @@ class Site:
         """A Bol account to poll."""
         env = {"WHARF_SIMULATE_BOL_ID": SECRETS["BOL"], "WHARF_SIMULATE_BOL_SECRET": SECRETS["BOL"]}
         orders = ("--orders", str(self.plan.bol_orders), "--over", f"{self.plan.over_minutes:g}")
-        return self._simulator("bol", (*orders, *self._simulated(self.bol_port)), self.bol, env)
+        returns = ("--returns", *(f"{x:g}" for x in (BOL_RETURNS, *BOL_RETURN_HOURS)))
+        return self._simulator("bol", (*orders, *returns, *self._simulated(self.bol_port)), self.bol, env)
 
     def shopify_simulator(self) -> Spec:
         """A shop that signs, doubles, reorders and delays its webhooks."""
         env = {"WHARF_SIMULATE_SHOPIFY_SECRET": SECRETS["SHOPIFY"], "WHARF_SIMULATE_SHOPIFY_TOKEN": SECRETS["TOKEN"]}
         orders = ("--orders", str(self.plan.shopify_orders), "--over", f"{self.plan.over_minutes:g}")
-        hooks = ("--webhooks", f"{self.webhooks}/webhooks/shopify/{ACCOUNT}")
+        hooks = ("--webhooks", f"{self.webhooks}/webhooks/shopify/{ACCOUNT}", "--returns", f"{SHOP_RETURNS:g}")
         return self._simulator("shopify", (*orders, *hooks, *self._simulated(self.shopify_port)), self.shopify, env)
 
     def _simulated(self, port: int) -> tuple[str, ...]:

@@ -14,6 +14,12 @@ from .report import Report
 __all__ = ["show"]
 
 SHOWN_DIMENSIONS = ("all", "channel", "depot", "day")
+BRIEF = {
+    "kpi_dispositions": ("all",),
+    "kpi_time_to_credit": ("all", "channel"),
+    "kpi_recovered_value": ("all", "channel"),
+}
+"""Views of which less is shown."""
 
 
 def show(report: Report, console: Console) -> None:
@@ -45,6 +51,7 @@ def _counts(report: Report, console: Console) -> None:
     for title, counts in (
         ("Deliveries neutralised", report.duplicates),
         ("Holds", report.holds),
+        ("Returns", report.returns),
         ("Dead letters", report.dead_letters),
         ("Processes started again", report.restarts),
     ):
@@ -57,7 +64,8 @@ def _counts(report: Report, console: Console) -> None:
 
 def _kpis(report: Report, console: Console) -> None:
     for view, rows in report.kpis.items():
-        shown = [r for r in rows if r["dimension"] in SHOWN_DIMENSIONS and not r.get("cohort")]
+        dimensions = BRIEF.get(view, SHOWN_DIMENSIONS)
+        shown = [r for r in rows if r["dimension"] in dimensions and not r.get("cohort")]
         if not shown:
             continue
         names = [n for n in shown[0] if n not in ("dimension", "value", "cohort")]

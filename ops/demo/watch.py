@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
 from .checks.log import decode
-from .checks.order_books import DONE, Book
+from .checks.order_books import DONE, PARCEL, Book
 
 __all__ = ["Progress", "Watch"]
 
@@ -41,6 +42,10 @@ class Watch(threading.Thread):
         self._moves = 0
         self._keys: dict[str, set[str]] = {}
         self._books: dict[str, Book] = {}
+        self._delivered: dict[str, str] = {}
+        self._has_return: set[str] = set()
+        self._claims: dict[str, tuple[str, str]] = {}
+        self._parcels: dict[str, list[tuple[str, int, str]]] = {}
 
     def run(self) -> None:
         """Read until stopped. A broker that is away is waited for."""
@@ -69,9 +74,39 @@ class Watch(threading.Thread):
             return
         kind, key = event["type"], event["order_key"]
         self._moves += kind not in BACKGROUND
+        self._returned(kind, key, event)
+        if key.startswith(PARCEL):
+            return
         if kind != "SHIPPED" or event["complete"]:
             self._keys.setdefault(kind, set()).add(key)
         self._books.setdefault(key, Book(key)).add(event)
+
+    def _returned(self, kind: str, key: str, event: dict[str, Any]) -> None:
+        if kind == "DELIVERED" and event["lines"]:
+            self._delivered.setdefault(key, event["lines"][0]["line_id"])
+        if event["rma_id"]:
+            self._has_return.add(key)
+        if event["rma_kind"] == "claim":
+            self._claims[event["rma_id"]] = (key, kind)
+        if key.startswith(PARCEL):
+            units = [(x["sku"], x["qty"], x["disposition"]) for x in event["returned"] if x["disposition"]]
+            if units:
+                self._parcels[key] = units
+            if kind == "RETURN_RESOLVED":
+                self._parcels.pop(key, None)
+
+    def delivered_lines(self, channel: str) -> list[tuple[str, str]]:
+        """Delivered orders of a channel of which nothing came back, by key, each with a line of it."""
+        found = sorted(self._delivered.items())
+        return [(k, line) for k, line in found if k.startswith(f"{channel}:") and k not in self._has_return]
+
+    def claims_to_decide(self) -> list[tuple[str, str]]:
+        """Claims (order key, RMA) that wait for a person."""
+        return [(key, rma) for rma, (key, kind) in list(self._claims.items()) if kind == "RETURN_REQUESTED"]
+
+    def unknown_parcels(self) -> list[tuple[str, list[tuple[str, int, str]]]]:
+        """Parcels that belong to no order and were looked at: key, and SKU, units and disposition of what is in them."""
+        return list(self._parcels.items())
 
     def progress(self) -> Progress:
         """The figures now."""

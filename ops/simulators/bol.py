@@ -26,6 +26,7 @@ from .bol_market import Fates, Market, Process
 from .bol_orders import Mix, OrderMaker
 from .catalogue import Product, catalogue
 from .ledger import Ledger
+from .payments import Payments
 from .timeline import Timeline, roll, serve_until_stopped
 
 __all__ = ["BolConfig", "BolSimulator", "run"]
@@ -69,7 +70,8 @@ class BolSimulator:
         self.ledger = Ledger(config.ledger, now)
         self.timeline = Timeline(now)
         maker = OrderMaker(config.products or tuple(catalogue(config.seed)), config.seed, config.mix)
-        self.market = Market(self.ledger, self.timeline, maker, config.seed, config.fates)
+        self.payments = Payments(Ledger(None, now))
+        self.market = Market(self.ledger, self.timeline, maker, config.seed, config.fates, payments=self.payments)
         self.edge = Edge(config.limits, config.errors, config.seed)
 
     def app(self) -> web.Application:
@@ -84,12 +86,14 @@ class BolSimulator:
         add("POST", "/retailer/shipments", self._ship)
         add("GET", "/retailer/shipments/{id}", self._shipment)
         add("GET", "/retailer/returns", self._returns)
+        add("POST", "/retailer/returns", self._create_return)
         add("GET", "/retailer/returns/{id}", self._return)
         add("PUT", "/retailer/returns/{id}", self._handle_return)
         add("GET", "/shared/process-status", self._processes)
         add("POST", "/shared/process-status", self._bulk)
         add("GET", "/shared/process-status/{id}", self._process)
         add("GET", "/_ledger", self._get_ledger)
+        add("GET", "/_payments", self._get_payments)
         add("GET", "/_progress", self._get_progress)
         app.cleanup_ctx.append(self._background)
         return app
@@ -162,6 +166,10 @@ class BolSimulator:
         body = await self._body(request, views.return_request_errors)
         return self._accepted(request, self.market.handle_return(request.match_info["id"], body))
 
+    async def _create_return(self, request: web.Request) -> web.Response:
+        body = await self._body(request, views.create_return_errors)
+        return self._accepted(request, self.market.create_return(body))
+
     async def _shipments(self, request: web.Request) -> web.Response:
         order_id, page = request.query.get("order-id"), int(request.query.get("page", "1"))
         found = [s for s in self.market.shipments.values() if order_id in (None, s.order.id)]
@@ -211,8 +219,15 @@ class BolSimulator:
             self.ledger.as_json(request.query.get("kind", ""), int(request.query.get("since", "0")))
         )
 
+    async def _get_payments(self, _: web.Request) -> web.Response:
+        return web.json_response(self.payments.ledger.as_json())
+
     async def _get_progress(self, _: web.Request) -> web.Response:
         return web.json_response(self.progress())
+
+    def _soon(self) -> bool:
+        """Whether returns are still to be announced that belong to the run (with the default of days after, they don't)."""
+        return self.market.announcements > 0 and self.config.fates.returns_from < 1
 
     def progress(self) -> dict[str, Any]:
         """Orders come in, units by fate, requests; ``idle``: all orders came and no request waits."""
@@ -227,12 +242,13 @@ class BolSimulator:
                 "cancelled": sum(x.cancelled for x in items),
             },
             "returns": len(self.market.rmas),
+            "returns_to_come": self.market.announcements,
             "processes": {"all": len(self.market.processes), "pending": pending},
             "tokens": len(self.edge.tokens),
             "requests": self.edge.requests,
             "refused_429": self.edge.refused,
             "violations": len(self.ledger.violations()),
-            "idle": len(self.market.orders) >= self.market.planned and not pending,
+            "idle": len(self.market.orders) >= self.market.planned and not pending and not self._soon(),
         }
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from .bol_orders import Item, MarketOrder, OrderMaker
 from .ledger import Ledger
+from .payments import Payments
 from .timeline import Timeline, roll
 
 __all__ = ["Fates", "Market", "Process", "Rma", "Shipment", "dutch"]
@@ -25,7 +26,8 @@ def dutch(ms: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fates:
-    """What becomes of requests and goods. Minutes by the simulator's clock; rates are chances."""
+    """What becomes of requests and goods. Minutes by the simulator's clock; rates are chances. ``returns_from``: only this first
+    share of the orders is returned."""
 
     process_minutes: tuple[float, float] = (0.05, 0.5)
     failure: float = 0.01
@@ -33,6 +35,7 @@ class Fates:
     timeout_took_effect: float = 0.5
     returned: float = 0.05
     return_hours: tuple[float, float] = (24.0, 96.0)
+    returns_from: float = 1.0
     return_joined: float = 0.2
 
 
@@ -84,8 +87,18 @@ class Rma:
     qty: int
     registered_at: int
     reason: str
-    result: str = ""
-    handled_at: int = 0
+    results: list[tuple[str, int, int]] = field(default_factory=list)
+    """(handling result, units, when)"""
+
+    @property
+    def open(self) -> int:
+        """Units that are not handled yet."""
+        return self.qty - sum(n for _, n, _ in self.results)
+
+    @property
+    def handled_at(self) -> int:
+        """When the last unit was handled; 0 before that."""
+        return max((at for _, _, at in self.results), default=0) if self.open <= 0 else 0
 
 
 @dataclass(slots=True)
@@ -104,6 +117,9 @@ class Market:
     rmas: dict[str, Rma] = field(default_factory=dict)
     by_entity: dict[str, list[Process]] = field(default_factory=dict)
     planned: int = 0
+    payments: Payments | None = None
+    announcements: int = 0
+    """Returns that are still to be announced."""
     _references: set[str] = field(default_factory=set)
 
     def plan(self, count: int, minutes: float) -> None:
@@ -120,7 +136,12 @@ class Market:
         self.orders[order.id] = order
         for item in order.items:
             self.items[item.id] = (order, item)
-        lines = [{"item": x.id, "sku": x.sku, "qty": x.qty, "price": x.price, "fbb": x.fbb} for x in order.items]
+            if self.payments is not None:
+                self.payments.capture(order.id, item.id, item.qty * item.price - item.discount)
+        lines = [
+            {"item": x.id, "sku": x.sku, "qty": x.qty, "price": x.price, "discount": x.discount, "fbb": x.fbb}
+            for x in order.items
+        ]
         self.ledger.append("order", order=order.id, lines=lines, country=order.details["countryCode"], fate=order.fate)
         for item in order.items:
             if item.regret_after:
@@ -230,20 +251,35 @@ class Market:
                 self.ledger.append("refused", order=order.id, item=item_id, qty=0, cancelled=item.cancelled)
                 return f"Order item {item_id} is already handled."
             self.ledger.append("cancelled", order=order.id, item=item_id, qty=item.open, reason=row["reasonCode"])
+            self._pay_back(f"cancel-{item_id}-{item.cancelled}", order, item, item.open, by="bol")
             item.cancelled += item.open
             item.touch(self.timeline.now())
             return ""
 
         return self.submit("CANCEL_ORDER", item_id, f"Cancel order item {item_id}.", work)
 
+    def _pay_back(self, key: str, order: MarketOrder, item: Item, qty: int, by: str) -> None:
+        """Bol pays its customer: the units' share of what was paid, as the difference of two rounded running totals."""
+        before, item.paid_back = item.paid_back, item.paid_back + qty
+        whole = item.qty * item.price - item.discount
+        upto = [(2 * whole * n + item.qty) // (2 * item.qty) for n in (before, item.paid_back)]
+        if self.payments is not None and upto[1] > upto[0]:
+            self.payments.refund(key, order.id, item.id, upto[1] - upto[0], by=by)
+
     def _maybe_return(self, order: MarketOrder, item: Item, qty: int) -> None:
         chance = roll(self.seed, "return", item.id)
-        if chance.random() < self.fates.returned:
+        if chance.random() < self.fates.returned and self._early(order):
             hours = chance.uniform(*self.fates.return_hours)
             due = self.timeline.now() + int(hours * 60 * MINUTE)
+            self.announcements += 1
             self.timeline.at(due, lambda: self._announce(order, item, chance.randint(1, qty)))
 
+    def _early(self, order: MarketOrder) -> bool:
+        """Who orders late in the run sends nothing back within it: it would only make it longer."""
+        return order.number < max(self.planned, 1) * self.fates.returns_from
+
     def _announce(self, order: MarketOrder, item: Item, qty: int) -> None:
+        self.announcements -= 1
         chance = roll(self.seed, "rma", item.id)
         last = next(reversed(self.rmas.values()), None)
         join = last is not None and not last.handled_at and chance.random() < self.fates.return_joined
@@ -260,10 +296,40 @@ class Market:
             rma = self.rmas.get(rma_id)
             if rma is None:
                 return f"Return item {rma_id} not found."
-            if rma.handled_at:
-                return f"Return item {rma_id} is already handled."
-            rma.result, rma.handled_at = body["handlingResult"], self.timeline.now()
-            self.ledger.append("return_handled", rma=rma_id, result=rma.result, qty=body["quantityReturned"])
-            return ""
+            return self._handle(rma, body["handlingResult"], body["quantityReturned"])
 
         return self.submit("HANDLE_RETURN_ITEM", rma_id, f"Handle the return item with return number {rma_id}.", work)
+
+    def create_return(self, body: dict[str, Any]) -> Process:
+        """``POST /retailer/returns``, checked for form already: a return that is made and handled in one."""
+        item_id, qty = body["orderItemId"], body["quantityReturned"]
+
+        def work() -> str:
+            found = self.items.get(item_id)
+            if found is None:
+                return f"Order item {item_id} not found."
+            order, item = found
+            back = sum(x.qty for x in self.rmas.values() if x.item is item)
+            if qty > item.shipped - back:
+                return f"Order item {item_id} has {item.shipped - back} units that can be returned."
+            number = len(self.rmas)
+            rma = Rma(
+                str(60_000_000 + number), str(15_000_000 + number), order, item, qty, self.timeline.now(), "Overig"
+            )
+            self.rmas[rma.id] = rma
+            self.ledger.append("return", order=order.id, item=item_id, rma=rma.id, return_id=rma.return_id, qty=qty)
+            return self._handle(rma, body["handlingResult"], qty)
+
+        return self.submit("CREATE_RETURN_ITEM", item_id, f"Create a return for order item {item_id}.", work)
+
+    def _handle(self, rma: Rma, result: str, qty: int) -> str:
+        if qty > rma.open:
+            if result == "RETURN_RECEIVED":
+                self.ledger.append("refused", rma=rma.id, qty=qty, open=rma.open)
+            return f"Return item {rma.id} has {rma.open} units to handle."
+        handled = sum(n for _, n, _ in rma.results)
+        rma.results.append((result, qty, self.timeline.now()))
+        self.ledger.append("return_handled", rma=rma.id, order=rma.order.id, item=rma.item.id, result=result, qty=qty)
+        if result == "RETURN_RECEIVED":
+            self._pay_back(f"return-{rma.id}-{handled}", rma.order, rma.item, qty, by="wharfinger")
+        return ""

@@ -86,6 +86,7 @@ class Item:
     cancelled: int = 0
     cancel_requested: bool = False
     handled_at: int = 0
+    paid_back: int = 0
 
     @property
     def open(self) -> int:
@@ -107,6 +108,7 @@ class MarketOrder:
     items: list[Item]
     pickup: bool = False
     fate: list[str] = field(default_factory=list)
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class OrderMaker:
         items = [self._item(chance, i, n, p, placed) for n, p in enumerate(products)]
         fate += ["regret"] if any(x.regret_after for x in items) else []
         fate += ["fbb"] if all(x.fbb for x in items) else ["mixed"] if any(x.fbb for x in items) else []
-        return MarketOrder(number, placed, details, items, pickup, fate)
+        return MarketOrder(number, placed, details, items, pickup, fate, i)
 
     def _details(self, chance: random.Random, i: int) -> tuple[dict[str, str], list[str]]:
         belgian = chance.random() < self.mix.belgium

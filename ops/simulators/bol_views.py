@@ -12,6 +12,7 @@ from .bol_orders import Item, MarketOrder
 __all__ = [
     "PAGE",
     "cancellation_errors",
+    "create_return_errors",
     "listed",
     "order_body",
     "order_row",
@@ -226,12 +227,15 @@ def _return(return_id: str, rmas: list[Rma], whole: bool) -> dict[str, Any]:
 
 
 def _rma(x: Rma, whole: bool) -> dict[str, Any]:
-    result = {
-        "quantity": x.qty,
-        "processingResult": "REJECTED" if x.result == "RETURN_DOES_NOT_MEET_CONDITIONS" else "ACCEPTED",
-        "handlingResult": x.result,
-        "processingDateTime": dutch(x.handled_at),
-    }
+    results = [
+        {
+            "quantity": qty,
+            "processingResult": "REJECTED" if result == "RETURN_DOES_NOT_MEET_CONDITIONS" else "ACCEPTED",
+            "handlingResult": result,
+            "processingDateTime": dutch(at),
+        }
+        for result, qty, at in x.results
+    ]
     body: dict[str, Any] = {
         "rmaId": x.id,
         "orderId": x.order.id,
@@ -239,7 +243,7 @@ def _rma(x: Rma, whole: bool) -> dict[str, Any]:
         "expectedQuantity": x.qty,
         "returnReason": {"mainReason": x.reason, "customerComments": ""},
         "handled": bool(x.handled_at),
-        "processingResults": [result] if x.handled_at else [],
+        "processingResults": results,
     }
     if not whole:
         return body
@@ -292,3 +296,12 @@ def return_request_errors(body: Any) -> Errors:
     if not isinstance(qty, int) or not 1 <= qty <= 9999:
         return [{"name": "quantityReturned", "reason": "must be between 1 and 9999"}]
     return []
+
+
+def create_return_errors(body: Any) -> Errors:
+    """What is wrong with a ``CreateReturnRequest``."""
+    if not isinstance(body, dict) or not isinstance(body.get("orderItemId"), str) or not body["orderItemId"]:
+        return [{"name": "orderItemId", "reason": "must not be blank"}]
+    if body.get("handlingResult") == "STILL_APPROVED":
+        return [{"name": "handlingResult", "reason": "STILL_APPROVED is for returns that exist"}]
+    return return_request_errors(body)

@@ -33,12 +33,13 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Chances that the seed decides: per pick order (``short`` per line)."""
+    """Chances that the seed decides: per pick order (``short`` per line). ``undeliverable``: the carrier brings it back."""
 
     short: float = 0.03
     refuse_now: float = 0.004
     reject_later: float = 0.006
     late: float = 0.03
+    undeliverable: float = 0.0
 
 
 @dataclass(slots=True)
@@ -91,7 +92,7 @@ class PickOrder:
 
     @property
     def final(self) -> bool:
-        return self.state in {"REJECTED", "CANCELLED", "DELIVERED", "NOTHING_PICKED"}
+        return self.state in {"REJECTED", "CANCELLED", "DELIVERED", "RETURNED", "NOTHING_PICKED"}
 
     def row(self) -> dict[str, Any]:
         """As status polling shows it: the last report, the ones before it, the carrier's scans."""

@@ -34,6 +34,7 @@ def _shopify(
     port: Annotated[int, typer.Option(help="Port on localhost; 0 takes a free one")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same products, orders and faults")] = 1,
     products: Annotated[int, typer.Option(min=3, help="How many products are sold")] = 60,
+    returns: Annotated[float, typer.Option(min=0, max=1, help="Share of orders of which something is sent back")] = 0.0,
     secret: Annotated[str, typer.Option(envvar="WHARF_SIMULATE_SHOPIFY_SECRET")] = "simulated",  # noqa: S107
     token: Annotated[str, typer.Option(envvar="WHARF_SIMULATE_SHOPIFY_TOKEN")] = "simulated",  # noqa: S107
     ledger: Annotated[Path | None, typer.Option(help="Also write the ledger to this file, one JSON a line")] = None,
@@ -56,6 +57,7 @@ def _shopify(
         token=token,
         seed=seed,
         ledger=ledger,
+        returns=returns,
         products=tuple(catalogue(seed, products)),
     )
 

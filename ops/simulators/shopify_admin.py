@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from .shopify_order import SimOrder
+from .shopify_returns import ShopReturns
 from .shopify_shop import Shop, UserErrors
 from .shopify_views import iso, order_body
 from .timeline import roll
@@ -41,15 +42,16 @@ def _tail(text: Any) -> int:
 class Admin:
     """The routes. ``throttle``: the share of calls that are told to come back."""
 
-    def __init__(self, shop: Shop, token: str, *, throttle: float = 0.01) -> None:
+    def __init__(self, shop: Shop, token: str, returns: ShopReturns, *, throttle: float = 0.01) -> None:
         self.shop, self.token, self.throttle = shop, token, throttle
+        self.returns = returns
         self._calls = 0
         self._operations: dict[str, Callable[[Variables], dict[str, Any]]] = {
             "fulfillmentCreate(": self._fulfillment_create,
             "fulfillmentOrderHold(": self._hold,
             "orderCancel(": self._order_cancel,
             "node(": self._node,
-            "return(": lambda _: {"return": None},
+            **returns.operations(),
             "order(": lambda v: {"order": self._graph_order(v.get("id"))},
         }
 
@@ -111,6 +113,8 @@ class Admin:
         operation = next((do for field, do in self._operations.items() if field in body["query"]), None)
         if operation is None:
             return _graphql_error("undefinedField", "the simulated shop does not know this operation")
+        if "refundCreate(" in body["query"] and "@idempotent" not in body["query"]:
+            return _graphql_error("BAD_REQUEST", "The @idempotent directive is required for this mutation")
         return web.json_response({"data": operation(body.get("variables") or {})})
 
     def _find(self, order_gid: Any) -> SimOrder | None:
@@ -135,6 +139,7 @@ class Admin:
         return {
             "id": order.gid,
             "cancelledAt": iso(order.cancelled_at),
+            **self.returns.of_order(order),
             "fulfillments": fulfilments,
             "fulfillmentOrders": {"nodes": [self._fulfilment_order(order, place) for place in places]},
         }
@@ -208,5 +213,5 @@ class Admin:
     def _node(self, v: Variables) -> dict[str, Any]:
         """Refunds, fulfilments and fulfillment orders carry their order's number before their own last digit."""
         number = _tail(v.get("id"))
-        order = self.shop.orders.get(number) or self.shop.orders.get(number // 10)
+        order = next((o for n in (number, number // 10, number // 1000) if (o := self.shop.orders.get(n))), None)
         return {"node": {"order": {"id": order.gid}} if order else None}

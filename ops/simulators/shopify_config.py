@@ -25,6 +25,7 @@ class ShopifyConfig:
     """``webhook_url``: where our server takes this shop's webhooks (``…/webhooks/shopify/acme``), ``""`` for none.
 
     ``over_minutes``: of the clock, in which the orders come in. ``throttle``: the share of API calls told to come back.
+    ``returns``: the share of orders (of the first 60 % of the run) whose customers send something back.
     """
 
     orders: int = 100
@@ -37,3 +38,4 @@ class ShopifyConfig:
     products: tuple[Product, ...] = field(default_factory=lambda: tuple(catalogue(1)))
     faults: ShopFaults = field(default_factory=ShopFaults)
     throttle: float = 0.01
+    returns: float = 0.0

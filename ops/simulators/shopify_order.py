@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from .catalogue import Product
 from .timeline import roll
 
-__all__ = ["LINE", "SimFulfilment", "SimLine", "SimOrder", "SimRefund", "Story", "make"]
+__all__ = ["LINE", "SimFulfilment", "SimLine", "SimOrder", "SimRefund", "SimReturn", "SimReturnLine", "Story", "make"]
 
 LINE = 100
 """Line ids of order ``n`` are ``n * LINE + 1`` and on."""
@@ -74,11 +74,39 @@ class SimLine:
 
 @dataclass(slots=True)
 class SimRefund:
-    """Units refunded before they shipped."""
+    """Units refunded: ``restock`` ``cancel`` before they shipped, ``no_restock`` after. ``paid``: (payment, cents) that went back."""
 
     id: int
     at: int
     lines: list[tuple[int, int]]
+    restock: str = "cancel"
+    note: str = "cancelled by the customer"
+    shipping: int = 0
+    paid: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SimReturnLine:
+    """Units of a line that come back; ``processed`` of them so far. ``id`` is the return line's, ``line`` the order line's."""
+
+    id: int
+    line: int
+    qty: int
+    reason: str
+    note: str = ""
+    processed: int = 0
+
+
+@dataclass(slots=True)
+class SimReturn:
+    """A return as the shop knows it; ``status`` REQUESTED, OPEN, CLOSED, DECLINED, CANCELED. ``refunds``: ids."""
+
+    id: int
+    name: str
+    at: int
+    status: str
+    lines: list[SimReturnLine]
+    refunds: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -95,7 +123,7 @@ class SimFulfilment:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What will happen to an order, in minutes after it was placed (None: never). ``bad_address``: its postcode is wrong at first."""
+    """What will happen to an order, in minutes after it was placed (None: never); ``returned_after`` its first fulfilment. ``bad_address``: its postcode is wrong at first."""
 
     bad_address: bool = False
     paid_after: float | None = 0.0
@@ -103,6 +131,7 @@ class Story:
     cancelled_after: float | None = None
     part_after: float | None = None
     create_is_late: bool = False
+    returned_after: float | None = None
 
 
 @dataclass(slots=True)
@@ -127,6 +156,7 @@ class SimOrder:
     cancel_reason: str | None = None
     refunds: list[SimRefund] = field(default_factory=list)
     fulfilments: list[SimFulfilment] = field(default_factory=list)
+    returns: list[SimReturn] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     changes: int = 0
 
@@ -134,6 +164,11 @@ class SimOrder:
     def gid(self) -> str:
         """Its global id."""
         return f"gid://shopify/Order/{self.id}"
+
+    @property
+    def payment(self) -> int:
+        """The id of its one payment."""
+        return self.id * 10 + 8
 
     @property
     def total(self) -> int:
@@ -150,8 +185,8 @@ class SimOrder:
         return next((x for x in self.lines if x.id == number), None)
 
 
-def make(seed: int, n: int, products: Sequence[Product], now: int) -> SimOrder:
-    """The ``n``-th order (from 1) of a seed's shop."""
+def make(seed: int, n: int, products: Sequence[Product], now: int, returns: float = 0.0) -> SimOrder:
+    """The ``n``-th order (from 1) of a seed's shop. ``returns``: the chance that its customer sends something back."""
     chance = roll(seed, "order", n)
     order_id = FIRST_ID + n
     picked = chance.sample(
@@ -176,7 +211,7 @@ def make(seed: int, n: int, products: Sequence[Product], now: int) -> SimOrder:
     express = chance.random() < 0.15
     goods = sum(x.product.price_minor * x.qty - x.discount for x in lines)
     customer, address = _customer(seed, n)
-    story = _story(seed, n)
+    story = _story(seed, n, returns)
     tags = [t for t, p in (("VIP", 0.05), ("newsletter", 0.2), ("gift", 0.05)) if chance.random() < p]
     second = now // 1000 * 1000
     return SimOrder(
@@ -197,7 +232,7 @@ def make(seed: int, n: int, products: Sequence[Product], now: int) -> SimOrder:
     )
 
 
-def _story(seed: int, n: int) -> Story:
+def _story(seed: int, n: int, returns: float) -> Story:
     chance = roll(seed, "story", n)
     paid: float | None = 0.0
     fixed = cancelled = part = None
@@ -212,7 +247,9 @@ def _story(seed: int, n: int) -> Story:
     elif kind < 0.06:
         part = chance.uniform(0.5, 40)
     late = cancelled is not None and chance.random() < 0.3
-    return Story(bad, paid, fixed, cancelled, part, late)
+    back = roll(seed, "returned", n)
+    after = back.uniform(570, 800) if back.random() < returns else None
+    return Story(bad, paid, fixed, cancelled, part, late, after)
 
 
 def _customer(seed: int, n: int) -> tuple[dict[str, str], dict[str, str | None]]:

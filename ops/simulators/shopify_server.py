@@ -1,4 +1,5 @@
-"""The simulated shop's server: Admin API, ``GET /_ledger`` (``kind``, ``since``) for the truth, ``GET /_progress`` for how far it is."""
+"""The simulated shop's server: Admin API, ``GET /_ledger`` (``kind``, ``since``) for the truth, ``GET /_progress`` for how far it is,
+``GET /_payments`` for the payment provider's own ledger."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ from aiohttp import web
 from ops.clock import Clock, system
 
 from .ledger import Ledger
+from .payments import Payments
 from .shopify_admin import Admin
 from .shopify_config import ShopifyConfig
 from .shopify_courier import ShopCourier
+from .shopify_returns import ShopReturns
 from .shopify_shop import Shop
 from .timeline import Timeline
 
@@ -37,14 +40,19 @@ class ShopifySimulator:
             seed=config.seed,
             faults=config.faults,
         )
-        self.shop = Shop(config.seed, config.products, self.courier, now)
-        self.admin = Admin(self.shop, config.token, throttle=config.throttle)
+        self.payments = Payments(Ledger(None, now))
+        self.shop = Shop(
+            config.seed, config.products, self.courier, now, payments=self.payments, returns=config.returns
+        )
+        self.returns = ShopReturns(self.shop)
+        self.admin = Admin(self.shop, config.token, self.returns, throttle=config.throttle)
 
     def app(self) -> web.Application:
         """To serve; the orders begin to come in when it starts."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.add_routes(self.admin.routes())
         app.add_routes([web.get("/_ledger", self._ledger), web.get("/_progress", self._progress)])
+        app.add_routes([web.get("/_payments", self._payments)])
         app.cleanup_ctx.append(self._life)
         return app
 
@@ -75,6 +83,9 @@ class ShopifySimulator:
 
     async def _progress(self, _: web.Request) -> web.Response:
         return web.json_response(self.progress())
+
+    async def _payments(self, _: web.Request) -> web.Response:
+        return web.json_response(self.payments.ledger.as_json())
 
     async def _ledger(self, request: web.Request) -> web.Response:
         kind, since = request.query.get("kind", ""), request.query.get("since", "0")

@@ -17,9 +17,10 @@ from ops.clock import Clock
 
 from .catalogue import Product
 from .ledger import Ledger
+from .payments import Payments
 from .shopify_courier import MINUTE, ShopCourier
 from .shopify_order import SimFulfilment, SimOrder, SimRefund, make
-from .shopify_views import fulfilment_body, order_body, refund_body
+from .shopify_views import fulfilment_body, order_body, refund_body, share
 from .timeline import Timeline, roll
 
 __all__ = ["Shop", "UserErrors"]
@@ -36,17 +37,30 @@ class UserErrors(Exception):
 class Shop:
     """Orders by id. All changes go through here: each is in the ledger before anybody is told."""
 
-    def __init__(self, seed: int, products: Sequence[Product], courier: ShopCourier, now: Clock) -> None:
+    def __init__(
+        self,
+        seed: int,
+        products: Sequence[Product],
+        courier: ShopCourier,
+        now: Clock,
+        *,
+        payments: Payments,
+        returns: float = 0.0,
+    ) -> None:
         self.seed, self.products, self.now, self.courier = seed, products, now, courier
+        self.payments = payments
+        self.returns = returns
         self.ledger: Ledger = courier.ledger
         self.timeline: Timeline = courier.timeline
         self.orders: dict[int, SimOrder] = {}
         self.counts: Counter[str] = Counter()
         self.open_stories = 0
+        self._planned = 0
 
     def open(self, orders: int, over_minutes: float) -> None:
         """Plan ``orders`` orders, evenly spread with jitter over so many minutes of the clock."""
         start = self.now()
+        self._planned = orders
         for n in range(1, orders + 1):
             share = (n - 1 + roll(self.seed, "placed", n).random()) / max(1, orders)
             self.timeline.at(start + int(share * over_minutes * MINUTE), partial(self._placed, n))
@@ -56,14 +70,26 @@ class Shop:
 
     def place(self, n: int) -> SimOrder:
         """The ``n``-th order comes in."""
-        order = make(self.seed, n, self.products, self.now())
+        # Who orders late sends nothing back within a run: it would only make it longer.
+        returns = self.returns if n <= self._planned * 0.6 else 0.0
+        order = make(self.seed, n, self.products, self.now(), returns)
         self.orders[order.id] = order
         story = order.story
-        lines = [{"line_id": str(x.id), "sku": x.product.sku, "qty": x.qty} for x in order.lines]
+        lines = [
+            {
+                "line_id": str(x.id),
+                "sku": x.product.sku,
+                "qty": x.qty,
+                "gross": x.qty * x.product.price_minor - x.discount,
+            }
+            for x in order.lines
+        ]
         self.ledger.append(
             "order", order=order.id, name=f"#{order.number}", lines=lines, test=order.test, total=order.total
         )
         self.counts["orders"] += 1
+        if order.financial_status == "paid":
+            self._capture(order)
         late = (story.cancelled_after or 0.0) + 3.0 if story.create_is_late else 0.0
         self._tell(order, "create", ("orders/create",), extra_minutes=late)
         for after, change in (
@@ -81,6 +107,18 @@ class Shop:
         self.open_stories -= 1
         change(order)
 
+    def send_back(self, order: SimOrder) -> None:
+        """The customer wants to return something; set by ``shopify_returns``."""
+
+    def tell(self, order: SimOrder, event: str, topic: str, body: dict[str, Any]) -> None:
+        """A webhook about something of an order."""
+        self.courier.deliver(topic, order.id, f"{order.id}/{event}/{order.changes}", msgspec.json.encode(body))
+
+    def changed(self, order: SimOrder, kind: str, topics: tuple[str, ...] = ("orders/updated",), **fields: Any) -> None:
+        """Write a change down, then tell it."""
+        self._change(order, kind, **fields)
+        self._tell(order, kind, topics)
+
     def _tell(self, order: SimOrder, event: str, topics: tuple[str, ...], *, extra_minutes: float = 0.0) -> None:
         """Webhooks of one event, all with the order as it is now."""
         body = msgspec.json.encode(order_body(order))
@@ -93,9 +131,13 @@ class Shop:
         self.counts[kind] += 1
         self.ledger.append(kind, order=order.id, updated_at=order.updated_at, **fields)
 
+    def _capture(self, order: SimOrder) -> None:
+        self.payments.capture(str(order.id), str(order.payment), order.total)
+
     def _pay(self, order: SimOrder) -> None:
         if order.cancelled_at is None:
             order.financial_status = "paid"
+            self._capture(order)
             self._change(order, "paid")
             self._tell(order, "paid", ("orders/paid", "orders/updated"))
 
@@ -116,7 +158,10 @@ class Shop:
         if order.fulfilments:
             raise UserErrors(["orderId"], "Cannot cancel an order that has fulfillments", "INVALID")
         order.cancelled_at, order.cancel_reason = self.now() // 1000 * 1000, reason
-        order.financial_status = "refunded" if order.financial_status == "paid" else "voided"
+        paid = self.payments.left(str(order.id), str(order.payment))
+        if paid:
+            self.payments.refund(f"cancel-{order.id}", str(order.id), str(order.payment), paid, by="shop")
+        order.financial_status = "refunded" if paid else "voided"
         self._change(order, "cancelled", reason=reason)
         self._tell(order, "cancelled", ("orders/cancelled", "orders/updated"))
 
@@ -125,11 +170,14 @@ class Shop:
         line = next((x for x in order.lines if x.remaining > 0 and x.group is None), None)
         if order.cancelled_at is not None or line is None or sum(x.remaining for x in order.lines) < 2:
             return
+        cents = share(line, line.cancelled, 1)
         line.cancelled += 1
         refund = SimRefund(order.id * 10 + len(order.refunds), self.now(), [(line.id, 1)])
-        order.refunds.append(refund)
-        if order.financial_status == "paid":
+        if order.financial_status == "paid" and cents:
+            self.payments.refund(f"part-{refund.id}", str(order.id), str(order.payment), cents, by="shop")
+            refund.paid.append((order.payment, cents))
             order.financial_status = "partially_refunded"
+        order.refunds.append(refund)
         self._change(order, "part_cancelled", line=str(line.id), sku=line.product.sku, qty=1)
         body = msgspec.json.encode(refund_body(order, refund))
         event = f"{order.id}/part/{order.changes}"
@@ -164,6 +212,10 @@ class Shop:
             lines,
         )
         order.fulfilments.append(made)
+        if order.story.returned_after and len(order.fulfilments) == 1:
+            self.open_stories += 1
+            due = self.now() + int(order.story.returned_after * MINUTE)
+            self.timeline.at(due, partial(self._chapter, order, self.send_back))
         shown = [{"line_id": str(i), "qty": n} for i, n in lines]
         self._change(order, "fulfilled", fulfilment=made.id, lines=shown, number=made.number, company=made.company)
         body = msgspec.json.encode(fulfilment_body(order, made))

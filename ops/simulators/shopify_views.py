@@ -5,9 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from .shopify_order import SimFulfilment, SimLine, SimOrder, SimRefund
+from .shopify_order import SimFulfilment, SimLine, SimOrder, SimRefund, SimReturn
 
-__all__ = ["fulfilment_body", "iso", "line_body", "order_body", "refund_body"]
+__all__ = [
+    "fulfilment_body",
+    "iso",
+    "line_body",
+    "money",
+    "order_body",
+    "refund_body",
+    "return_body",
+    "share",
+    "transaction_body",
+]
 
 VAT = 21
 _ZONE = timezone(timedelta(hours=1))
@@ -20,17 +30,18 @@ def iso(ms: int | None) -> str | None:
     )
 
 
-def _money(cents: int) -> str:
+def money(cents: int) -> str:
+    """``26.66``."""
     return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
 
 
 def _set(cents: int) -> dict[str, Any]:
-    side = {"amount": _money(cents), "currency_code": "EUR"}
+    side = {"amount": money(cents), "currency_code": "EUR"}
     return {"shop_money": side, "presentment_money": side}
 
 
 def _both(name: str, cents: int) -> dict[str, Any]:
-    return {name: _money(cents), f"{name}_set": _set(cents)}
+    return {name: money(cents), f"{name}_set": _set(cents)}
 
 
 def _vat(cents: int) -> int:
@@ -41,16 +52,21 @@ def _tax_lines(cents: int) -> list[dict[str, Any]]:
     return [{"title": "VAT", "rate": VAT / 100, "channel_liable": False, **_both("price", _vat(cents))}]
 
 
+def _gone(order: SimOrder, x: SimLine) -> int:
+    """Units that were refunded: cancelled before they shipped, or returned."""
+    return sum(qty for r in order.refunds for line, qty in r.lines if line == x.id)
+
+
 def line_body(order: SimOrder, x: SimLine) -> dict[str, Any]:
     """A line item."""
     done = "fulfilled" if x.fulfilled == x.qty else ("partial" if x.fulfilled else None)
     paid = x.product.price_minor * x.qty - x.discount
-    allocations = [{"amount": _money(x.discount), "amount_set": _set(x.discount), "discount_application_index": 0}]
+    allocations = [{"amount": money(x.discount), "amount_set": _set(x.discount), "discount_application_index": 0}]
     return {
         "id": x.id,
         "admin_graphql_api_id": f"gid://shopify/LineItem/{x.id}",
         "attributed_staffs": [],
-        "current_quantity": x.qty - x.cancelled,
+        "current_quantity": x.qty - _gone(order, x),
         "fulfillable_quantity": 0 if order.cancelled_at else x.remaining,
         "fulfillment_service": "manual",
         "fulfillment_status": done,
@@ -78,55 +94,90 @@ def line_body(order: SimOrder, x: SimLine) -> dict[str, Any]:
     }
 
 
+def share(x: SimLine, before: int, qty: int) -> int:
+    """Cents paid for ``qty`` more units of a line of which ``before`` were paid back: the difference of two rounded running totals."""
+    whole = x.product.price_minor * x.qty - x.discount
+
+    def upto(n: int) -> int:
+        return (2 * whole * n + x.qty) // (2 * x.qty)
+
+    return upto(before + qty) - upto(before)
+
+
+def _refunded_before(order: SimOrder, r: SimRefund, number: int) -> int:
+    earlier = order.refunds[: order.refunds.index(r)] if r in order.refunds else order.refunds
+    return sum(qty for other in earlier for line, qty in other.lines if line == number)
+
+
 def refund_body(order: SimOrder, r: SimRefund) -> dict[str, Any]:
     """A refund, as in ``refunds/create`` and in the order."""
     lines: list[dict[str, Any]] = []
-    total = 0
     for number, qty in r.lines:
         x = order.line(number)
         if x is None:
             continue
-        share = (x.product.price_minor * x.qty - x.discount) * qty // x.qty
-        total += share
+        cents = share(x, _refunded_before(order, r, number), qty)
         lines.append(
             {
                 "id": r.id * 10 + len(lines),
                 "quantity": qty,
                 "line_item_id": number,
-                "location_id": 1,
-                "restock_type": "cancel",
-                "subtotal": share / 100,
-                "total_tax": _vat(share) / 100,
-                "subtotal_set": _set(share),
-                "total_tax_set": _set(_vat(share)),
+                "location_id": 1 if r.restock == "cancel" else None,
+                "restock_type": r.restock,
+                "subtotal": cents / 100,
+                "total_tax": _vat(cents) / 100,
+                "subtotal_set": _set(cents),
+                "total_tax_set": _set(_vat(cents)),
                 "line_item": line_body(order, x),
             }
         )
-    payment = {
-        "id": r.id * 10 + 9,
-        "admin_graphql_api_id": f"gid://shopify/OrderTransaction/{r.id * 10 + 9}",
-        "order_id": order.id,
-        "kind": "refund",
-        "status": "success",
-        "gateway": "shopify_payments",
-        "amount": _money(total),
-        "currency": "EUR",
-        "created_at": iso(r.at),
-    }
     return {
         "id": r.id,
         "admin_graphql_api_id": f"gid://shopify/Refund/{r.id}",
         "order_id": order.id,
         "created_at": iso(r.at),
         "processed_at": iso(r.at),
-        "note": "cancelled by the customer",
-        "restock": True,
+        "note": r.note,
+        "restock": r.restock == "cancel",
         "refund_line_items": lines,
-        "transactions": [payment],
+        "transactions": [transaction_body(order, r, i) for i in range(len(r.paid))],
         "order_adjustments": [],
         "duties": [],
         "return": None,
         "refund_shipping_lines": [],
+    }
+
+
+def transaction_body(order: SimOrder, r: SimRefund, i: int) -> dict[str, Any]:
+    """The payment transaction of a refund's ``i``-th part."""
+    parent, cents = r.paid[i]
+    return {
+        "id": r.id * 100 + 90 + i,
+        "admin_graphql_api_id": f"gid://shopify/OrderTransaction/{r.id * 100 + 90 + i}",
+        "order_id": order.id,
+        "parent_id": parent,
+        "kind": "refund",
+        "status": "success",
+        "gateway": "shopify_payments",
+        "amount": money(cents),
+        "currency": "EUR",
+        "created_at": iso(r.at),
+    }
+
+
+def return_body(order: SimOrder, r: SimReturn) -> dict[str, Any]:
+    """A return, as in ``returns/request`` and the like: its lines are not in it, they are fetched."""
+    return {
+        "id": r.id,
+        "admin_graphql_api_id": f"gid://shopify/Return/{r.id}",
+        "status": r.status.lower(),
+        "order": {"id": order.id, "admin_graphql_api_id": order.gid},
+        "total_return_line_items": len(r.lines),
+        "name": r.name,
+        "return_line_items": [],
+        "return_shipping_fees": [],
+        "exchange_line_items": [],
+        "total_exchange_line_items": 0,
     }
 
 
@@ -162,9 +213,7 @@ def order_body(o: SimOrder) -> dict[str, Any]:
     """The order as it now stands."""
     goods = sum(x.product.price_minor * x.qty for x in o.lines)
     discount = sum(x.discount for x in o.lines)
-    current = o.total - sum(
-        (x.product.price_minor * x.qty - x.discount) * x.cancelled // x.qty for x in o.lines if x.cancelled
-    )
+    current = o.total - sum(share(x, 0, _gone(o, x)) for x in o.lines)
     left = sum(x.remaining for x in o.lines)
     fulfilled = sum(x.fulfilled for x in o.lines)
     status = None if not fulfilled else ("partial" if left else "fulfilled")
@@ -197,7 +246,7 @@ def order_body(o: SimOrder) -> dict[str, Any]:
         **_both("current_total_price", current),
         **_both("current_total_tax", _vat(current)),
         "customer_locale": o.customer["language"],
-        "discount_codes": [{"code": "TEN", "amount": _money(discount), "type": "percentage"}] if discount else [],
+        "discount_codes": [{"code": "TEN", "amount": money(discount), "type": "percentage"}] if discount else [],
         "duties_included": False,
         "email": o.customer["email"],
         "estimated_taxes": False,
@@ -227,7 +276,7 @@ def order_body(o: SimOrder) -> dict[str, Any]:
         "token": f"token-{o.id}",
         **_both("total_discounts", discount),
         **_both("total_line_items_price", goods),
-        "total_outstanding": _money(outstanding),
+        "total_outstanding": money(outstanding),
         **_both("total_price", o.total),
         **_both("total_shipping_price", o.shipping),
         **_both("total_tax", _vat(o.total)),

@@ -21,6 +21,7 @@ from aiohttp import web
 from ops.clock import Clock, system
 
 from .courier import Courier, Faults
+from .dock import Dock, DockPace, DockRates
 from .ledger import Ledger
 from .pick_order import Pace, PickOrder, Rates
 from .timeline import Timeline, roll, serve_until_stopped
@@ -58,6 +59,8 @@ class ThreePlConfig:
     pace: Pace = field(default_factory=Pace)
     faults: Faults = field(default_factory=Faults)
     http: HttpFaults = field(default_factory=HttpFaults)
+    dock: DockRates = field(default_factory=DockRates)
+    dock_pace: DockPace = field(default_factory=DockPace)
 
 
 class _Problem(Exception):
@@ -91,8 +94,26 @@ class _Depot:
             pace=config.pace,
             chatty=config.chatty,
         )
+        self.dock = Dock(
+            name,
+            self.warehouse.stock,
+            ledger,
+            timeline,
+            self.courier.deliver,
+            seed=config.seed,
+            rates=config.dock,
+            pace=config.dock_pace,
+        )
+        self.warehouse.restocked = self.dock.restocked
+        self.warehouse.on_shipped = self.dock.maybe_unknown
+        self.warehouse.on_undeliverable = self._comes_back
         self.answers: dict[str, tuple[str, dict[str, Any]]] = {}
         self.tries: dict[str, int] = {}
+
+    def _comes_back(self, order: PickOrder) -> None:
+        units = [(x.line_id, x.sku) for x in order.lines for _ in range(x.shipped)]
+        number = order.shipment["tracking_number"] if order.shipment else ""
+        self.dock.give_back(order.reference, units, number)
 
     def _notify(self, topic: str, order: PickOrder, body: dict[str, Any]) -> None:
         n = len(order.reports) + len(order.scans)
@@ -117,6 +138,9 @@ class ThreePlSimulator:
         app.router.add_get("/{depot}/pick-orders", self._list)
         app.router.add_get("/{depot}/pick-orders/{reference}", self._get)
         app.router.add_post("/{depot}/pick-orders/{reference}/cancellations", self._post_cancellation)
+        app.router.add_post("/{depot}/returns", self._post_return)
+        app.router.add_post("/{depot}/returns/{rma}/cancellations", self._post_return_cancellation)
+        app.router.add_get("/{depot}/returns", self._list_returns)
         app.cleanup_ctx.append(self._background)
         return app
 
@@ -156,6 +180,36 @@ class ThreePlSimulator:
             return {"id": order.id, "reference": order.reference, "status": status}
 
         return await self._idempotent(request, depot, take)
+
+    async def _post_return(self, request: web.Request) -> web.Response:
+        depot = self._depot(request)
+
+        def take(body: Body) -> Body:
+            if not isinstance(body, dict) or not body.get("rma") or not isinstance(body.get("lines"), list):
+                raise _Problem(400, "invalid", "rma and lines are needed", "rma")
+            depot.dock.expect(body)
+            return {"id": f"{depot.dock.depot}/{body['rma']}", "rma": body["rma"], "status": "EXPECTED"}
+
+        return await self._idempotent(request, depot, take)
+
+    async def _post_return_cancellation(self, request: web.Request) -> web.Response:
+        depot, rma = self._depot(request), request.match_info["rma"]
+        if rma not in depot.dock.notices:
+            raise _Problem(404, "unknown_rma", f"No notice of {rma}", "rma")
+
+        def take(_: Body) -> Body:
+            depot.dock.cancel(rma)
+            return {"id": f"{depot.dock.depot}/{rma}", "rma": rma, "status": "CANCELLED"}
+
+        return await self._idempotent(request, depot, take)
+
+    async def _list_returns(self, request: web.Request) -> web.Response:
+        dock = self._depot(request).dock
+        since, page = _asked(request)
+        rows = sorted((r for r in dock.receipts.values() if r.updated_at >= since), key=lambda r: r.updated_at)
+        part = rows[(page - 1) * PAGE : page * PAGE]
+        more = page + 1 if len(rows) > page * PAGE else None
+        return web.json_response({"returns": [r.row() for r in part], "page": page, "next_page": more})
 
     async def _idempotent(self, request: web.Request, depot: _Depot, take: Callable[[Body], Body]) -> web.Response:
         key = request.headers.get("Idempotency-Key", "")
@@ -202,11 +256,7 @@ class ThreePlSimulator:
 
     async def _list(self, request: web.Request) -> web.Response:
         depot = self._depot(request)
-        try:
-            since = int(datetime.fromisoformat(request.query["updated_since"]).timestamp() * 1000)
-            page = int(request.query.get("page", "1"))
-        except (KeyError, ValueError) as e:
-            raise _Problem(400, "invalid", "updated_since must be ISO 8601, page a number", "updated_since") from e
+        since, page = _asked(request)
         orders = depot.warehouse.orders.values()
         rows = sorted((o for o in orders if o.updated_at >= since), key=lambda o: o.updated_at)
         part = rows[(page - 1) * PAGE : page * PAGE]
@@ -216,6 +266,8 @@ class ThreePlSimulator:
     async def _get_ledger(self, request: web.Request) -> web.Response:
         answer = self.ledger.as_json(request.query.get("kind", ""), int(request.query.get("since", "0")))
         answer["stock"] = {name: d.warehouse.stock for name, d in self.depots.items()}
+        answer["b_grade"] = {name: dict(d.dock.b_grade) for name, d in self.depots.items()}
+        answer["binned"] = {name: dict(d.dock.binned) for name, d in self.depots.items()}
         answer["not_conserved"] = {n: bad for n, d in self.depots.items() if (bad := d.warehouse.conserved())}
         return web.json_response(answer)
 
@@ -226,9 +278,10 @@ class ThreePlSimulator:
         """Pick orders by state, webhooks by fate; ``idle``: nothing is left to happen."""
         states: dict[str, int] = {}
         webhooks: dict[str, int] = {}
-        waiting = 0
+        waiting = receipts = 0
         for depot in self.depots.values():
-            waiting += depot.courier.open
+            waiting += depot.courier.open + depot.dock.on_the_way
+            receipts += len(depot.dock.receipts)
             for order in depot.warehouse.orders.values():
                 states[order.state] = states.get(order.state, 0) + 1
             for name, n in depot.courier.counts.items():
@@ -237,10 +290,20 @@ class ThreePlSimulator:
         return {
             "pick_orders": sum(states.values()),
             "states": states,
+            "returns": receipts,
             "webhooks": webhooks,
             "violations": len(self.ledger.violations()),
             "idle": not (waiting or unfinished),
         }
+
+
+def _asked(request: web.Request) -> tuple[int, int]:
+    """``updated_since`` (ms) and ``page`` of a list's query."""
+    try:
+        since = int(datetime.fromisoformat(request.query["updated_since"]).timestamp() * 1000)
+        return since, int(request.query.get("page", "1"))
+    except (KeyError, ValueError) as e:
+        raise _Problem(400, "invalid", "updated_since must be ISO 8601, page a number", "updated_since") from e
 
 
 def _take(warehouse: Warehouse, body: Body) -> Body:

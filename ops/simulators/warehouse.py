@@ -5,6 +5,7 @@ Every unit is physical: it is on the shelf, picked, shipped, or found broken; a 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,10 @@ class Warehouse:
         self.orders: dict[str, PickOrder] = {}
         self._notify = notify
         self._table = PackingTable(timeline, self._leave)
+        self.restocked: Counter[str] = Counter()
+        """Units that came back and went on the shelf again (``dock``)."""
+        self.on_undeliverable: Callable[[PickOrder], None] = lambda _order: None
+        self.on_shipped: Callable[[str, str], None] = lambda _reference, _sku: None
         self._shipped: dict[str, int] = {}
         for sku, qty in sorted(stock.items()):
             ledger.append("stock", depot=depot, sku=sku, qty=qty)
@@ -242,10 +247,13 @@ class Warehouse:
     def _shipped_one(self, order: PickOrder) -> None:
         for line in order.lines:
             self._ship_line(order, line)
+        self.on_shipped(order.reference, order.lines[0].sku)
         order.state = "SHIPPED"
         self._report(order, "SHIPPED")
         self._next(order, "transit", self.pace.transit, lambda: self._scan(order, "IN_TRANSIT"))
-        self._next(order, "deliver", self.pace.deliver, lambda: self._scan(order, "DELIVERED"))
+        back = roll(self.seed, self.depot, order.reference, "undeliverable").random() < self.rates.undeliverable
+        end = "RETURN_TO_SENDER" if back else "DELIVERED"
+        self._next(order, "deliver", self.pace.deliver, lambda: self._scan(order, end))
 
     def _ship_line(self, order: PickOrder, line: Line) -> None:
         if not line.picked:
@@ -276,22 +284,29 @@ class Warehouse:
         if status == "DELIVERED":
             order.state = "DELIVERED"
             self.ledger.append("delivered", depot=self.depot, reference=order.reference)
+        if status == "RETURN_TO_SENDER":
+            order.state = "RETURNED"
+            self.on_undeliverable(order)
         body = {
             "reference": order.reference,
             "shipment_id": order.shipment["id"],
             "status": status,
             "carrier": order.shipment["carrier"],
             "tracking_number": order.shipment["tracking_number"],
-            "detail": {"IN_TRANSIT": "Sorted", "DELIVERED": "Handed over"}[status],
+            "detail": {"IN_TRANSIT": "Sorted", "DELIVERED": "Handed over", "RETURN_TO_SENDER": "Nobody there"}[status],
             "occurred_at": iso(now),
         }
         order.scans.append(body)
         self._notify("shipment.tracked", order, body)
 
     def conserved(self) -> list[str]:
-        """SKUs whose units do not add up: on shelf + picked + written off = at the start. None in a sound run."""
+        """SKUs whose units do not add up: on shelf + picked + written off = at the start + restocked. None in a sound run."""
         gone: dict[str, int] = {}
         for e in self.ledger.entries("picked"):
             if e["depot"] == self.depot:
                 gone[e["sku"]] = gone.get(e["sku"], 0) + e["qty"] + e["written_off"]
-        return [s for s, n in self.initial.items() if self.stock[s] < 0 or self.stock[s] + gone.get(s, 0) != n]
+        return [
+            s
+            for s, n in self.initial.items()
+            if self.stock[s] < 0 or self.stock[s] + gone.get(s, 0) != n + self.restocked[s]
+        ]

@@ -12,6 +12,10 @@ KPIS = {
     "kpi_accuracy": "Fulfilment accuracy",
     "kpi_return_rate": "Return rate",
     "kpi_cost_per_shipment": "Cost per shipment",
+    "kpi_return_reasons": "Returns by reason",
+    "kpi_dispositions": "What inspections found",
+    "kpi_time_to_credit": "Time from receipt to credit",
+    "kpi_recovered_value": "Value recovered of returns",
     "kpi_duplicates": "Repeated deliveries neutralised",
 }
 """View → title."""
@@ -19,9 +23,16 @@ KPIS = {
 DIMENSIONS = {
     "all": frozenset(KPIS),
     "channel": frozenset(KPIS),
-    "depot": frozenset(KPIS) - {"kpi_return_rate", "kpi_duplicates"},
-    "day": frozenset(KPIS) - {"kpi_return_rate"},
-    "sku": frozenset({"kpi_return_rate"}),
+    "depot": frozenset(KPIS)
+    - {
+        "kpi_return_rate",
+        "kpi_duplicates",
+        "kpi_return_reasons",
+        "kpi_time_to_credit",
+        "kpi_recovered_value",
+    },
+    "day": frozenset(KPIS) - {"kpi_return_rate", "kpi_return_reasons", "kpi_recovered_value"},
+    "sku": frozenset({"kpi_return_rate", "kpi_return_reasons", "kpi_dispositions", "kpi_recovered_value"}),
 }
 """Dimension → the views that have it."""
 

@@ -45,6 +45,8 @@ class NoConnection(LookupError):
     def __init__(self, target: str) -> None:
         kind, _, account = target.partition(":")
         entry = f"channels.{kind}.{account}" if account else f"threepl.{target}"
+        if kind == "label":
+            entry = f"carriers.{account}"
         super().__init__(f"no connection for the target {target!r}: add {entry} to wharf.yaml, then redrive")
 
 

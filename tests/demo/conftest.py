@@ -53,6 +53,13 @@ def order_event(key: str, seq: int, kind: str, status: str, units: int = 0, **mo
         "rule_version": "1",
         "decision": "",
         "cost_currency": "",
+        "name": "",
+        "rma_id": "",
+        "rma_kind": "",
+        "rma_status": "",
+        "returned": [],
+        "tax": 0,
+        "fees": 0,
     }
     return Entry("wharf.orders.events", 0, 100 * seq, key, "OrderEvent", data | more, {}, b"")
 

@@ -19,7 +19,9 @@ from sinks.clickhouse.migrate import migrate
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    row = {k: v for k, v in entry.data.items() if k != "lines"}
+    row = {k: v for k, v in entry.data.items() if k not in ("lines", "returned")}
+    for field in events_once.RETURNED:
+        row[f"returned.{field}"] = [unit[field] for unit in entry.data["returned"]]
     for field in ("line_id", "sku", "qty", "amount"):
         row[f"lines.{field}"] = [line[field] for line in entry.data["lines"]]
     return row | {"kafka_partition": entry.partition, "kafka_offset": entry.offset}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ops.demo.checks import stock
-from ops.demo.checks.evidence import Evidence, ShippedLine, Warehouse
+from ops.demo.checks.evidence import Evidence, Inspected, ShippedLine, Warehouse
 from ops.demo.checks.log import Entry
 
 REFERENCE = "main/shopify:acme:1/1"
@@ -131,3 +131,54 @@ def test_tampering_is_reported(tamper: Callable[[Evidence], Evidence], says: str
     finding = stock.check(tamper(sound()))
     assert not finding.ok
     assert any(says in text for text in finding.offenders), finding.offenders
+
+
+def with_returns() -> Evidence:
+    """The same, and then: one unit came back as new, one as second choice, one broken, one that nobody knows whose it is."""
+    e = sound()
+    second, broken = ({**move(1, 0, 1, 0), "quality": quality} for quality in ("b_grade", "write_off"))
+    reports = [report(f"r{n}", "RESTOCK", 1) for n in range(3)]
+    reports[1].data["quality"], reports[2].data["quality"] = "b_grade", "write_off"
+    return replace(
+        e,
+        pool_events=[
+            *e.pool_events,
+            event(6, "RESTOCKED", move(1, 0, 12, 0)),
+            event(7, "RESTOCKED", second),
+            event(8, "RESTOCKED", broken),
+        ],
+        pools_in=[*e.pools_in, *reports],
+        warehouse=replace(
+            e.warehouse,
+            shelf={("a", "WH-1"): 13},
+            b_grade={("a", "WH-1"): 1},
+            binned={("a", "WH-1"): 1},
+            inspected=[
+                Inspected("a", "R1", "shopify:acme:1/r1", "1", "WH-1", 1, "RESTOCK"),
+                Inspected("a", "R1", "shopify:acme:1/r1", "1", "WH-1", 1, "B_GRADE"),
+                Inspected("a", "R1", "shopify:acme:1/r1", "1", "WH-1", 1, "WRITE_OFF"),
+                Inspected("a", "U1", "", "", "WH-1", 1, "RESTOCK"),
+            ],
+        ),
+    )
+
+
+def test_returned_units_are_conserved_by_quality_and_a_parcel_nobody_knows_waits() -> None:
+    finding = stock.check(with_returns())
+    assert finding.offenders == []
+    assert finding.figures["put_back"] == 3
+
+
+def test_a_unit_put_back_twice_in_the_log_is_reported() -> None:
+    e = with_returns()
+    twice = replace(e, warehouse=replace(e.warehouse, inspected=e.warehouse.inspected[1:]))
+    finding = stock.check(twice)
+    assert any("units put back at a/WH-1/new: 0 outside, 1 in the log" in x for x in finding.offenders)
+
+
+def test_a_resolved_parcel_is_expected_in_the_log() -> None:
+    e = with_returns()
+    data = {"type": "RETURN_RESOLVED", "order_key": "returns:a:U1"}
+    resolved = Entry("wharf.orders.events", 0, 0, "returns:a:U1", "OrderEvent", data, {}, b"")
+    finding = stock.check(replace(e, order_events=[resolved]))
+    assert any("units put back at a/WH-1/new: 2 outside, 1 in the log" in x for x in finding.offenders)

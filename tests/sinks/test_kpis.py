@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.events import OrderEvent
+from domain.values import ReturnedLine
 from schemas.topics import ORDERS_EVENTS
 from sinks.clickhouse.batches import Batch
 from sinks.clickhouse.kpis import DIMENSIONS, KPIS, read
@@ -180,3 +181,68 @@ def test_every_view_answers_for_each_dimension_it_claims_and_nothing_is_empty_bu
     migrate(clickhouse)
     for dimension, views in DIMENSIONS.items():
         assert read(clickhouse, dimension) == {v: [] for v in KPIS if v in views}
+
+
+def came_back(order: str, seq: int, kind: str, hours: float, *lines: ReturnedLine, **fields: Any) -> OrderEvent:
+    key = f"{fields.get('channel', 'shopify')}:acme:{order}/r1"
+    at = START + int(hours * HOUR)
+    return order_event(order, seq, kind, occurred_at=at, rma_id=key, rma_kind="return", returned=list(lines), **fields)
+
+
+def test_returns_are_counted_by_the_reason_they_were_approved_with(kpi: Any) -> None:
+    small, broken = ReturnedLine("1", "A", 2, "too small"), ReturnedLine("2", "B", 1, "broken")
+    events = [
+        came_back("1", 6, "RMA_CREATED", 1, small, broken),
+        came_back("2", 6, "RMA_CREATED", 1, ReturnedLine("1", "A", 1, "too small"), channel="bol"),
+        came_back("3", 6, "RETURN_DECLINED", 1, small),
+    ]
+    assert kpi("kpi_return_reasons", events) == [("", "broken", 1, 1), ("", "too small", 2, 3)]
+    assert kpi("kpi_return_reasons", [], "sku") == [("A", "too small", 2, 3), ("B", "broken", 1, 1)]
+    assert kpi("kpi_return_reasons", [], "channel")[0] == ("bol", "too small", 1, 1)
+
+
+def test_inspections_count_units_where_they_were_put(kpi: Any) -> None:
+    events = [
+        came_back(
+            "1",
+            7,
+            "RETURN_INSPECTED",
+            30,
+            ReturnedLine("1", "A", 1, disposition="RESTOCK", depot="nl-2"),
+            ReturnedLine("1", "A", 1, disposition="B_GRADE"),
+            depot="nl-1",
+        ),
+        came_back("2", 7, "RETURN_INSPECTED", 2, ReturnedLine("1", "A", 3, disposition="RESTOCK"), depot="nl-1"),
+    ]
+    assert kpi("kpi_dispositions", events) == [("", "B_GRADE", 1), ("", "RESTOCK", 4)]
+    assert kpi("kpi_dispositions", [], "depot") == [
+        ("nl-1", "B_GRADE", 1),
+        ("nl-1", "RESTOCK", 3),
+        ("nl-2", "RESTOCK", 1),
+    ]
+    assert kpi("kpi_dispositions", [], "day")[0] == ("2026-11-23", "RESTOCK", 3)
+
+
+def test_the_time_to_credit_runs_from_the_first_receipt_to_the_last_credit(kpi: Any) -> None:
+    events = [
+        came_back("1", 6, "RMA_RECEIVED", 10),
+        came_back("1", 7, "RMA_RECEIVED", 20),
+        came_back("1", 8, "CREDITED", 12),
+        came_back("1", 9, "CREDITED", 40),
+        came_back("2", 6, "RMA_RECEIVED", 1),
+        came_back("2", 7, "CREDITED", 3),
+        came_back("3", 6, "RMA_RECEIVED", 1),  # not credited yet
+        came_back("4", 6, "CREDITED", 1),  # a claim: nothing was received
+    ]
+    assert kpi("kpi_time_to_credit", events) == [("", 2, 16.0, pytest.approx(28.6))]
+    assert kpi("kpi_time_to_credit", [], "day") == [("2026-11-23", 1, 2.0, 2.0), ("2026-11-24", 1, 30.0, 30.0)]
+
+
+def test_recovered_value_is_what_the_goods_are_worth_by_what_was_credited(kpi: Any) -> None:
+    events = [
+        came_back("1", 6, "RETURN_INSPECTED", 1, ReturnedLine("1", "A", 1, value=600), ReturnedLine("2", "B", 1)),
+        came_back("1", 7, "CREDITED", 2, ReturnedLine("1", "A", 1, amount=1000), ReturnedLine("2", "B", 1, amount=500)),
+        came_back("2", 6, "RETURN_INSPECTED", 1, ReturnedLine("1", "A", 1, value=70), currency="JPY"),
+    ]
+    assert kpi("kpi_recovered_value", events) == [("", "EUR", 2, 1500, 600, 0.4), ("", "JPY", 1, 0, 70, 0.0)]
+    assert kpi("kpi_recovered_value", [], "sku")[:2] == [("A", "EUR", 1, 1000, 600, 0.6), ("A", "JPY", 1, 0, 70, 0.0)]

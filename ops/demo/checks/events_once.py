@@ -21,6 +21,10 @@ SEPARATOR = "\x1f"
 Columns = dict[str, str]
 """Column to kind: text, number, ms (a time), flag, or ``each:FIELD:COLUMN`` lists by their base name."""
 
+RETURNED = (
+    *("line_id", "sku", "qty", "reason", "disposition", "depot"),
+    *("note", "amount", "tax", "fee", "value", "stock_sku"),
+)
 METADATA: Columns = {"event_id": "text", "type": "text", "time": "ms", "source": "text", "trace": "text"}
 ORDER: Columns = METADATA | {
     "order_key": "text",
@@ -56,6 +60,12 @@ ORDER: Columns = METADATA | {
     "decision": "text",
     "cost_currency": "text",
     "name": "text",
+    "rma_id": "text",
+    "rma_kind": "text",
+    "rma_status": "text",
+    **{f"returned.{field}": "list" for field in RETURNED},
+    "tax": "number",
+    "fees": "number",
 }
 POOL: Columns = METADATA | {
     "pool": "text",

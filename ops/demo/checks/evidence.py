@@ -13,7 +13,10 @@ __all__ = [
     "Bundle",
     "Channel",
     "Evidence",
+    "Inspected",
+    "Money",
     "Poison",
+    "Price",
     "Rows",
     "SentOrder",
     "ShippedLine",
@@ -52,6 +55,39 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Money:
+    """An entry of a payment provider's own ledger. ``kind``: captured, refunded, declined; ``by``: who asked for a refund; minor units."""
+
+    key: str
+    payment: str
+    kind: str
+    amount: int
+    by: str = ""
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a line cost, by its channel's ledger: ``gross`` for all its ``qty`` units, after discounts, with tax."""
+
+    qty: int
+    gross: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """Units that a warehouse looked at when they came back."""
+
+    depot: str
+    receipt: str
+    rma: str
+    line_id: str
+    sku: str
+    qty: int
+    disposition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Poison:
     """A delivery that a simulator made untranslatable on purpose and that was answered with 2xx."""
 
@@ -61,7 +97,9 @@ class Poison:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel's ledger. ``cancelled``: units by (order key, line) that it counts as cancelled: it takes no shipment of those."""
+    """A channel's ledger. ``cancelled``: units by (order key, line) that it counts as cancelled: it takes no shipment of those.
+    ``money``: the ledger of the provider that took its customers' payments; ``prices`` by (order key, line).
+    """
 
     name: str
     orders: list[SentOrder] = field(default_factory=list)
@@ -69,6 +107,8 @@ class Channel:
     cancelled: Counter[tuple[str, str]] = field(default_factory=Counter)
     poison: list[Poison] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    money: list[Money] = field(default_factory=list)
+    prices: dict[tuple[str, str], Price] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +144,9 @@ class Warehouse:
     shipped: list[ShippedLine] = field(default_factory=list)
     written_off: Counter[tuple[str, str]] = field(default_factory=Counter)
     shelf: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    b_grade: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    binned: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    inspected: list[Inspected] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     bundles: list[Bundle] = field(default_factory=list)
 

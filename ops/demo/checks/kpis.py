@@ -163,12 +163,81 @@ def _add_parcel(table: Table, depot: str, shares: dict[str, list[Event]], expect
         row["saving"] += alone - cost if bundled and cost > 0 else 0
 
 
+def _units(events: Events, kind: str) -> Iterator[tuple[Event, Event]]:
+    """Events of a kind with each of the units of a return that they are about."""
+    for event in _all(events):
+        if event["type"] == kind and event["rma_id"]:
+            for unit in event["returned"]:
+                yield event, unit
+
+
+def return_reasons(events: Events) -> Table:
+    """Approved returns by the reason that was given."""
+    returns: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    units: dict[tuple[str, ...], int] = defaultdict(int)
+    for event, unit in _units(events, "RMA_CREATED"):
+        for dimension in (("all", ""), ("channel", event["channel"]), ("sku", unit["sku"])):
+            key = (*dimension, unit["reason"])
+            returns[key].add(event["rma_id"])
+            units[key] += unit["qty"]
+    return {key: {"returns": len(found), "units": units[key]} for key, found in returns.items()}
+
+
+def dispositions(events: Events) -> Table:
+    """What inspections found, in units."""
+    units: dict[tuple[str, ...], int] = defaultdict(int)
+    for event, unit in _units(events, "RETURN_INSPECTED"):
+        depot = unit["depot"] or event["depot"]
+        for dimension in (*_dimensions(event["channel"], depot, event["occurred_at"]), ("sku", unit["sku"])):
+            units[(*dimension, unit["disposition"])] += unit["qty"]
+    return {key: {"units": n} for key, n in units.items()}
+
+
+def time_to_credit(events: Events) -> Table:
+    """The first receipt of a return to its last credit so far, hours."""
+    first: dict[str, int] = {}
+    last: dict[str, Event] = {}
+    for event in _all(events):
+        rma, at = event["rma_id"], event["occurred_at"]
+        if rma and event["type"] == "RMA_RECEIVED":
+            first[rma] = min(at, first.get(rma, at))
+        elif rma and event["type"] == "CREDITED" and (rma not in last or at >= last[rma]["occurred_at"]):
+            last[rma] = event
+    hours: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for rma in first.keys() & last.keys():
+        at = last[rma]["occurred_at"]
+        for key in (("all", ""), ("channel", last[rma]["channel"]), ("day", _day(at))):
+            hours[key].append((at - first[rma]) / 3_600_000)
+    return {
+        key: {"returns": len(v), "p50_hours": _quantile(v, 0.5), "p95_hours": _quantile(v, 0.95)}
+        for key, v in hours.items()
+    }
+
+
+def recovered_value(events: Events) -> Table:
+    """What the goods that came back are worth, and what was credited for them."""
+    table: Table = defaultdict(lambda: {"units": 0, "credited": 0, "recovered": 0})
+    for kind, measure, field in (("RETURN_INSPECTED", "recovered", "value"), ("CREDITED", "credited", "amount")):
+        for event, unit in _units(events, kind):
+            for dimension in (("all", ""), ("channel", event["channel"]), ("sku", unit["sku"])):
+                row = table[(*dimension, event["currency"])]
+                row[measure] += unit[field]
+                row["units"] += unit["qty"] if kind == "RETURN_INSPECTED" else 0
+    for row in table.values():
+        row["recovered_rate"] = row["recovered"] / row["credited"] if row["credited"] else 0.0
+    return table
+
+
 RECOMPUTED: dict[str, tuple[tuple[str, ...], Callable[[Events], Table]]] = {
     "kpi_turnaround": (("dimension", "value"), turnaround),
     "kpi_on_time": (("dimension", "value"), on_time),
     "kpi_accuracy": (("dimension", "value"), accuracy),
     "kpi_return_rate": (("dimension", "value", "cohort"), return_rate),
     "kpi_cost_per_shipment": (("dimension", "value", "bundled", "cost_currency"), cost_per_shipment),
+    "kpi_return_reasons": (("dimension", "value", "reason"), return_reasons),
+    "kpi_dispositions": (("dimension", "value", "disposition"), dispositions),
+    "kpi_time_to_credit": (("dimension", "value"), time_to_credit),
+    "kpi_recovered_value": (("dimension", "value", "currency"), recovered_value),
 }
 """View to its key columns and its recomputation."""
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from .log import Entry
 
-__all__ = ["DONE", "Book", "books"]
+__all__ = ["DONE", "PARCEL", "Book", "books"]
+
+PARCEL = "returns:"
+"""Keys that begin so are parcels that came back and belong to no order, not orders."""
 
 DONE = frozenset({"DELIVERED", "COMPLETED", "CANCELLED"})
 """Statuses in which nothing is left to do for an order."""
@@ -99,5 +102,7 @@ def books(entries: Iterable[Entry]) -> dict[str, Book]:
     found: dict[str, Book] = {}
     for entry in entries:
         key = entry.data["order_key"]
+        if key.startswith(PARCEL):
+            continue
         found.setdefault(key, Book(key)).add(entry.data)
     return found

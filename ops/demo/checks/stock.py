@@ -8,13 +8,16 @@ from typing import Any
 from .evidence import Evidence
 from .finding import Finding, found
 from .log import Entry
+from .order_books import PARCEL
 
 __all__ = ["check"]
 
 Place = tuple[str, str, str]
 """Depot, SKU, quality."""
 
-PROMISE = "no unit oversold: initial + received + corrected - shipped = on hand, never negative, never more reserved than there"
+PROMISE = "no unit oversold: initial + received + put back + corrected - shipped = on hand, by quality, never negative, never more reserved than there"
+QUALITIES = {"RESTOCK": "new", "B_GRADE": "b_grade", "WRITE_OFF": "write_off"}
+"""What an inspection found to the quality under which it is counted; anything else is not there."""
 ADDING = {"RECEIPT": "STOCK_RECEIVED", "RESTOCK": "RESTOCKED", "CORRECTION": "STOCK_CORRECTED"}
 
 
@@ -68,11 +71,13 @@ def check(evidence: Evidence) -> Finding:
     books = _Books()
     for entry in evidence.pool_events:
         books.add(entry)
-    violations = books.violations + _reports(evidence, books) + _warehouse(evidence, books)
+    back = _put_back(evidence)
+    violations = books.violations + _reports(evidence, books) + _warehouse(evidence, books, back)
     figures = {
         "events": len(evidence.pool_events),
         "places": len(books.on_hand),
         "received": sum(books.units("STOCK_COUNTED", "STOCK_RECEIVED", "RESTOCKED").values()),
+        "put_back": sum(books.units("RESTOCKED").values()),
         "corrected": sum(books.units("STOCK_CORRECTED", "SHORT_PICKED").values()),
         "shipped": -sum(books.units("SHIPPED").values()),
         "on_hand": sum(books.on_hand.values()),
@@ -108,16 +113,33 @@ def _reports(evidence: Evidence, books: _Books) -> list[str]:
     return bad
 
 
-def _warehouse(evidence: Evidence, books: _Books) -> list[str]:
-    """What left and what lies there, by the warehouses' own ledgers."""
+def _put_back(evidence: Evidence) -> tuple[Counter[Place], Counter[Place]]:
+    """Units that the warehouses put back: those that we must know, and those in parcels that still wait for a person."""
+    resolved = {e.data["order_key"] for e in evidence.order_events if e.data["type"] == "RETURN_RESOLVED"}
+    known: Counter[Place] = Counter()
+    waiting: Counter[Place] = Counter()
+    for x in evidence.warehouse.inspected:
+        if x.disposition in QUALITIES:
+            nobody = not x.rma and f"{PARCEL}{x.depot}:{x.receipt}" not in resolved
+            (waiting if nobody else known)[x.depot, x.sku, QUALITIES[x.disposition]] += x.qty
+    return known, waiting
+
+
+def _warehouse(evidence: Evidence, books: _Books, back: tuple[Counter[Place], Counter[Place]]) -> list[str]:
+    """What left, what came back and what lies there, by the warehouses' own ledgers."""
     left: Counter[Place] = Counter()
     for line in evidence.warehouse.shipped:
         left[(line.depot, line.sku, "new")] += line.qty
     ours = Counter({place: -units for place, units in books.units("SHIPPED").items()})
-    shelf = Counter({(depot, sku, "new"): units for (depot, sku), units in evidence.warehouse.shelf.items()})
+    known, waiting = back
+    there = Counter({(depot, sku, "new"): units for (depot, sku), units in evidence.warehouse.shelf.items()})
+    there.update({(depot, sku, "b_grade"): units for (depot, sku), units in evidence.warehouse.b_grade.items()})
+    there.update({(depot, sku, "write_off"): units for (depot, sku), units in evidence.warehouse.binned.items()})
+    there.subtract(waiting)
     return [
         *_differ("shipped units", left, ours),
-        *_differ("units on hand", shelf, books.on_hand),
+        *_differ("units put back", known, books.units("RESTOCKED")),
+        *_differ("units on hand", there, books.on_hand),
         *(f"warehouse: {text}" for text in evidence.warehouse.violations),
     ]
 

@@ -140,6 +140,6 @@ async def test_open_returns_are_told_once_and_again_when_handled(start: Any) -> 
         again, cursor = await once(poller, cursor, bol.now())
         assert again == []
         rma = next(iter(market.rmas.values()))
-        rma.result, rma.handled_at = "RETURN_RECEIVED", bol.now()
+        rma.results.append(("RETURN_RECEIVED", 1, bol.now()))
         handled, _ = await once(poller, cursor, bol.now())
         assert [(x.rma_id, x.status) for x in handled if x.status == "handled"] == [(rma.id, "handled")]

@@ -54,6 +54,7 @@ def place(bol: Any, qty: int = 3) -> tuple[str, Any]:
     for other in order.items[1:]:
         other.cancelled = other.qty
     item.qty = qty
+    bol.sim.payments.capture(order_id, item.id, qty * item.price)
     return order_id, item
 
 

@@ -1,0 +1,121 @@
+"""The returns API: ``POST /webhooks/portal/{name}``, for a return portal, a shop's own pages, a help desk.
+
+Signed and deduplicated as every webhook: ``X-Wharf-Signature`` (base64 HMAC-SHA256 of the raw body) and ``X-Wharf-Event-Id`` (unique a request, the
+same on every try). What the policy decides of a request is an event of its order: the answer only says that it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from connectors import hmac, json
+from connectors.base import Received, Translation, TranslationError, Unreadable
+from connectors.checks.customer import content_hash
+from domain import keys
+from domain.commands import ReturnRequested
+from domain.errors import Rejected
+from domain.record import uuid5
+from domain.values import ExchangeLine, ReturnLine
+
+from .config import PortalAccount
+
+__all__ = ["TOPIC", "PortalReceiver"]
+
+TOPIC = "return.request"
+_KEPT = ("x-wharf-event-id", "content-type", "user-agent")
+_MAX_ID = 200
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+Units = Annotated[int, msgspec.Meta(ge=1, le=9999)]
+
+
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    qty: Units
+    line_id: str = ""
+    sku: str = ""
+    reason: str = ""
+    comment: str = ""
+
+
+class _Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    sku: Text
+    qty: Units
+    unit_price: Annotated[int, msgspec.Meta(ge=0)] = 0
+    tax: Annotated[int, msgspec.Meta(ge=0)] = 0
+    title: str = ""
+
+
+class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    order_key: Text
+    lines: Annotated[list[_Line], msgspec.Meta(min_length=1, max_length=200)]
+    kind: Literal["return", "claim", "exchange"] = "return"
+    exchange: list[_Exchange] = []
+    label_payer: Literal["", "customer", "merchant"] = ""
+    amount: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    actor: str = ""
+
+
+class PortalReceiver:
+    """The requests of one portal; ``account`` is its name in ``wharf.yaml``."""
+
+    channel = "portal"
+
+    def __init__(self, account: str, config: PortalAccount) -> None:
+        self.account = account
+        self._secrets = tuple(config.secrets)
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> Received:
+        """Signature first, over the raw bytes. Raises BadSignature or Unreadable."""
+        hmac.verify(self._secrets, body, headers.get("x-wharf-signature", ""))
+        event_id = headers.get("x-wharf-event-id", "")
+        if not 0 < len(event_id) <= _MAX_ID:
+            raise Unreadable(f"the header x-wharf-event-id: 1 to {_MAX_ID} characters are needed")
+        json.check(body)
+        return Received(topic=TOPIC, delivery_id=event_id, headers={k: headers[k] for k in _KEPT if k in headers})
+
+    def translate(self, received: Received, body: bytes, now: int, trace: str) -> Translation:
+        """Raises TranslationError."""
+        return Translation(orders=[self._requested(_read(body), received.delivery_id, now, trace)])
+
+    def _requested(self, r: _Request, event_id: str, now: int, trace: str) -> ReturnRequested:
+        try:
+            key = keys.order_key(*r.order_key.split(":", 2))
+        except (Rejected, TypeError) as e:
+            raise TranslationError("order_key", f"{r.order_key!r} is not channel:account:order id") from e
+        for i, x in enumerate(r.lines):
+            if not (x.line_id or x.sku):
+                raise TranslationError(f"lines[{i}]", "line_id or sku is needed")
+        digest = content_hash(r)
+        fact = f"request/{self.account}/{event_id}"
+        return ReturnRequested(
+            event_id=uuid5(key, 0, f"ReturnRequested|{fact}|{digest}"),
+            type="ReturnRequested",
+            time=now,
+            source=f"portal:{self.account}",
+            trace=trace,
+            order_key=key,
+            idempotency_key=fact,
+            delivery_id=f"{self.account}/{event_id}",
+            content_hash=digest,
+            kind=r.kind,
+            via="api",
+            return_id="",
+            lines=[ReturnLine(x.line_id, x.sku, x.qty, x.reason, x.comment) for x in r.lines],
+            exchange=[ExchangeLine(x.sku, x.qty, x.unit_price, x.tax, x.title) for x in r.exchange],
+            label_payer=r.label_payer,
+            actor=r.actor or self.account,
+            amount=r.amount,
+        )
+
+
+def _read(body: bytes) -> _Request:
+    try:
+        return msgspec.json.decode(body, type=_Request)
+    except msgspec.ValidationError as e:
+        message, _, path = str(e).partition(" - at `")
+        raise TranslationError(path.rstrip("`").removeprefix("$.") or "$", message) from e
+    except (msgspec.DecodeError, RecursionError) as e:
+        raise TranslationError("$", f"the body is not JSON: {e}") from e

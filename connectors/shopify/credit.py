@@ -1,0 +1,187 @@
+"""Credits at Shopify: ``returnProcess`` for units of a return that Shopify has, ``refundCreate`` for everything else.
+
+``refundCreate`` carries ``@idempotent(key:)`` with the effect's id (mandatory from API version 2026-04); Shopify keeps keys for a limited time
+only. So before either is called we look for a refund with our mark in its note; and ``returnProcess``, which knows no keys, is not called
+for units that are already processed: then a person looks. No repeat pays twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from connectors.checks.money import minor, plain
+from domain.effects import Credit
+from domain.values import CreditLine
+
+from . import queries
+from .answers import Never, check
+from .client import ShopifyClient
+from .read import gid
+
+__all__ = ["Refunds", "mark"]
+
+_PAID = frozenset({"SALE", "CAPTURE"})
+
+Json = dict[str, Any]
+
+
+def mark(effect_id: str) -> str:
+    """What a refund of ours has in its note."""
+    return f"wharf:{effect_id}"
+
+
+def _tail(global_id: Any) -> str:
+    return str(global_id or "").rpartition("/")[2]
+
+
+def _ours(refunds: Iterable[Json], effect: Credit) -> str:
+    """The number of the refund that carries our mark, or an empty text."""
+    return next((_tail(r["id"]) for r in refunds if mark(effect.event_id) in str(r.get("note") or "")), "")
+
+
+class Refunds:
+    """Credits of one account."""
+
+    def __init__(self, client: ShopifyClient) -> None:
+        self.client = client
+
+    async def credit(self, effect: Credit) -> str:
+        """Pay; the refund's number. Raises Never, NotYet, and what the client raises."""
+        data = await self.client.graphql(queries.CREDIT, {"id": gid("Order", effect.channel_order_id)})
+        order = data.get("order")
+        if not order:
+            raise Never(f"Shopify knows no order {effect.channel_order_id}")
+        if known := _ours(order["refunds"], effect):
+            return known
+        currency = order.get("presentmentCurrencyCode") or order["currencyCode"]
+        if currency != effect.currency:
+            raise Never(f"currency: the order is in {currency}, the credit in {effect.currency}")
+        parts = _parts(effect, order["transactions"])
+        if effect.return_id and any(x.qty for x in effect.lines):
+            return await self._process(effect, parts)
+        return await self._refund(effect, order["id"], parts)
+
+    async def _refund(self, effect: Credit, order_id: str, parts: list[tuple[Json, int]]) -> str:
+        pay = [
+            {
+                "orderId": order_id,
+                "parentId": transaction["id"],
+                "gateway": transaction["gateway"],
+                "kind": "REFUND",
+                "amount": plain(amount, effect.currency),
+            }
+            for transaction, amount in parts
+        ]
+        given: Json = {
+            "orderId": order_id,
+            "currency": effect.currency,
+            "note": _note(effect),
+            "notify": self.client.account.notify_customer,
+            # The goods are in the WMS's and Wharfinger's books; Shopify's own inventory is set by whoever keeps it.
+            "refundLineItems": [
+                {"lineItemId": gid("LineItem", x.line_id), "quantity": x.qty, "restockType": "NO_RESTOCK"}
+                for x in effect.lines
+                if x.qty
+            ],
+            "transactions": pay,
+        }
+        if effect.shipping:
+            given["shipping"] = {"amount": plain(effect.shipping, effect.currency)}
+        if effect.fees:
+            given["discrepancyReason"] = "RESTOCK"
+        data = await self.client.graphql(queries.REFUND_CREATE, {"input": given, "key": effect.event_id})
+        result = data["refundCreate"]
+        check(result["userErrors"])
+        return _tail(result["refund"]["id"])
+
+    async def _process(self, effect: Credit, parts: list[tuple[Json, int]]) -> str:
+        data = await self.client.graphql(queries.RETURN_UNITS, {"id": gid("Return", effect.return_id)})
+        found = data.get("return")
+        if not found:
+            raise Never(f"Shopify knows no return {effect.return_id}")
+        if known := _ours(found["refunds"]["nodes"], effect):
+            return known
+        given: Json = {
+            "returnId": found["id"],
+            "returnLineItems": _return_lines(effect.lines, found["returnLineItems"]["nodes"]),
+            "note": _note(effect),
+            "notifyCustomer": self.client.account.notify_customer,
+            "financialTransfer": {
+                "issueRefund": {
+                    "orderTransactions": [
+                        {"parentId": transaction["id"], "transactionAmount": _money(amount, effect.currency)}
+                        for transaction, amount in parts
+                    ]
+                }
+            },
+        }
+        if effect.shipping:
+            given["refundShipping"] = {"shippingRefundAmount": _money(effect.shipping, effect.currency)}
+        before = {r["id"] for r in found["refunds"]["nodes"]}
+        answer = await self.client.graphql(queries.RETURN_PROCESS, {"input": given})
+        result = answer["returnProcess"]
+        check(result["userErrors"])
+        made = result["return"]["refunds"]["nodes"]
+        fresh = [r for r in made if r["id"] not in before]
+        return _ours(made, effect) or next((_tail(r["id"]) for r in fresh), "")
+
+
+def _note(effect: Credit) -> str:
+    return f"{effect.reason or 'return'} {effect.rma_id} {mark(effect.event_id)}"[-250:]
+
+
+def _money(amount: int, currency: str) -> Json:
+    return {"amount": plain(amount, currency), "currencyCode": currency}
+
+
+def _return_lines(wanted: list[CreditLine], nodes: list[Json]) -> list[Json]:
+    """The return's lines that hold the units. Raises Never where they are processed already or were never in it: a person looks."""
+    out = []
+    for line in wanted:
+        rest = line.qty
+        for node in nodes:
+            item = _tail(((node.get("fulfillmentLineItem") or {}).get("lineItem") or {}).get("id"))
+            take = min(rest, int(node["processableQuantity"])) if item == line.line_id else 0
+            if take > 0:
+                out.append({"id": node["id"], "quantity": take})
+                rest -= take
+        if rest > 0:
+            raise Never(
+                f"line {line.line_id}: {rest} of {line.qty} units can't be processed in Shopify's return any more"
+            )
+    return out
+
+
+def _parts(effect: Credit, transactions: list[Json]) -> list[tuple[Json, int]]:
+    """Which transactions the money goes back to: the payments that the credit names, never above what each has left.
+
+    A payment that the order knew only as a whole (``order``) is spread over the order's transactions, oldest first.
+    """
+    left: dict[str, int] = {}
+    paid = [t for t in transactions if t["kind"] in _PAID and t["status"] == "SUCCESS"]
+    for t in paid:
+        left[t["id"]] = _amount(t, effect.currency)
+    for t in transactions:
+        parent = (t.get("parentTransaction") or {}).get("id")
+        if t["kind"] == "REFUND" and t["status"] in {"SUCCESS", "PENDING"} and parent in left:
+            left[parent] -= _amount(t, effect.currency)
+    given: dict[str, int] = {}
+    for part in effect.payments:
+        named = [t for t in paid if part.payment_id in (t["id"], _tail(t["id"]))] or paid
+        rest = part.amount
+        for t in named:
+            take = min(rest, left[t["id"]])
+            if take > 0:
+                given[t["id"]] = given.get(t["id"], 0) + take
+                left[t["id"]] -= take
+                rest -= take
+        if rest > 0:
+            amount = plain(rest, effect.currency)
+            raise Never(f"payments: {amount} {effect.currency} more than is left of what was captured")
+    return [(t, given[t["id"]]) for t in paid if t["id"] in given]
+
+
+def _amount(transaction: Json, currency: str) -> int:
+    money = transaction["amountSet"]["presentmentMoney"]
+    return minor(str(money["amount"]), currency, "transactions.amountSet")

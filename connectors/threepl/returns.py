@@ -1,0 +1,111 @@
+"""What a 3PL says of goods that come back, to canonical facts. Pure.
+
+The order's key is in what was read from the parcel: our RMA id, or the reference of the pick order it left with. A parcel with neither
+gets a key of its own and waits for a person (``domain.keys.parcel_key``).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from connectors.base import Translation, TranslationError
+from connectors.checks.customer import content_hash
+from domain.commands import OrderCommand, ReturnInspected, ReturnReceived
+from domain.errors import Rejected
+from domain.keys import parcel_key, split_allocation_id, split_rma_id
+from domain.record import uuid5
+from domain.return_commands import DISPOSITIONS
+from domain.values import InspectedLine, LineQty
+
+from .payload import InspectedUnits, ReturnReport, ReturnRow, read
+
+__all__ = ["TOPICS", "translate_return", "translate_return_row"]
+
+TOPICS = ("return.received", "return.inspected")
+
+
+def translate_return(topic: str, body: bytes, name: str, now: int, trace: str) -> Translation:
+    """Translate one of ``TOPICS`` of the 3PL ``name``, or ``return.polled``, a row of return polling. Raises TranslationError."""
+    if topic == "return.polled":
+        return translate_return_row(read(ReturnRow, body), name, now, trace)
+    report, source = read(ReturnReport, body), f"threepl:{name}/webhook"
+    told = _received if topic == "return.received" else _inspected
+    return Translation(orders=[told(report, name, source, now, trace)])
+
+
+def translate_return_row(row: ReturnRow, name: str, now: int, trace: str) -> Translation:
+    """All that a row tells; what was told before is the same fact again."""
+    source = f"threepl:{name}/poll"
+    facts: list[OrderCommand] = [_received(x, name, source, now, trace) for x in row.received]
+    facts += [_inspected(x, name, source, now, trace) for x in row.inspections]
+    return Translation(orders=facts)
+
+
+def _key(r: ReturnReport, name: str) -> str:
+    try:
+        return split_rma_id(r.rma)[0]
+    except Rejected:
+        pass  # the channel's own number, or another's
+    try:
+        return split_allocation_id(r.reference)[1] if r.reference else parcel_key(name, r.receipt_id)
+    except Rejected as e:
+        raise TranslationError("reference" if r.reference else "receipt_id", e.message) from e
+
+
+def _ms(at: datetime) -> int:
+    if at.tzinfo is None:
+        raise TranslationError("occurred_at", f"{at.isoformat()} has no offset from UTC: end it with Z or +01:00")
+    return round(at.timestamp() * 1000)
+
+
+def _received(r: ReturnReport, name: str, source: str, now: int, trace: str) -> ReturnReceived:
+    lines = [LineQty(x.line_id, x.sku, x.qty) for x in r.lines]
+    at, key = _ms(r.occurred_at), _key(r, name)
+    fact = f"return/{name}/{r.receipt_id}/received@{at}/{content_hash(r.rma, r.tracking_number, lines)}"
+    return ReturnReceived(
+        event_id=uuid5(key, 0, fact),
+        type="ReturnReceived",
+        time=now,
+        source=source,
+        trace=trace,
+        order_key=key,
+        idempotency_key=fact,
+        wms=name,
+        depot=r.depot or name,
+        receipt_id=r.receipt_id,
+        rma_id=r.rma,
+        tracking_number=r.tracking_number,
+        lines=lines,
+        occurred_at=at,
+        detail=r.detail,
+    )
+
+
+def _inspected(r: ReturnReport, name: str, source: str, now: int, trace: str) -> ReturnInspected:
+    lines = [_line(x, i) for i, x in enumerate(r.inspected)]
+    at, key = _ms(r.occurred_at), _key(r, name)
+    fact = f"return/{name}/{r.receipt_id}/inspected@{at}/{content_hash(r.rma, lines)}"
+    return ReturnInspected(
+        event_id=uuid5(key, 0, fact),
+        type="ReturnInspected",
+        time=now,
+        source=source,
+        trace=trace,
+        order_key=key,
+        idempotency_key=fact,
+        wms=name,
+        depot=r.depot or name,
+        receipt_id=r.receipt_id,
+        rma_id=r.rma,
+        tracking_number=r.tracking_number,
+        lines=lines,
+        occurred_at=at,
+        actor=r.actor,
+    )
+
+
+def _line(x: InspectedUnits, i: int) -> InspectedLine:
+    if x.disposition not in DISPOSITIONS:
+        known = ", ".join(DISPOSITIONS)
+        raise TranslationError(f"inspected[{i}].disposition", f"{x.disposition!r} is not one of {known}")
+    return InspectedLine(x.line_id, x.sku, x.qty, x.disposition, x.note)
