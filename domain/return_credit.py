@@ -237,8 +237,15 @@ def send_credit(turn: Turn, r: Rma, c: CreditFact, units: list[ReturnedLine]) ->
             payments=[PaymentPart(k, gateways.get(k, ""), n) for k, n in c.payments],
             results=units,
             reason=", ".join(sorted({x.reason for x in r.lines if x.reason})),
+            credited_before=_before(r, c),
         )
     )
+
+
+def _before(r: Rma, c: CreditFact) -> int:
+    """Units that the RMA's earlier credits have the channel pay for; those paid by hand it knows nothing of."""
+    earlier = r.credits[: next((i for i, x in enumerate(r.credits) if x.id == c.id), len(r.credits))]
+    return sum(n for x in earlier if x.sent and x.status != "MANUAL" for _, n, _, _ in x.lines)
 
 
 def give_back_goods(turn: Turn, r: Rma, amount: int) -> int:
@@ -297,6 +304,7 @@ def credit_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
 def paid_by_hand(turn: Turn, r: Rma, x: CreditFact, reference: str, actor: str) -> None:
     """Somebody paid it outside."""
     turn.state.failed = {k: v for k, v in turn.state.failed.items() if k != x.id}
+    x.sent = False  # not by the channel
     _paid(turn, r, x, reference, actor=actor, intervention=True)
 
 
