@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ def view(events: Iterable[Event]) -> list[dict[str, Any]]:
     """The returns in these events of one order (or of one parcel without an order), by RMA, oldest first."""
     found: dict[str, dict[str, Any]] = {}
     for e in events:
-        if e["rma_id"] or e["order_key"].startswith("returns:"):
+        if e["rma_id"] or e["rma_kind"] == "parcel":
             name = e["rma_id"] or e["order_key"]
             _add(found.setdefault(name, _new(name, e)), e)
     return list(found.values())
@@ -65,10 +66,9 @@ def _add(r: dict[str, Any], e: Event) -> None:
     elif kind == "MANUAL_REFUND":
         r["manual_refund"] = e["reason"]
     elif kind == "RETURN_EXCEPTION":
-        r["exceptions"].append({"at": _iso(e["occurred_at"]), "reason": e["reason"], "depot": e["depot"], "open": True})
+        r["exceptions"].append(_exception(e))
     elif kind == "RETURN_RESOLVED":
-        for x in r["exceptions"]:
-            x["open"] = False
+        _resolve(r["exceptions"], e)
     _units(r["units"], kind, e)
     r["timeline"].append(
         {
@@ -83,6 +83,23 @@ def _add(r: dict[str, Any], e: Event) -> None:
             "lines": _returned(e),
         }
     )
+
+
+_ID = re.compile(r"([ep]\d+) ")
+
+
+def _exception(e: Event) -> dict[str, Any]:
+    """Open until a RETURN_RESOLVED names its id, or belongs to the parcel."""
+    found = _ID.match(e["reason"])
+    name = found[1] if found else ""
+    return {"id": name, "at": _iso(e["occurred_at"]), "reason": e["reason"], "depot": e["depot"], "open": True}
+
+
+def _resolve(exceptions: list[dict[str, Any]], e: Event) -> None:
+    found = _ID.match(e["reason"])
+    for x in exceptions:
+        mine = x["id"] == found[1] if found else e["rma_kind"] == "parcel" and not x["id"].startswith("e")
+        x["open"] = x["open"] and not mine
 
 
 _COUNTS = {

@@ -19,8 +19,6 @@ from .return_view import view
 
 __all__ = ["decide", "find", "inspect", "listed", "receive", "request", "resolve", "show"]
 
-_PARCEL = f"{keys.PARCELS}:"
-
 
 def _events(client: Any, where: str, **parameters: Any) -> list[dict[str, Any]]:
     sql = f"SELECT * FROM order_events FINAL WHERE {where} ORDER BY order_key, seq"  # noqa: S608 -- our own words
@@ -32,7 +30,7 @@ def find(client: Any, text: str) -> list[dict[str, Any]]:
 
     Raises UserError with what to try.
     """
-    known = "(rma_id != '' OR startsWith(order_key, {parcel:String}))"
+    known = "(rma_id != '' OR rma_kind = 'parcel')"
     names = (
         "rma_id = {text:String}",
         "order_key = {text:String}",
@@ -42,7 +40,7 @@ def find(client: Any, text: str) -> list[dict[str, Any]]:
     )
     for condition in names:
         keys_sql = f"SELECT DISTINCT order_key FROM order_events WHERE {known} AND ({condition}) LIMIT 20"  # noqa: S608 -- our own words
-        found = [r[0] for r in client.query(keys_sql, parameters={"text": text, "parcel": _PARCEL}).result_rows]
+        found = [r[0] for r in client.query(keys_sql, parameters={"text": text}).result_rows]
         if found:
             returns = [r for key in found for r in show(client, key)]
             one = [r for r in returns if text in (r["rma_id"], r["tracking_number"])]
@@ -55,16 +53,15 @@ def find(client: Any, text: str) -> list[dict[str, Any]]:
 
 def show(client: Any, key: str) -> list[dict[str, Any]]:
     """The returns of an order, or the parcel of this key; see ``ops.return_view``."""
-    condition = "order_key = {key:String} AND (rma_id != '' OR startsWith(order_key, {parcel:String}))"
-    return view(_events(client, condition, key=key, parcel=_PARCEL))
+    condition = "order_key = {key:String} AND (rma_id != '' OR rma_kind = 'parcel')"
+    return view(_events(client, condition, key=key))
 
 
 def listed(client: Any, *, status: str = "", exceptions: bool = False, limit: int = 50) -> list[dict[str, Any]]:
     """The latest returns, those that changed last first. ``exceptions``: only what waits for a person."""
     recent = client.query(
         "SELECT order_key, max(time) AS changed FROM order_events "
-        "WHERE rma_id != '' OR startsWith(order_key, {parcel:String}) GROUP BY order_key ORDER BY changed DESC",
-        parameters={"parcel": _PARCEL},
+        "WHERE rma_id != '' OR rma_kind = 'parcel' GROUP BY order_key ORDER BY changed DESC",
     ).result_rows
     found: list[dict[str, Any]] = []
     step = 200

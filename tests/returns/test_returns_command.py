@@ -48,9 +48,23 @@ def client(clickhouse: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         back(4, "RETURN_LABELLED", "LABEL_SENT", tracking_number=NUMBER, carrier="Wharf Post", cost=495),
         back(5, "RMA_RECEIVED", "RECEIVED", ReturnedLine("L1", "A", 1), depot="nl-1"),
         back(6, "RETURN_INSPECTED", "INSPECTED", ReturnedLine("L1", "A", 1, disposition="RESTOCK", value=2999)),
-        back(7, "RETURN_EXCEPTION", "INSPECTED", ReturnedLine("L1", "A", 1, disposition="MISSING"), reason="missing"),
-        back(8, "CREDITED", "CREDITED", ReturnedLine("L1", "A", 1, amount=2999, tax=521), amount=2999, tax=521),
-        order_event("R-9", 1, "RETURN_EXCEPTION", channel="returns", reason="unknown parcel", rma_status="EXCEPTION"),
+        back(
+            7,
+            "RETURN_EXCEPTION",
+            "INSPECTED",
+            ReturnedLine("L1", "A", 1, disposition="MISSING"),
+            reason="e1 MISSING: 1 × A",
+        ),
+        back(
+            8,
+            "RETURN_EXCEPTION",
+            "INSPECTED",
+            ReturnedLine("L1", "A", 1, disposition="UNEXPECTED"),
+            reason="e2 UNEXPECTED: 1 × A",
+        ),
+        back(9, "RETURN_RESOLVED", "INSPECTED", reason="e2 UNEXPECTED refused", actor="eve"),
+        back(10, "CREDITED", "CREDITED", ReturnedLine("L1", "A", 1, amount=2999, tax=521), amount=2999, tax=521),
+        order_event("R-9", 1, "RETURN_EXCEPTION", channel="returns", reason="p1 UNKNOWN: nobody", rma_kind="parcel"),
         order_event("2", 1, "PLACED"),
     ]
     Writer(clickhouse, list).write([Batch(ORDERS_EVENTS.name, 0, 0, len(events) - 1, list(range(len(events))), events)])
@@ -92,13 +106,20 @@ def test_a_return_is_found_by_its_id_its_order_or_its_label(text: str) -> None:
         "inspected": 1,
         "credited": 1,
     }
-    assert [x["reason"] for x in found["exceptions"] if x["open"]] == ["missing"]
+    assert [x["reason"] for x in found["exceptions"] if x["open"]] == ["e1 MISSING: 1 × A"]
 
 
 @pytest.mark.usefixtures("client")
 def test_a_return_is_shown_to_people_with_money_in_its_currency() -> None:
     said = run("show", RMA)
-    for part in ("29.99 EUR", f"Wharf Post {NUMBER}", "1 RESTOCK", "exception: missing (open)", "by rules"):
+    for part in (
+        "29.99 EUR",
+        f"Wharf Post {NUMBER}",
+        "1 RESTOCK",
+        "exception: e1 MISSING: 1 × A (open)",
+        "exception: e2 UNEXPECTED: 1 × A (resolved)",
+        "by rules",
+    ):
         assert part in said
 
 
@@ -107,7 +128,7 @@ def test_what_waits_for_a_person_is_listed_parcels_without_an_order_too() -> Non
     found = json.loads(run("list", "--exceptions", "--json"))["returns"]
     assert {r["name"] for r in found} == {RMA, "returns:acme:R-9"}
     assert json.loads(run("list", "--status", "declined", "--json"))["returns"] == []
-    assert "unknown parcel" in run("list")
+    assert "p1 UNKNOWN" in run("list")
 
 
 @pytest.mark.usefixtures("client")
