@@ -72,7 +72,7 @@ def apply_received(turn: Turn, r: Rma, c: ReturnReceived) -> None:
     receipt, came, strange = _receipt(r, c), list[ReturnedLine](), list[tuple[RmaLine, int]]()
     r.depot = c.depot or r.depot
     for told_key, told_line, total in _sums(c.lines):
-        n = total - receipt.got.get(told_key, 0)
+        n = total - max(receipt.got.get(told_key, 0), _looked_at(receipt, told_key))
         if n <= 0:
             continue
         receipt.got = {**receipt.got, told_key: total}
@@ -97,6 +97,12 @@ def _again(r: Rma) -> None:
     """More came of a return that was over."""
     if r.ended == "CLOSED":
         r.ended = ""
+
+
+def _looked_at(receipt: Receipt, article: str) -> int:
+    """Units of the receipt that an inspection has told of already: it came before the word of their arrival."""
+    there = ((k.rpartition("|"), n) for k, n in receipt.found.items())
+    return sum(n for (name, _, disposition), n in there if name == article and disposition != "MISSING")
 
 
 def _sums(lines: list[LineQty]) -> list[tuple[str, LineQty, int]]:
@@ -129,6 +135,7 @@ def apply_inspected(turn: Turn, r: Rma, c: ReturnInspected) -> None:
     receipt.depot = c.depot or receipt.depot
     r.depot = receipt.depot or r.depot
     later: list[tuple[str, RmaLine, int, str]] = []
+    before_ = [x.received for x in r.lines]
     for key, u, total in _by_disposition(c.lines):
         before, disposition = receipt.found.get(key, 0), key.rpartition("|")[2]
         n = total - before
@@ -150,6 +157,13 @@ def apply_inspected(turn: Turn, r: Rma, c: ReturnInspected) -> None:
         return
     _again(r)
     r.received_at = r.received_at or c.occurred_at
+    came = [
+        returned(x, x.received - n, depot=receipt.depot)
+        for x, n in zip(r.lines, before_, strict=True)
+        if x.received > n
+    ]
+    if came:
+        told(turn, "RMA_RECEIVED", r, came, at=c.occurred_at, complete=all_there(r))
     if seen:
         told(turn, "RETURN_INSPECTED", r, seen, at=c.occurred_at, actor=c.actor, complete=all_there(r))
     for kind, x, k, note in later:

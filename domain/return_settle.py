@@ -25,7 +25,7 @@ def settle_returns(turn: Turn) -> None:
         return
     if turn.state.header is not None:
         for r in b.rmas:
-            if not (r.judged or r.decision or r.ended):
+            if r.lines and not (r.judged or r.decision or r.ended):
                 _judge(turn, r)
             if r.live:
                 credit_due(turn, r)

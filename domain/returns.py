@@ -43,10 +43,13 @@ def return_requested(turn: Turn, c: ReturnRequested) -> None:
 
 def _new(turn: Turn, kind: str, via: str, lines: list[ReturnLine], *, actor: str) -> Rma:
     b = book(turn)
-    units = [RmaLine(x.line_id, x.sku, x.qty, x.reason, x.comment) for x in lines if x.qty > 0]
-    r = Rma(rma_id(turn.state.key, b.next), kind, via, turn.command.time, units, actor=actor)
+    r = Rma(rma_id(turn.state.key, b.next), kind, via, turn.command.time, _lines(lines), actor=actor)
     b.rmas, b.next = [*b.rmas, r], b.next + 1
     return r
+
+
+def _lines(lines: list[ReturnLine]) -> list[RmaLine]:
+    return [RmaLine(x.line_id, x.sku, x.qty, x.reason, x.comment) for x in lines if x.qty > 0]
 
 
 def return_decided(turn: Turn, c: ReturnDecided) -> None:
@@ -95,8 +98,10 @@ def return_reported(turn: Turn, c: ReturnReported) -> None:
     r.return_id, r.channel_rma = c.return_id or r.return_id, c.rma_id or r.channel_rma
     r.carrier, r.tracking_number = c.carrier or r.carrier, c.tracking_number or r.tracking_number
     r.told = c.status
-    if c.status in ("approved", "received", "handled", "closed") and not r.decision and turn.state.header is not None:
-        r.judged = True
+    if not r.lines:  # a first word without the units (Shopify's webhooks); they come with the next
+        r.lines = _lines(c.lines)
+    if c.status in ("approved", "received", "handled", "closed") and r.judged and not r.decision:
+        # One that is not judged yet is approved once its lines are set against the order's (``return_settle``).
         approve(turn, r, f"by {turn.target}", turn.target)
     elif c.status == "declined" and not r.decision:
         r.judged = True
