@@ -180,7 +180,7 @@ def _entries(records: list[Any]) -> list[Entry]:
 
 
 @asynccontextmanager
-async def open_floor(home: Path, orders: int = 40, returns: float = 0.6) -> AsyncIterator[Floor]:
+async def open_floor(home: Path, orders: int = 30, returns: float = 0.6) -> AsyncIterator[Floor]:
     """A shop and a Bol account with ``orders`` orders each, two depots with plenty of everything."""
     floor = Floor(home)
     products = tuple(catalogue(1, 12))
