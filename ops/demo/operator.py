@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["CLAIMS", "Operator"]
 
 ACTOR = "demo"
-CLAIMS = 3
+CLAIMS = 0
 """Customers whose goods arrived broken, and who are paid without sending them back."""
 CLAIM_HOURS = 30.0
 HOUR_MS = 3_600_000

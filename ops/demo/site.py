@@ -27,7 +27,7 @@ ACCOUNT = "acme"
 POOL = "main"
 CARRIER = "post"
 """The carrier of return labels that the demo's rules name."""
-SHOP_RETURNS, BOL_RETURNS, UNKNOWN_PARCELS = 0.09, 0.06, 0.001
+SHOP_RETURNS, BOL_RETURNS, UNKNOWN_PARCELS = 0.0, 0.0, 0.0
 """The share of the first orders (60 %) of which something is sent back, of their items at Bol, and of parcels of which an article comes
 back and nobody knows whose it is."""
 BOL_RETURN_HOURS = (9.5, 13.0)
