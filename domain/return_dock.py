@@ -135,7 +135,6 @@ def apply_inspected(turn: Turn, r: Rma, c: ReturnInspected) -> None:
     receipt.depot = c.depot or receipt.depot
     r.depot = receipt.depot or r.depot
     later: list[tuple[str, RmaLine, int, str]] = []
-    at_first = [(x.received, x.good) for x in r.lines]
     for key, u, total in _by_disposition(c.lines):
         before, disposition = receipt.found.get(key, 0), key.rpartition("|")[2]
         n = total - before
@@ -157,11 +156,6 @@ def apply_inspected(turn: Turn, r: Rma, c: ReturnInspected) -> None:
         return
     _again(r)
     r.received_at = r.received_at or c.occurred_at
-    # Units that came in without a word of it: told now, but for other articles, which are not the order's.
-    grown = [(x, min(x.received - n, x.good - good)) for x, (n, good) in zip(r.lines, at_first, strict=True)]
-    came = [returned(x, n, depot=receipt.depot) for x, n in grown if n > 0]
-    if came:
-        told(turn, "RMA_RECEIVED", r, came, at=c.occurred_at, complete=all_there(r))
     if seen:
         told(turn, "RETURN_INSPECTED", r, seen, at=c.occurred_at, actor=c.actor, complete=all_there(r))
     for kind, x, k, note in later:
