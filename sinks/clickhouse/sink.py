@@ -108,7 +108,8 @@ class Sink:
         self._guard = guard
         self._look_due = 0.0
         self._due = 0.0
-        self._fenced = False
+        self._mine: list[TopicPartition] = []
+        self._unplaced = False
         self.last_write: float | None = None
         """When the last batch went in (UTC seconds)."""
         self._consumer = port.consumer(
@@ -170,9 +171,9 @@ class Sink:
                 raise KafkaException(error)
             else:
                 log.warning("kafka", error=error.str())
-        if self._fenced:  # that poll told what is still ours: only this is claimed again
-            self._fenced, messages = False, []
-            self._retry("reading the progress", lambda: self._place(self._consumer.assignment()))
+        if self._unplaced:  # that poll told what is ours
+            self._unplaced, messages = False, []
+            self._retry("reading the progress", lambda: self._place(self._mine))
         if messages and not self._buffer.records:
             self._due = self._clock() + self.limits.linger
         self._buffer.add(messages)
@@ -197,12 +198,12 @@ class Sink:
         try:
             done = self._writer.write(self._buffer.batches())
         except Rewind:  # another sink took our partition and gave it back half-way
-            self._place(self._consumer.assignment())
+            self._place(self._mine)
             return True
         except Fenced as e:
             log.warning("fenced", error=str(e))
             self._buffer.clear()
-            self._fenced = True
+            self._unplaced = True
             return True
         self._buffer.done(done)
         if done:
@@ -232,8 +233,9 @@ class Sink:
         return None
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if self._retry("reading the progress", lambda: self._place(partitions)) is None:
-            consumer.assign([])  # stopped before ClickHouse answered
+        # The broker is asked nothing in here: confluent-kafka aborts the process when its calls are nested (CallState_get).
+        consumer.assign([])
+        self._mine, self._unplaced = partitions, True
 
     def _place(self, partitions: list[TopicPartition]) -> bool:
         progress.claim_source(self._client, str(self._consumer.list_topics(timeout=30).cluster_id))
@@ -262,3 +264,4 @@ class Sink:
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._buffer.drop([(p.topic, p.partition) for p in partitions])
+        self._mine = []
