@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.simulate import DEPOTS, RULES, Maker
-from domain.rules import Rate, RuleSet
+from domain.rules import Rate, RuleSet, Wave
 from ops.cli import app
 from ops.errors import UserError
 from ops.rules.past.log import entries, save
@@ -106,3 +106,12 @@ def test_a_file_that_is_no_log_is_refused_with_its_place(tmp_path):
     file.write_bytes(b"not a log at all")
     with pytest.raises(UserError, match="byte 0"):
         list(entries(file))
+
+
+def test_bundling_is_seen_in_parcels_and_cost(log):
+    """All bench orders are one customer's at one address: what leaves in one wave is one parcel."""
+    old = worlds(log, RULES)["old"]
+    bundling = msgspec.structs.replace(RULES.bundling, enabled=True, waves=[Wave(times=["15:00"])])
+    new = worlds(log, msgspec.structs.replace(RULES, version="new", bundling=bundling))["new"]
+    assert new["parcels"] < old["parcels"]
+    assert new["cost"]["EUR"] < old["cost"]["EUR"]

@@ -309,6 +309,15 @@ class World:
                     self._decided(answer)
                 elif isinstance(answer, c.UnallocationAsked):
                     todo.append(_kept(answer))
+                elif isinstance(answer, c.WaveReleased):
+                    self._bundled(answer)
+
+    def _bundled(self, w: c.WaveReleased) -> None:
+        """Its parcel is known now, and its share of what that costs."""
+        plans = self._orders[w.order_key].plans
+        if w.group_id:
+            plan = plans[w.allocation_id]
+            plans[w.allocation_id] = msgspec.structs.replace(plan, group_id=w.group_id, cost=w.cost)
 
     def _decided(self, d: c.AllocationDecided) -> None:
         o = self._orders[d.order_key]
