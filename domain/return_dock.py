@@ -132,6 +132,7 @@ def _place(
 def apply_inspected(turn: Turn, r: Rma, c: ReturnInspected) -> None:
     """Fold an inspection into its RMA: exceptions, stock, and what is then to be credited."""
     receipt, seen = _receipt(r, c), list[ReturnedLine]()
+    had = [x.received for x in r.lines]
     receipt.depot = c.depot or receipt.depot
     r.depot = receipt.depot or r.depot
     later: list[tuple[str, RmaLine, int, str]] = []
@@ -156,6 +157,11 @@ def apply_inspected(turn: Turn, r: Rma, c: ReturnInspected) -> None:
         return
     _again(r)
     r.received_at = r.received_at or c.occurred_at
+    came = [
+        returned(x, x.received - n, depot=receipt.depot) for x, n in zip(r.lines, had, strict=True) if x.received > n
+    ]
+    if came:  # a step that was skipped is implied
+        told(turn, "RMA_RECEIVED", r, came, at=c.occurred_at, complete=all_there(r))
     if seen:
         told(turn, "RETURN_INSPECTED", r, seen, at=c.occurred_at, actor=c.actor, complete=all_there(r))
     for kind, x, k, note in later:

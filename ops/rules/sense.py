@@ -12,6 +12,7 @@ from domain.rules import CheckRule, Depot, FailureRule, PriorityClass, RuleSet
 from .formats import closest
 from .sense_bundling import bundling_sense
 from .sense_more import check_more
+from .sense_returns import returns_sense
 from .sense_routing import routing_sense
 from .source import Path, Problem, Source, show
 
@@ -38,6 +39,9 @@ def check_sense(source: Source, shape: list[Problem]) -> list[Problem]:
         ]
         bundling = bundling_sense(data["bundling"], every)
         found += [(("bundling", *path), message, hint) for path, message, hint in bundling]
+    if isinstance(data.get("returns"), dict) and not any(b.startswith("returns") for b in broken):
+        named = [d.id for d in depots.values()]
+        found += [(("returns", *path), message, hint) for path, message, hint in returns_sense(data["returns"], named)]
     return [source.problem(*f) for f in found] + check_more(source, broken)
 
 
