@@ -22,7 +22,7 @@ BINARY = Path(sys.executable).with_name("wharf")
 
 
 class Wms(ThreadingHTTPServer):
-    """A 3PL with no pick orders; ``status`` is what it answers."""
+    """A 3PL with no pick orders and no returns; ``status`` is what it answers."""
 
     daemon_threads = True
     status = 200
@@ -32,7 +32,8 @@ class Wms(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked += 1  # type: ignore[attr-defined]
-        body = json.dumps({"pick_orders": [], "next_page": None}).encode()
+        rows = "returns" if self.path.startswith("/returns") else "pick_orders"
+        body = json.dumps({rows: [], "next_page": None}).encode()
         self.send_response(self.server.status)  # type: ignore[attr-defined]
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -75,8 +76,11 @@ def with_kafka(environment: dict[str, str], kafka: str) -> dict[str, str]:
 def test_once_polls_every_feed_and_says_what_it_found(with_kafka: dict[str, str]) -> None:
     done = poll(with_kafka, "--once", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["feed"], told["ok"], told["pages"], told["error"]) == ("threepl:depot-a:statuses", True, 1, "")
+    told = sorted((json.loads(line) for line in done.stdout.splitlines()), key=lambda t: str(t["feed"]))
+    assert [(t["feed"], t["ok"], t["pages"], t["error"]) for t in told] == [
+        ("threepl:depot-a:returns", True, 1, ""),
+        ("threepl:depot-a:statuses", True, 1, ""),
+    ]
 
 
 @pytest.mark.kafka
@@ -114,7 +118,7 @@ def test_a_poller_whose_kafka_is_gone_ends_soon_after_it_is_told_to(environment:
 def test_a_feed_that_is_not_there_names_those_that_are(environment: dict[str, str]) -> None:
     done = poll(environment, "--only", "bol:acme")
     assert done.returncode == 2
-    assert "--only bol:acme: no such feed; there are threepl:depot-a:statuses" in done.stderr
+    assert "--only bol:acme: no such feed; there are threepl:depot-a:returns, threepl:depot-a:statuses" in done.stderr
 
 
 def test_nothing_to_poll_says_what_to_add(environment: dict[str, str], tmp_path: Path) -> None:
