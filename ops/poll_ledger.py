@@ -17,6 +17,7 @@ from connectors.base import Polled, Received, TranslationError
 from connectors.webhooks.publisher import Outgoing
 from connectors.webhooks.records import canonical, dead_letter
 from domain.raw import RawDelivery
+from schemas.clients import OUTLIVE
 from schemas.codec import encode
 from schemas.headers import headers
 from schemas.topics import CURSORS, DLQ, EFFECTS, ORDERS_IN, POOLS_IN, RAW
@@ -67,24 +68,34 @@ class Ledger:
     def __init__(self, bootstrap: str, name: str, extra: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.cursor: bytes | None = None
+        self._opened = False
         self._kafka = {**(extra or {}), "bootstrap.servers": bootstrap}
-        self._producer = Producer(
+        self._producer = self._made()
+
+    def _made(self) -> Producer:
+        return Producer(
             {
-                "client.id": f"wharf-poll-{name}",
+                "client.id": f"wharf-poll-{self.name}",
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
                 "linger.ms": 2,
                 "message.max.bytes": 4 * 1024 * 1024,
                 "transaction.timeout.ms": 20_000,
-                "reconnect.backoff.max.ms": 1_000,
+                **OUTLIVE,
                 **self._kafka,
-                "transactional.id": f"wharf-poll-{name}",
+                "transactional.id": f"wharf-poll-{self.name}",
             },
             logger=logging.getLogger("wharf.kafka"),
         )
 
     def open(self) -> None:
-        """Fence whoever polled the feed before, then read where it stood. Raises KafkaException."""
+        """Fence whoever polled the feed before, then read where it stood. Raises KafkaException.
+
+        Again after a failure: with a new producer, for one that lost its leaders or its transaction may never find them again.
+        """
+        if self._opened:
+            self._producer = self._made()
+        self._opened = True
         self._producer.init_transactions(_SECONDS)
         self.cursor = read_cursors(self._kafka).get(self.name)
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import structlog
+from confluent_kafka import KafkaException
 
 from connectors.base import Polled, Poller
 
@@ -90,6 +91,7 @@ class Feed:
             raise
         except Exception as e:
             self.failures += 1
+            self._opened = self._opened and not isinstance(e, KafkaException)
             self._retry_after = float(getattr(e, "retry_after", None) or 0.0)
             done.error = f"{type(e).__name__}: {e}"
         else:

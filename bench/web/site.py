@@ -15,7 +15,6 @@ from typing import Any
 
 from bench.results import ROOT
 from bench.web.processes import WHARF, Meter, answers, wait_for
-from ops.demo.supervisor import Spec, Supervisor
 from ops.embedded.endpoints import find
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.ports import free_port
@@ -24,6 +23,7 @@ from ops.rules.load import load
 from ops.rules.publish import publish
 from ops.settings import Settings
 from ops.simulators.catalogue import catalogue
+from ops.supervisor import Spec, Supervisor
 
 __all__ = ["LINES", "Layout", "Site", "open_site"]
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from schemas.clients import OUTLIVE
+
 __all__ = ["Backlog", "KafkaPublisher", "NotPublished", "Outgoing", "Publisher", "TooLarge"]
 
 _LOG = structlog.get_logger()
@@ -76,6 +78,7 @@ class KafkaPublisher:
         self._deadline = deadline
         self._fatal = ""
         self._under_way = 0
+        self._failing_since: float | None = None
         self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._next: asyncio.TimerHandle | None = None
@@ -87,7 +90,7 @@ class KafkaPublisher:
                 "queue.buffering.max.kbytes": 128 * 1024,
                 "delivery.timeout.ms": 10_000,
                 "log_level": 2,
-                "reconnect.backoff.max.ms": 1_000,  # not 10 s: the channel waits for its answer
+                **OUTLIVE,
                 **config,
                 "enable.idempotence": True,
                 "acks": "all",
@@ -100,6 +103,20 @@ class KafkaPublisher:
     def healthy(self) -> bool:
         """False after a fatal producer error."""
         return not self._fatal
+
+    @property
+    def reason(self) -> str:
+        """Why it is not healthy."""
+        return self._fatal
+
+    @property
+    def failing_seconds(self) -> float:
+        """How long every record has failed; 0 while they are acknowledged, or none is sent."""
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
+
+    def give_up(self, reason: str) -> None:
+        """Unhealthy from now on: only a new process helps."""
+        self._fatal = self._fatal or reason
 
     def start(self) -> None:
         """Begin fetching delivery reports, in the running event loop."""
@@ -136,6 +153,10 @@ class KafkaPublisher:
     def _produce(self, records: Sequence[Outgoing], batch: _Batch) -> None:
         def report(error: KafkaError | None, _: Any) -> None:
             batch.error = batch.error or error
+            if error is None:
+                self._failing_since = None
+            elif self._failing_since is None and error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                self._failing_since = time.monotonic()
             batch.left -= 1
             self._under_way -= 1
             if batch.left == 0 and not batch.future.done():

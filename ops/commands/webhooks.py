@@ -14,9 +14,13 @@ from ops.errors import UserError
 
 if TYPE_CHECKING:
     from connectors.base import Receiver
+    from connectors.webhooks.publisher import KafkaPublisher
     from ops.settings import Connections, Settings
 
-__all__ = ["receivers", "register", "serve"]
+__all__ = ["look", "receivers", "register", "serve"]
+
+FAILING_SECONDS = 20.0
+"""So long may nothing be acknowledged before somebody looks whether it is Kafka or our producer."""
 
 
 def receivers(connections: Connections) -> dict[tuple[str, str], Receiver]:
@@ -68,14 +72,27 @@ async def serve(
     publish(settings.home, PREFIX + "webhooks", metrics=f"{server.url}/metrics")
     if ready:
         ready.write_text(server.url + "\n")  # noqa: ASYNC240 — once, before the first request
-    while publisher.healthy and not stop.is_set():  # noqa: ASYNC110 — health is a flag, set from librdkafka's thread
+    while publisher.healthy and not stop.is_set():
         await asyncio.sleep(0.1)
+        if publisher.failing_seconds > FAILING_SECONDS:
+            await look(publisher, kafka_config(settings))
     withdraw(settings.home, PREFIX + "webhooks")
     await server.stop()
     log.info("stopped")
     if not publisher.healthy:  # a new process is all it takes: nothing that a person has to mend
-        log.critical("the Kafka producer failed for good: start `wharf webhooks` again")
+        log.critical("the Kafka producer failed for good: start `wharf webhooks` again", reason=publisher.reason)
         raise typer.Exit(1)
+
+
+async def look(publisher: KafkaPublisher, config: Mapping[str, str]) -> None:
+    """A producer that gets nothing acknowledged while Kafka serves others has lost its leaders for good (docs/faults.md): it is given up."""
+    from ops.embedded.topics import served
+    from schemas.topics import ORDERS_IN, RAW
+
+    if await asyncio.to_thread(served, config, (RAW.name, ORDERS_IN.name)):
+        publisher.give_up("nothing was acknowledged for long, though Kafka serves others")
+    else:
+        await asyncio.sleep(1.0)
 
 
 def webhooks(

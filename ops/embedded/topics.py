@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
 from ops.errors import UserError
 from schemas.topics import TOPICS, Topic
 
-__all__ = ["create_topics"]
+__all__ = ["create_topics", "served"]
 
 SECONDS = 30.0
 
@@ -104,6 +104,16 @@ def _wait_led(config: Mapping[str, Any], topics: list[Topic], partitions: int) -
             names = ", ".join(sorted({place.topic for place in waiting}))
             raise UserError(f"Kafka created {names} but no broker leads it: see the brokers' logs")
         time.sleep(0.05)
+
+
+def served(config: Mapping[str, str], topics: Iterable[str]) -> bool:
+    """Whether every partition of these topics has a leader that serves it now, as a client sees it that has just begun."""
+    admin = AdminClient({**config, "log_level": 2})
+    try:
+        there = admin.list_topics(timeout=5).topics
+        return all(_served(admin, TopicPartition(t, p)) for t in topics for p in there[t].partitions)
+    except (KafkaException, UserError, KeyError):
+        return False
 
 
 def _served(admin: AdminClient, place: TopicPartition) -> bool:

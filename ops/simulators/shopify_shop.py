@@ -46,6 +46,7 @@ class Shop:
         *,
         payments: Payments,
         returns: float = 0.0,
+        planned: int = 0,
     ) -> None:
         self.seed, self.products, self.now, self.courier = seed, products, now, courier
         self.payments = payments
@@ -55,7 +56,7 @@ class Shop:
         self.orders: dict[int, SimOrder] = {}
         self.counts: Counter[str] = Counter()
         self.open_stories = 0
-        self._planned = 0
+        self._planned = planned
 
     def open(self, orders: int, over_minutes: float) -> None:
         """Plan ``orders`` orders, evenly spread with jitter over so many minutes of the clock."""

@@ -18,6 +18,8 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from schemas.clients import OUTLIVE
+
 from . import progress
 from .batches import Buffer, Key
 from .dead_letters import DeadLetters
@@ -30,6 +32,8 @@ __all__ = ["Guard", "Limits", "Port", "Sink", "Stalled", "StateMismatch"]
 
 _LOOK_SECONDS = 5.0
 _FETCH = 5_000
+_FATAL = (KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID, KafkaError._AUTO_OFFSET_RESET)
+"""After these a consumer reads nothing any more. A fatal error that comes as a record does not say of itself that it is one."""
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -121,7 +125,7 @@ class Sink:
                 "max.poll.interval.ms": 600_000,
                 "session.timeout.ms": 10_000,
                 "queued.max.messages.kbytes": 65_536,
-                "reconnect.backoff.max.ms": 1_000,
+                **OUTLIVE,
                 **({"group.instance.id": f"{group}-{instance}"} if instance else {}),
                 **config,
             },
@@ -167,7 +171,7 @@ class Sink:
         for m in got:
             if (error := m.error()) is None:
                 messages.append(m)
-            elif error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:
+            elif error.fatal() or error.code() in _FATAL:
                 raise KafkaException(error)
             else:
                 log.warning("kafka", error=error.str())

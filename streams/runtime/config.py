@@ -6,16 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.clients import OUTLIVE
+
 from .port import LIBRDKAFKA, Port
 
 __all__ = ["RuntimeConfig", "admin_client", "consumer_properties", "producer_properties", "restore_properties"]
 
 TRANSACTION_TIMEOUT_MS = 10_000
 """An open transaction holds up every read_committed reader; this bounds how long a dead worker can."""
-
-RECONNECT_MS = 1_000
-"""The longest pause before a broker is tried again. librdkafka's own 10 s is as long as a transaction lives: after a broker's restart of three
-seconds every worker would lose its transaction, and with it a restart and a restore of its own."""
 
 
 def _no_tick(topic: str, partition: int, now: int) -> bytes:
@@ -29,7 +27,7 @@ class RuntimeConfig:
     ``group`` and ``slot`` name it: the same slot started again takes its predecessor's partitions back and fences it.
     ``now`` gives UTC ms (it may run faster than the machine's clock). ``ticks``: topic to interval in ms of ``now``; the
     owner of a partition appends ``tick(topic, partition, now)`` with an empty key, at most every ``tick_gap_seconds`` of real time
-    (a demonstration's clock runs hundreds of times as fast). ``batch_size``: the most records a cycle takes, under lag and
+    (a demonstration's clock runs hundreds of times as fast). ``commit_seconds``: a transaction that takes longer ends the process. ``batch_size``: the most records a cycle takes, under lag and
     where they are quick to fold (``pace``). ``kafka``: more librdkafka properties.
     """
 
@@ -53,6 +51,7 @@ class RuntimeConfig:
     backoff_seconds: float = 0.2
     restore_patience_seconds: float = 120.0
     stall_seconds: float = 20.0
+    commit_seconds: float = 35.0
     metrics_port: int | None = None
     port: Port = LIBRDKAFKA
 
@@ -85,7 +84,7 @@ def consumer_properties(config: RuntimeConfig) -> dict[str, Any]:
         "queued.min.messages": 50_000,
         "queued.max.messages.kbytes": 32_768,
         "fetch.wait.max.ms": 100,
-        "reconnect.backoff.max.ms": RECONNECT_MS,
+        **OUTLIVE,
         **config.kafka,
     }
 
@@ -103,7 +102,7 @@ def producer_properties(config: RuntimeConfig) -> dict[str, Any]:
         "delivery.report.only.error": True,  # a transaction with a lost record can't be committed: nobody asks for the others
         "queue.buffering.max.messages": 500_000,
         "message.max.bytes": 4_000_000,
-        "reconnect.backoff.max.ms": RECONNECT_MS,
+        **OUTLIVE,
         **config.kafka,
     }
 
@@ -121,7 +120,7 @@ def restore_properties(config: RuntimeConfig) -> dict[str, Any]:
         "queued.min.messages": 50_000,
         "fetch.message.max.bytes": 8_388_608,  # hundreds of MB come one after the other: fewer round trips
         "fetch.wait.max.ms": 10,  # the end is only known from an answer without records: do not wait half a second for it
-        "reconnect.backoff.max.ms": RECONNECT_MS,
+        **OUTLIVE,
         **config.kafka,
     }
 

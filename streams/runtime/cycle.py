@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from streams.stall import StallWatch, waiting
 from .batch import Batch, BatchLimits
 from .channel import AgentSpec, BatchChannel
 from .config import RuntimeConfig, restore_properties
-from .errors import AgentFailed, AgentStuck, KafkaFailed
+from .errors import AgentFailed, AgentStuck, KafkaFailed, TransactionFailed
 from .health import Health
 from .intake import Intake, Polled
 from .message import NO_HEADERS, TP, Message, Output
@@ -245,7 +246,13 @@ class Cycle:
         committing = self._committing
         if committing is None:
             return
-        await asyncio.wrap_future(committing.future)
+        committed = asyncio.wrap_future(committing.future)
+        left = committing.began + self.config.commit_seconds - self.config.port.monotonic()
+        await asyncio.wait({committed}, timeout=max(left, 0.1))
+        if not committed.done():
+            # The broker has long aborted it; a call of librdkafka can hang past its own time-out (librdkafka #5511).
+            raise TransactionFailed(f"a transaction did not end within {self.config.commit_seconds:.0f} s")
+        committed.result()
         self._committing = None
         for table in committing.tables:
             table.apply()
@@ -256,7 +263,8 @@ class Cycle:
         """Called in the intake's thread before partitions are given up; how the commit ended is for ``settle`` to say."""
         committing = self._committing
         if committing is not None:
-            committing.future.exception()
+            with suppress(TimeoutError):
+                committing.future.exception(self.config.commit_seconds)
 
     async def _look_after(self) -> None:
         """Now and then: the gauges; once all is restored: keep the collector away from what lives for ever."""

@@ -1,6 +1,4 @@
-"""The short form of ``make faults``: real processes killed at named points, every oracle. Meant for every ``make test``; with ``make
-faults-controls`` until it has been green on a quiet machine (docs/faults.md).
-"""
+"""The short form of ``make faults``, in every ``make test``: real processes killed at named points, returns credited, every oracle."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ import pytest
 from harness.runner import Options, run
 from harness.schedule import PROFILES, Fault
 
-pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 BUSY_SECONDS = 240.0
 """The tests may run on a machine that does much else; the 60 s of the promise are for ``make faults`` to show."""

@@ -1,7 +1,7 @@
 """All oracles over one run at rest.
 
 Of the demo's checks (``ops/demo/checks``, which share no code with domain, streams or sinks) it uses final states, quantities, stock,
-shipments and ClickHouse's rows as they are; deliveries, repeats, effects, dead letters and the fold are here.
+shipments, credits and ClickHouse's rows as they are; deliveries, repeats, effects, dead letters and the fold are here.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.demo.checks import events_once, final_states, quantities, shipments, stock
+from ops.demo.checks import credits, events_once, final_states, quantities, shipments, stock
 from ops.demo.checks.clickhouse import ClickHouse
 from ops.demo.checks.evidence import Evidence
 from ops.demo.checks.finding import Finding
 from ops.demo.checks.log import Entry, read_topic
 from ops.demo.collect import _catch_up
-from ops.demo.ledgers import fetch, from_shopify, from_threepl
+from ops.demo.ledgers import fetch, from_shopify, from_threepl, money, payments
 
 from . import dead_letters, deliveries, fold, repeats
 
@@ -33,10 +33,11 @@ class Judgement:
         self.repeats = repeats
 
 
-def judge(
+def judge(  # noqa: PLR0917  # one reader of everything
     bootstrap: str,
     clickhouse: ClickHouse,
     shop_ledger: Path,
+    shop: str,
     threepl: str,
     poisoned: list[dead_letters.Place],
     *,
@@ -57,6 +58,7 @@ def judge(
     _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)})
     shown: dict[str, Any] = {"entries": ledger, "violations": [e for e in ledger if e["kind"] == "violation"]}
     channel = from_shopify(shown, account)
+    channel.money.extend(money(payments(shop), channel.name))
     evidence = Evidence(
         order_events=order_events,
         pool_events=pool_events,
@@ -74,6 +76,7 @@ def judge(
         quantities.check(evidence),
         stock.check(evidence),
         shipments.check(evidence),
+        credits.check(evidence),
         repeats.check_duplicates(orders_in, order_events),
         repeats.check_sequences(order_events, "order_key", "order_sequences"),
         repeats.check_sequences(pool_events, "pool", "pool_sequences"),

@@ -11,7 +11,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from connectors.webhooks.publisher import KafkaPublisher, Outgoing, TooLarge
+from connectors.webhooks.publisher import KafkaPublisher, NotPublished, Outgoing, TooLarge
+from ops.commands.webhooks import look
 from ops.embedded.topics import create_topics
 from schemas.codec import decode
 from schemas.topics import DLQ, EFFECTS, ORDERS_IN, POOLS_IN, RAW
@@ -109,4 +110,27 @@ async def test_a_record_beyond_the_topics_limit_is_told_apart(broker: str) -> No
     publisher.start()
     with pytest.raises(TooLarge):
         await publisher.publish([Outgoing(RAW.name, b"k", b"x" * 5_000_000, [])])
+    await publisher.stop()
+
+
+async def test_a_producer_that_fails_while_kafka_serves_others_is_given_up(broker: str) -> None:
+    publisher = KafkaPublisher({"bootstrap.servers": "127.0.0.1:1", "delivery.timeout.ms": 300}, deadline=2.0)
+    publisher.start()
+    with pytest.raises(NotPublished):
+        await publisher.publish([Outgoing(RAW.name, b"k", b"x", [])])
+    assert 0 < publisher.failing_seconds < 5
+    await look(publisher, {"bootstrap.servers": "127.0.0.1:1"})
+    assert publisher.healthy  # nobody is served: it is Kafka, and a new process would do no better
+    await look(publisher, {"bootstrap.servers": broker})
+    assert not publisher.healthy
+    assert "though Kafka serves others" in publisher.reason
+    await publisher.stop()
+
+
+async def test_an_acknowledgement_ends_what_was_failing(broker: str) -> None:
+    publisher = KafkaPublisher({"bootstrap.servers": broker})
+    publisher._failing_since = time.monotonic() - 60
+    publisher.start()
+    await publisher.publish([Outgoing(RAW.name, b"k", b"x", [])])
+    assert publisher.failing_seconds == 0.0
     await publisher.stop()

@@ -140,6 +140,7 @@ class _Run:
             self.kafka.bootstrap,
             clickhouse,
             self.site.shop_ledger,
+            self.site.shopify,
             self.site.threepl,
             self.injector.poisoned,
             step=self._say,

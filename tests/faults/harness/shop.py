@@ -1,6 +1,6 @@
 """The load: a shop whose webhooks come doubled, out of order and late, with a ledger that is on disk before each send.
 
-The orders and the Admin API are the simulated shop's (``ops.simulators``); the deliveries and their ledger are our own. A delivery is sent
+The orders, their returns, the payment provider and the Admin API are the simulated shop's (``ops.simulators``); the deliveries and their ledger are our own. A delivery is sent
 until it is answered with 2xx: what was never confirmed can't be lost. Orders come in as fast as confirmations allow (``--open``), at most
 ``--rate`` a second; ``POST /_pause?on=1`` stops new orders while the system is far behind, ``POST /_enough`` for good.
 """
@@ -27,8 +27,10 @@ from ops.clock import from_setting
 from ops.settings import Settings
 from ops.simulators.catalogue import catalogue
 from ops.simulators.ledger import Ledger
+from ops.simulators.payments import Payments
 from ops.simulators.shopify_admin import Admin
 from ops.simulators.shopify_order import SimOrder
+from ops.simulators.shopify_returns import ShopReturns
 from ops.simulators.shopify_shop import Shop
 from ops.simulators.timeline import Timeline, roll, serve_until_stopped
 
@@ -140,8 +142,12 @@ class Load:
         self.timeline = Timeline(now)
         self.courier = Courier(args.webhooks, args.secret, self.ledger, self.timeline, args.seed, late=args.late)
         courier: Any = self.courier  # what the shop asks of its own courier
-        self.shop = Shop(args.seed, catalogue(args.seed, args.products), courier, now)
-        self.admin = Admin(self.shop, args.token, throttle=0.01)
+        self.payments = Payments(Ledger(args.ledger.with_name("payments.jsonl"), now))
+        products = catalogue(args.seed, args.products)
+        self.shop = Shop(
+            args.seed, products, courier, now, payments=self.payments, returns=args.returns, planned=args.orders
+        )
+        self.admin = Admin(self.shop, args.token, ShopReturns(self.shop), throttle=0.01)
         self.paused = self.enough = False
         self.touches = 0
 
@@ -154,6 +160,7 @@ class Load:
                 web.get("/_progress", self._progress),
                 web.post("/_pause", self._pause),
                 web.post("/_enough", self._enough),
+                web.get("/_payments", self._payments),
             ]
         )
         app.cleanup_ctx.append(self._life)
@@ -168,6 +175,10 @@ class Load:
                 await task
         await self.courier.close()
         self.ledger.close()
+        self.payments.ledger.close()
+
+    async def _payments(self, _: web.Request) -> web.Response:
+        return web.json_response(self.payments.ledger.as_json())
 
     async def _feed(self) -> None:
         loop = asyncio.get_running_loop()
@@ -233,6 +244,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind, required=True)
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--late", type=float, required=True)
+    parser.add_argument("--returns", type=float, required=True)
     parser.add_argument("--ledger", type=Path, required=True)
     for name in ("webhooks", "secret", "token"):
         parser.add_argument(f"--{name}", required=True)

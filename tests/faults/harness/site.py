@@ -27,6 +27,8 @@ UNITS_PER_ORDER = 3.2
 SPEED = 6000.0
 PRODUCTS = 60
 PARTITIONS = 3
+RETURNS = 0.15
+"""The share of the first orders (60 %) of which something is sent back, inspected and credited."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class FaultSite(Site):
             "open": 200,
             "rate": rate,
             "late": late,
+            "returns": RETURNS,
             "ledger": self.shop_ledger,
             "webhooks": hooks,
             "secret": SECRETS["SHOPIFY"],
