@@ -46,7 +46,7 @@ class OrderEvent(Record, frozen=True):
     ALLOCATION_REQUESTED, WAVE_RELEASED (bundling), BACKORDERED, UNFILLABLE, UNALLOCATED (a count found fewer units than were promised),
     REROUTED, SUBMITTED, ACCEPTED, REJECTED, SHORT_PICKED, PACKED, IN_TRANSIT,
     OUT_FOR_DELIVERY, EXCEPTION, CANCEL_REQUESTED, WITHDRAWN (a WMS gave units of a pick order up, as we asked), CANCELLED,
-    CANCEL_REJECTED, REFUNDED, RETURN_REPORTED, CHANNEL_NOTIFIED, EFFECT_FAILED, COMPLETED. Of returns: ``RETURN_EVENTS``.
+    CANCEL_REJECTED, REFUNDED, RETURN_REPORTED, CHANNEL_NOTIFIED, CUSTOMER_NOTIFIED, EFFECT_FAILED, COMPLETED. Of returns: ``RETURN_EVENTS``.
 
     ``seq`` counts the order's events from 1 without a gap. ``status`` is the order's status after the command that led to it: all
     events of one command carry the status it settled on, so the newest event of an order always says where the order stands.
