@@ -11,7 +11,7 @@ from domain.record import Record
 from schemas.codec import decode
 from schemas.topics import DLQ, EFFECTS, ORDERS_EVENTS, ORDERS_IN, POOLS_EVENTS, POOLS_IN
 from streams.common import RULES_KEY
-from streams.order_timers import HOURS_KEY, PIECE, remind, take_due
+from streams.order_timers import HOURS_KEY, MINUTES_KEY, PIECE, remind, take_due
 from streams.orders import orders
 from streams.pools import POOLS_KEY, known_pools, pools
 from streams.runtime import Batch, Staged, Table
@@ -141,6 +141,19 @@ def test_an_order_is_reminded_once_in_the_hour_after_it_is_due() -> None:
     assert take_due(table, 11 * hour) == [b"a", b"b"]
     assert take_due(table, 11 * hour) == []
     assert take_due(table, 13 * hour) == [b"c"]
+
+
+def test_an_order_that_is_due_within_the_hour_is_reminded_in_that_minute() -> None:
+    table = Staged(Table.empty("t/0"))
+    now, minute = 10 * 3_600_000, 60_000
+    remind(table, b"soon", now + 5 * minute - 1, now)
+    remind(table, b"later", now + 61 * minute, now)
+    remind(table, b"soon", now + 5 * minute, now)
+    assert take_due(table, now + 5 * minute - 1) == []
+    assert take_due(table, now + 5 * minute) == [b"soon"]
+    assert take_due(table, now + 119 * minute) == []
+    assert take_due(table, now + 120 * minute) == [b"later"]
+    assert {key for key, value in table.writes.items() if value is not None} == {HOURS_KEY, MINUTES_KEY}
 
 
 def test_a_reminder_writes_no_more_where_thousands_are_due_in_the_same_hour() -> None:
