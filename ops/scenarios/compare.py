@@ -208,7 +208,7 @@ def _message(x: CustomerMessage, world: World) -> dict[str, Any]:
         "units": units,
         "tracking": ", ".join(p.tracking_number for p in x.parcels),
         "causes": [c.type for c in x.causes],
-        "gives_up": shown(x.give_up_at, world.case.zone) if x.give_up_at else "",
+        "gives_up": shown(x.give_up_at, world.case.zone)[: len("2026-11-23 10:00")] if x.give_up_at else "",
         "label": x.label_url,
         "address": x.to,
         **{f: getattr(x, f) for f in ("kind", "template", "language", "eta", "eta_before", "amount", "tax")},
