@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .messages import CustomerMessage
-from .notice_rules import MessageRule, Notifications
+from .notice_rules import TEMPLATES, MessageRule, Notifications
 from .notice_standing import Standing
 from .notice_state import Note
 from .notice_times import zone_of
@@ -60,7 +60,7 @@ def message(
         medium=medium,
         to=address(h, medium),
         kind=kind,
-        template=row.template,
+        template=row.template or TEMPLATES[kind],
         language=language_of(h, rules),
         timezone=zone_of(h.ship_to.country, rules),
         causes=[MessageCause(n.kind, n.seq, n.at) for n in notes],

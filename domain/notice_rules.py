@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["MEDIA", "NOTICES", "MessageRule", "Notifications", "QuietHours"]
+__all__ = ["MEDIA", "NOTICES", "TEMPLATES", "MessageRule", "Notifications", "QuietHours"]
 
 MEDIA = ["mail", "sms", "whatsapp"]
 
@@ -30,6 +30,31 @@ RETURN_NOTICES = [
 NOTICES = [*ORDER_NOTICES, "CANCELLED", *PARCEL_NOTICES, *RETURN_NOTICES]
 """What a customer can be told of: types of events, and DELAYED: a later day than he was told, or than the channel promised."""
 
+TEMPLATES: dict[str, str] = {
+    "PLACED": "order_confirmed",
+    "ALLOCATED": "order_confirmed",
+    "DELAYED": "order_delayed",
+    "BACKORDERED": "order_backordered",
+    "UNFILLABLE": "order_unfillable",
+    "CANCELLED": "order_cancelled",
+    "PICKED": "order_picked",
+    "SHIPPED": "order_shipped",
+    "IN_TRANSIT": "parcel_in_transit",
+    "OUT_FOR_DELIVERY": "parcel_out_for_delivery",
+    "EXCEPTION": "parcel_exception",
+    "DELIVERED": "order_delivered",
+    "RETURN_REQUESTED": "return_requested",
+    "RMA_CREATED": "return_approved",
+    "RETURN_LABELLED": "return_approved",
+    "RETURN_DECLINED": "return_declined",
+    "RETURN_CANCELLED": "return_cancelled",
+    "RETURN_EXPIRED": "return_expired",
+    "RMA_RECEIVED": "return_received",
+    "RETURN_INSPECTED": "return_inspected",
+    "CREDITED": "return_credited",
+}
+"""The template of each, where a row names none."""
+
 _WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -45,7 +70,10 @@ Country = Annotated[
 Timezone = Annotated[str, Meta(description="IANA name", extra_json_schema={"format": "timezone"})]
 Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}$", description="ISO 639, as nl")]
 Medium = Annotated[str, _one_of(MEDIA)]
-Template = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", description="A template's name, as order_shipped")]
+Template = Annotated[
+    str,
+    Meta(pattern=r"^([a-z][a-z0-9_]*)?$", description="A template's name, as order_shipped; empty: the event's own"),
+]
 When = Annotated[
     str, Meta(description="A condition in CEL (docs/rules.md); empty: always", extra_json_schema={"format": "cel"})
 ]
@@ -56,7 +84,7 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MessageRule(_Rule, frozen=True):
-    """What is said when one of ``events`` happens: ``template`` over all of ``media`` that the customer has an address for; none:
+    """What is said when one of ``events`` happens: ``template`` (none given: the event's own, ``TEMPLATES``) over all of ``media`` that the customer has an address for; none:
     nothing is said.
 
     The first row that fits an event decides it, whole. ``channels``: names (``bol``) or accounts (``shopify:acme``); ``countries``,
@@ -65,7 +93,7 @@ class MessageRule(_Rule, frozen=True):
     """
 
     events: Annotated[list[Annotated[str, _one_of(NOTICES)]], Meta(min_length=1)]
-    template: Template = "order_update"
+    template: Template = ""
     media: list[Medium] = msgspec.field(default_factory=lambda: ["mail"])
     channels: list[str] = []
     countries: list[Country] = []

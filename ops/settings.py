@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.bol.config import BolAccount
 from connectors.carriers.config import CarrierAccount
+from connectors.messages.config import Messages
 from connectors.portal.config import PortalAccount
 from connectors.shopify.config import ShopifyAccount
 from connectors.threepl.config import ThreePl
@@ -55,12 +56,15 @@ class Channels(BaseModel):
 
 
 class Connections(BaseModel):
-    """``wharf.yaml``: accounts by channel and name, 3PLs by name (the ``wms`` of a depot), carriers of return labels by name."""
+    """``wharf.yaml``: accounts by channel and name, 3PLs by name (the ``wms`` of a depot), carriers of return labels by name, how
+    customers are told.
+    """
 
     model_config = ConfigDict(extra="forbid")
     channels: Channels = Channels()
     threepl: dict[str, ThreePl] = {}
     carriers: dict[str, CarrierAccount] = {}
+    messages: Messages | None = None
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}|\$\{file:([^}]+)\}")
