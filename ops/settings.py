@@ -17,7 +17,7 @@ from connectors.portal.config import PortalAccount
 from connectors.shopify.config import ShopifyAccount
 from connectors.threepl.config import ThreePl
 
-__all__ = ["ConfigError", "Connections", "Settings", "load_connections"]
+__all__ = ["ConfigError", "Connections", "Settings", "load_connections", "own_texts"]
 
 
 class ConfigError(ValueError):
@@ -102,7 +102,9 @@ def load_connections(path: Path) -> Connections:
 
     try:
         data = YAML(typ="safe").load(path.read_text()) or {}
-        return Connections.model_validate(_expand(data, ""))
+        found = Connections.model_validate(_expand(data, ""))
+        if found.messages is not None and found.messages.templates is not None:
+            found.messages.templates = path.parent / found.messages.templates
     except YAMLError as e:
         raise ConfigError(f"{path}: {e}") from e
     except ValidationError as e:
@@ -110,3 +112,21 @@ def load_connections(path: Path) -> Connections:
         raise ConfigError(f"{path}: " + "; ".join(lines)) from e
     except ConfigError as e:
         raise ConfigError(f"{path}: {e}") from e
+    return found
+
+
+def own_texts(path: Path) -> Path | None:
+    """The folder of the merchant's own texts (``messages.templates``), without anything else of ``wharf.yaml``: who checks rules need not hold
+    its secrets. None: there is none named. Raises ConfigError where the file is no YAML.
+    """
+    if not path.exists():
+        return None
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        data = YAML(typ="safe").load(path.read_text()) or {}
+    except YAMLError as e:
+        raise ConfigError(f"{path}: {e}") from e
+    messages = data.get("messages") if isinstance(data, dict) else None
+    named = messages.get("templates") if isinstance(messages, dict) else None
+    return path.parent / named if isinstance(named, str) and named else None

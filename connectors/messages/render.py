@@ -36,7 +36,27 @@ _SHORT = 1000
 """Characters of an SMS or WhatsApp message: what is longer is a template gone wrong."""
 
 VARIABLES = frozenset(
-    ["order", "customer", "shop", "language", "words", "kind", "events", "complete", "reason", "lines", "parcels", "eta", "eta_before", "give_up_at", "valid_until", "amount", "tax", "fees", "rma"]
+    [
+        "order",
+        "customer",
+        "shop",
+        "language",
+        "words",
+        "kind",
+        "events",
+        "complete",
+        "reason",
+        "lines",
+        "parcels",
+        "eta",
+        "eta_before",
+        "give_up_at",
+        "valid_until",
+        "amount",
+        "tax",
+        "fees",
+        "rma",
+    ]
 )
 """What a template may use; ``body`` and ``subject`` only the layouts."""
 
