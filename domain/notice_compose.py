@@ -106,10 +106,11 @@ def of_parcels(turn: Turn, kind: str, notes: list[Note], days: dict[str, str]) -
     subjects = {n.subject for n in notes}
     parcels = [x for x in turn.state.shipments if x.id in subjects]
     state = {"DELIVERED": "delivered", "PICKED": "coming"}.get(kind, "shipped")
+    days = {} if kind == "DELIVERED" else days
     lines = [_line(turn, u.line_id, u.qty, state, days.get(x.allocation_id, "")) for x in parcels for u in x.lines]
     if not parcels:  # picked, not packed yet
         lines = [_line(turn, k, n, state) for k, n in _units(notes).items()]
-    etas = [days.get(x.allocation_id, "") for x in parcels] if kind != "DELIVERED" else []
+    etas = [days.get(x.allocation_id, "") for x in parcels]
     return {"lines": lines, "parcels": [_parcel(x) for x in parcels], "eta": max(etas, default="")}
 
 

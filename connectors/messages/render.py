@@ -73,8 +73,15 @@ class Rendered(msgspec.Struct, frozen=True):
     html: str = ""
 
 
+def _known(value: Any) -> None:
+    """Babel takes None for today; here it is a template that forgot to ask whether there is a day at all."""
+    if value is None:
+        raise ValueError("it is not known in every such message: ask first, as {% if eta %}…{% endif %}")
+
+
 @pass_context
 def _money(context: Context, minor: int) -> str:
+    _known(minor)
     currency = context["currency"]
     return format_currency(Decimal(minor).scaleb(-exponent(currency)), currency, locale=context["locale"])
 
@@ -93,11 +100,13 @@ def _in_words(day: date, locale: Locale) -> str:
 
 @pass_context
 def _day(context: Context, day: date) -> str:
+    _known(day)
     return _in_words(day, context["locale"])
 
 
 @pass_context
 def _moment(context: Context, at: datetime) -> str:
+    _known(at)
     locale = context["locale"]
     return f"{_in_words(at, locale)} {format_time(at, 'short', locale=locale)}"
 
