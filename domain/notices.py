@@ -28,6 +28,8 @@ __all__ = ["notify"]
 
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _RANK = {kind: i for kinds in (PARCEL_NOTICES, RETURN_NOTICES) for i, kind in enumerate(kinds)}
+_ALWAYS = frozenset(ORDER_NOTICES)
+"""Looked at even where no row tells of them: a day that is promised is remembered."""
 _NOTHING = Queue()
 
 Group = tuple[str, str]
@@ -37,7 +39,7 @@ Group = tuple[str, str]
 def notify(turn: Turn) -> None:
     """Note and tell what is due. To be called only where the rules have messages, or the order has notices."""
     s, h = turn.state, turn.state.header
-    if h is None:
+    if h is None or _nothing_to_do(turn):
         return
     telling = _Telling(turn, h)
     kept = s.notices.queues if s.notices is not None else {}
@@ -48,6 +50,14 @@ def notify(turn: Turn) -> None:
             queues[medium] = queue
     due = min((n.due for q in queues.values() for n in q.notes), default=0)
     s.notices = Notices(queues, due) if queues else None
+
+
+def _nothing_to_do(turn: Turn) -> bool:
+    """Nothing happened that is told, and nothing is due: so it is with most commands."""
+    rows, notices = turn.rules.notifications.messages, turn.state.notices
+    if not rows or (notices is not None and 0 < notices.due <= turn.command.time):
+        return False
+    return not any(e.type in _ALWAYS or any(e.type in row.events for row in rows) for e in turn.events)
 
 
 class _Telling:
