@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import facts
+import msgspec
 import pytest
 
 from domain.commands import AllocationRequested
+from domain.effects import CustomerMessage
 from domain.events import OrderEvent
+from domain.notice_rules import MessageRule, Notifications
+from domain.order_state import OrderState
 from domain.record import Record
 from schemas.codec import decode
 from schemas.topics import DLQ, EFFECTS, ORDERS_EVENTS, ORDERS_IN, POOLS_EVENTS, POOLS_IN
@@ -128,6 +132,28 @@ async def test_folding_the_same_log_again_gives_the_same_table_and_the_same_byte
     second = await again.fold(*log)
     assert again.table.items() == order_partition.table.items()
     assert [(o.topic, o.key, o.value) for o in first.outputs] == [(o.topic, o.key, o.value) for o in second.outputs]
+
+
+async def test_a_message_waits_for_its_window_and_goes_with_the_first_tick_after_it_once(
+    order_partition: Partition,
+) -> None:
+    told = Notifications([MessageRule(["PLACED"])], collapse_minutes=5)
+    minute = 60_000
+    placed = await order_partition.fold(("", facts.rules(told)), (facts.order_key(1), facts.upserted(1)))
+    early = await order_partition.fold(("", facts.tick(facts.T0 + 5 * minute - 1)))
+    assert sent(placed, EFFECTS.name) == sent(early, EFFECTS.name) == []
+    on_time = await order_partition.fold(("", facts.tick(facts.T0 + 6 * minute)))
+    [message] = sent(on_time, EFFECTS.name)
+    assert isinstance(message, CustomerMessage)
+    assert (message.to, message.template, message.target) == ("a@example.test", "order_confirmed", "message:mail")
+    later = await order_partition.fold(("", facts.tick(facts.T0 + 90 * minute)))
+    assert sent(later, EFFECTS.name) == []
+
+
+async def test_an_order_without_rules_of_messages_keeps_nothing_of_them(order_partition: Partition) -> None:
+    batch = await order_partition.fold(("", facts.rules()), (facts.order_key(1), facts.upserted(1)))
+    state = msgspec.msgpack.decode(order_partition.table.get(facts.order_key(1).encode()) or b"", type=OrderState)
+    assert (state.notices, state.wake, sent(batch, EFFECTS.name)) == (None, 0, [])
 
 
 def test_an_order_is_reminded_once_in_the_hour_after_it_is_due() -> None:
