@@ -89,6 +89,7 @@ def of_order(turn: Turn, now: Standing, before: str) -> dict[str, Any]:
         "eta": max((p.eta for p in now.parts), default=""),
         "eta_before": before,
         "give_up_at": turn.state.due,
+        "complete": all(p.state == "coming" for p in now.parts),
     }
 
 
@@ -115,13 +116,12 @@ def of_parcels(turn: Turn, kind: str, notes: list[Note], days: dict[str, str]) -
 
 
 def of_return(turn: Turn, r: Rma, notes: list[Note]) -> dict[str, Any]:
-    """A return: what is in it, its label, and the money where some went back."""
+    """A return: what is in it (what was received or credited, where it tells of that), its label, and the money where some went back."""
+    units = [(k, n) for k, n in _units(notes).items() if n] or [(x.line_id, x.qty - x.dropped) for x in r.lines]
     tracked = bool(r.tracking_number) and not r.received_at
     parcel = MessageParcel(r.id, r.carrier, r.tracking_number, r.tracking_url) if tracked else None
     return {
-        "lines": [
-            _line(turn, x.line_id, x.qty - x.dropped, "returned") for x in r.lines if x.qty > x.dropped and x.line_id
-        ],
+        "lines": [_line(turn, k, n, "returned") for k, n in units if k and n > 0],
         "parcels": [parcel] if parcel else [],
         "amount": sum(n.amount for n in notes),
         "tax": sum(n.tax for n in notes),

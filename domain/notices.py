@@ -30,6 +30,8 @@ _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _RANK = {kind: i for kinds in (PARCEL_NOTICES, RETURN_NOTICES) for i, kind in enumerate(kinds)}
 _ALWAYS = frozenset(ORDER_NOTICES)
 """Looked at even where no row tells of them: a day that is promised is remembered."""
+_BY_UNITS = frozenset({"CANCELLED", "PICKED", "RMA_RECEIVED", "RETURN_EXPIRED", "CREDITED"})
+"""Told with the units of the event itself; the others with those of the order, parcel or return."""
 _NOTHING = Queue()
 
 Group = tuple[str, str]
@@ -138,7 +140,7 @@ class _Telling:
             return
         if found is None:
             return
-        units = [(x.line_id, x.qty) for x in e.lines] if kind in ("CANCELLED", "PICKED") else []
+        units = [(x.line_id, x.qty) for x in e.lines] if kind in _BY_UNITS else []
         subject = e.rma_id or e.shipment_id or e.allocation_id
         note = Note(kind, e.seq, e.occurred_at, self.due(found[1], medium), subject, units, reason=e.reason)
         if kind in ("CANCELLED", "CREDITED"):
@@ -207,7 +209,11 @@ def _may(turn: Turn, h: Header) -> bool:
 
 
 def _is_ours(e: OrderEvent, turn: Turn) -> bool:
-    """Not what others handle: they tell it. Of picking only its end, of an undelivered parcel that comes back only the money."""
+    """Not what others handle: they tell it. Of picking only its end, of an undelivered parcel that comes back only the money, and no
+    credit that an exchange's goods stand for.
+    """
+    if e.type == "CREDITED" and not e.amount:
+        return False
     if e.rma_id:
         r = _rma(turn.state, e.rma_id)
         return r is not None and not r.theirs and (r.kind != "return_to_sender" or e.type == "CREDITED")
