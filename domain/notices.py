@@ -14,20 +14,18 @@ from .condition_facts import of_order as facts_of
 from .conditions import ConditionFailed
 from .events import OrderEvent
 from .notice_compose import address, language_of, message, of_cancel, of_order, of_parcels, of_return
-from .notice_rules import ORDER_NOTICES, PARCEL_NOTICES, RETURN_NOTICES, MessageRule
+from .notice_rules import NOTICES, ORDER_NOTICES, PARCEL_NOTICES, MessageRule
+from .notice_stale import find_rma, is_ours, is_stale, is_superseded
 from .notice_standing import Standing, arrives, news, standing
 from .notice_state import Note, Notices, Queue
 from .notice_times import out_of_quiet, zone_of
-from .order_state import OrderState
 from .order_told import Header
 from .order_turn import Turn
-from .return_state import Rma
 from .status import is_live
 
 __all__ = ["notify"]
 
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
-_RANK = {kind: i for kinds in (PARCEL_NOTICES, RETURN_NOTICES) for i, kind in enumerate(kinds)}
 _ALWAYS = frozenset(ORDER_NOTICES)
 """Looked at even where no row tells of them: a day that is promised is remembered."""
 _BY_UNITS = frozenset({"CANCELLED", "PICKED", "RMA_RECEIVED", "RETURN_EXPIRED", "CREDITED"})
@@ -118,7 +116,7 @@ class _Telling:
             if self.turn.command.time - event.occurred_at <= self.rules.max_age_hours * _HOUR_MS:
                 self._note(event, medium, told, notes)
         if notes:
-            notes = [n for n in notes if not _superseded(n, notes) and not _stale(n, self.turn)]
+            notes = [n for n in notes if not is_superseded(n, notes) and not is_stale(n, self.turn)]
             if not is_live(self.turn.state) and self.turn.state.shipments and self.row("SHIPPED", medium):
                 notes = [n for n in notes if n.kind not in ORDER_NOTICES]  # its parcel's message says it all
             notes = self._tell(medium, told, notes)
@@ -133,7 +131,7 @@ class _Telling:
             found = self._order_row(medium, told, placed)
             if found is None:
                 self._known_anyway(told)
-        elif kind == "CANCELLED" or (kind in _RANK and _is_ours(e, self.turn)):
+        elif kind == "CANCELLED" or (kind in NOTICES and is_ours(e, self.turn)):
             row = self.row(kind, medium)
             found = (kind, row) if row is not None else None
         else:
@@ -196,7 +194,7 @@ class _Telling:
         if subject == "parcel":
             days = {a.id: arrives(self.turn, a) for a in self.turn.state.allocations}
             return of_parcels(self.turn, kind, notes, days)
-        rma = _rma(self.turn.state, subject)
+        rma = find_rma(self.turn.state, subject)
         return of_return(self.turn, rma, notes) if rma is not None else {}
 
 
@@ -208,57 +206,9 @@ def _may(turn: Turn, h: Header) -> bool:
     return not {turn.channel, turn.target} & set(rules.notifications.silent_channels)
 
 
-def _is_ours(e: OrderEvent, turn: Turn) -> bool:
-    """Not what others handle: they tell it. Of picking only its end, of an undelivered parcel that comes back only the money, and no
-    credit that an exchange's goods stand for.
-    """
-    if e.type == "CREDITED" and not e.amount:
-        return False
-    if e.rma_id:
-        r = _rma(turn.state, e.rma_id)
-        return r is not None and not r.theirs and (r.kind != "return_to_sender" or e.type == "CREDITED")
-    return e.complete if e.type == "PICKED" else bool(e.shipment_id)
-
-
 def _group(n: Note) -> Group:
     if n.kind in ORDER_NOTICES:
         return "order", ""
     if n.kind == "CANCELLED":
         return "cancel", n.kind
     return ("parcel" if n.kind in PARCEL_NOTICES else n.subject), n.kind
-
-
-def _superseded(n: Note, notes: list[Note]) -> bool:
-    """Something later of the same parcel or return says it as well: a received return was approved."""
-    if n.kind not in _RANK:
-        return False
-    return any(m.subject == n.subject and m.seq > n.seq and _RANK.get(m.kind, -1) > _RANK[n.kind] for m in notes)
-
-
-def _stale(n: Note, turn: Turn) -> bool:
-    """What was so when it was noted, and is no more: it is not told."""
-    s = turn.state
-    if n.kind in ORDER_NOTICES:
-        return bool(s.lines) and all(x.cancelled >= x.ordered for x in s.lines)
-    if n.kind == "CANCELLED":
-        cancelled = {x.line_id: x.cancelled for x in s.lines}
-        return not any(cancelled.get(k) for k, _ in n.units)
-    if n.kind == "PICKED":
-        return any(x.shipped for a in s.allocations if a.id == n.subject for x in a.lines)
-    if n.kind in ("SHIPPED", "IN_TRANSIT", "OUT_FOR_DELIVERY"):
-        return any(x.id == n.subject and x.delivered_at for x in s.shipments)
-    return n.kind in RETURN_NOTICES and _return_stale(n, _rma(s, n.subject))
-
-
-def _return_stale(n: Note, r: Rma | None) -> bool:
-    if r is None:
-        return True
-    if n.kind == "RETURN_REQUESTED":
-        return bool(r.decision or r.ended)
-    if n.kind == "RETURN_DECLINED":
-        return r.decision == "approved"
-    return n.kind in ("RMA_CREATED", "RETURN_LABELLED") and (bool(r.ended) or r.received_at > 0)
-
-
-def _rma(s: OrderState, rma_id: str) -> Rma | None:
-    return next((r for r in s.book.rmas if r.id == rma_id), None) if s.book is not None else None
