@@ -106,7 +106,7 @@ def of_parcels(turn: Turn, kind: str, notes: list[Note], days: dict[str, str]) -
     """The parcels and what is in them; ``days``: allocation to the day it arrives."""
     subjects = {n.subject for n in notes}
     parcels = [x for x in turn.state.shipments if x.id in subjects]
-    state = {"DELIVERED": "delivered", "PICKED": "coming"}.get(kind, "shipped")
+    state = {"DELIVERED": "delivered", "PICKED": "coming", "OVERDUE": "coming"}.get(kind, "shipped")
     days = {} if kind == "DELIVERED" else days
     lines = [_line(turn, u.line_id, u.qty, state, days.get(x.allocation_id, "")) for x in parcels for u in x.lines]
     if not parcels:  # picked, not packed yet

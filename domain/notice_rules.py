@@ -15,7 +15,7 @@ __all__ = ["MEDIA", "NOTICES", "TEMPLATES", "MessageRule", "Notifications", "Qui
 MEDIA = ["mail", "sms", "whatsapp"]
 
 ORDER_NOTICES = ["PLACED", "ALLOCATED", "DELAYED", "BACKORDERED", "UNFILLABLE"]
-PARCEL_NOTICES = ["PICKED", "SHIPPED", "IN_TRANSIT", "OUT_FOR_DELIVERY", "EXCEPTION", "DELIVERED"]
+PARCEL_NOTICES = ["OVERDUE", "PICKED", "SHIPPED", "IN_TRANSIT", "OUT_FOR_DELIVERY", "EXCEPTION", "DELIVERED"]
 RETURN_NOTICES = [
     "RETURN_REQUESTED",
     "RMA_CREATED",
@@ -28,7 +28,8 @@ RETURN_NOTICES = [
     "CREDITED",
 ]
 NOTICES = [*ORDER_NOTICES, "CANCELLED", *PARCEL_NOTICES, *RETURN_NOTICES]
-"""What a customer can be told of: types of events, and DELAYED: a later day than he was told, or than the channel promised."""
+"""What a customer can be told of: types of events; DELAYED: a later day than he was told, or than the channel promised; OVERDUE: it should
+have left and has not."""
 
 TEMPLATES: dict[str, str] = {
     "PLACED": "order_confirmed",
@@ -37,6 +38,7 @@ TEMPLATES: dict[str, str] = {
     "BACKORDERED": "order_backordered",
     "UNFILLABLE": "order_unfillable",
     "CANCELLED": "order_cancelled",
+    "OVERDUE": "order_overdue",
     "PICKED": "order_picked",
     "SHIPPED": "order_shipped",
     "IN_TRANSIT": "parcel_in_transit",
@@ -117,7 +119,8 @@ class Notifications(_Rule, frozen=True):
     """Who is told what. No ``messages``: nobody is told anything.
 
     ``silent_channels`` (names or accounts) forbid contact with their customers. ``collapse_minutes``: what happens within so many
-    minutes is one message. ``max_age_hours``: what happened longer ago is not told any more (a first import, a late report).
+    minutes is one message. ``overdue_minutes`` after its ship-by a parcel that has not left is
+    OVERDUE. ``max_age_hours``: what happened longer ago is not told any more (a first import, a late report).
     ``languages``: those there are texts in; a customer with another one gets ``by_country``'s, else ``language``. ``timezones``: whose
     clock counts in a country, where the usual one is not meant; ``timezone``: in a country not known here.
     """
@@ -126,6 +129,7 @@ class Notifications(_Rule, frozen=True):
     silent_channels: list[str] = msgspec.field(default_factory=lambda: ["bol", "amazon"])
     quiet: QuietHours = QuietHours()
     collapse_minutes: Minutes = 5
+    overdue_minutes: Minutes = 120
     max_age_hours: Annotated[int, Meta(ge=1, le=8760)] = 72
     languages: list[Language] = msgspec.field(default_factory=lambda: ["nl", "de", "en", "fr"])
     language: Language = "en"

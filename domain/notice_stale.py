@@ -23,7 +23,7 @@ def is_ours(e: OrderEvent, turn: Turn) -> bool:
     if e.rma_id:
         r = find_rma(turn.state, e.rma_id)
         return r is not None and not r.theirs and (r.kind != "return_to_sender" or e.type == "CREDITED")
-    return e.complete if e.type == "PICKED" else bool(e.shipment_id)
+    return e.complete if e.type == "PICKED" else bool(e.shipment_id) or e.type == "OVERDUE"
 
 
 def is_superseded(n: Note, notes: list[Note]) -> bool:
@@ -41,6 +41,8 @@ def is_stale(n: Note, turn: Turn) -> bool:
     if n.kind == "CANCELLED":
         cancelled = {x.line_id: x.cancelled for x in s.lines}
         return not any(cancelled.get(k) for k, _ in n.units)
+    if n.kind == "OVERDUE":
+        return not any(x.unshipped > 0 for a in s.allocations if a.id == n.subject for x in a.lines)
     if n.kind == "PICKED":
         return any(x.shipped for a in s.allocations if a.id == n.subject for x in a.lines)
     if n.kind in ("SHIPPED", "IN_TRANSIT", "OUT_FOR_DELIVERY"):

@@ -38,7 +38,8 @@ class Queue(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Notices(msgspec.Struct, array_like=True, frozen=True):
-    """By medium. ``due``: when a Tick has something to tell, UTC ms; 0: never."""
+    """By medium. ``due``: when a Tick has something to tell, UTC ms; 0: never. ``late``: allocations that were said to be overdue."""
 
     queues: dict[str, Queue] = {}
     due: int = 0
+    late: list[str] = []

@@ -14,6 +14,7 @@ from .condition_facts import of_order as facts_of
 from .conditions import ConditionFailed
 from .events import OrderEvent
 from .notice_compose import address, language_of, message, of_cancel, of_order, of_parcels, of_return
+from .notice_overdue import find_overdue, next_overdue
 from .notice_rules import NOTICES, ORDER_NOTICES, PARCEL_NOTICES, MessageRule
 from .notice_stale import find_rma, is_ours, is_stale, is_superseded
 from .notice_standing import Standing, arrives, news, standing
@@ -28,7 +29,7 @@ __all__ = ["notify"]
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _ALWAYS = frozenset(ORDER_NOTICES)
 """Looked at even where no row tells of them: a day that is promised is remembered."""
-_BY_UNITS = frozenset({"CANCELLED", "PICKED", "RMA_RECEIVED", "RETURN_EXPIRED", "CREDITED"})
+_BY_UNITS = frozenset({"CANCELLED", "OVERDUE", "PICKED", "RMA_RECEIVED", "RETURN_EXPIRED", "CREDITED"})
 """Told with the units of the event itself; the others with those of the order, parcel or return."""
 _NOTHING = Queue()
 
@@ -43,13 +44,17 @@ def notify(turn: Turn) -> None:
         return
     telling = _Telling(turn, h)
     kept = s.notices.queues if s.notices is not None else {}
+    late = find_overdue(turn, s.notices.late if s.notices is not None else []) if telling.media else []
     queues = {}
     for medium in telling.media:
         queue = telling.work(medium, kept.get(medium, _NOTHING))
         if queue.notes or queue.told:
             queues[medium] = queue
-    due = min((n.due for q in queues.values() for n in q.notes), default=0)
-    s.notices = Notices(queues, due) if queues else None
+    times = [n.due for q in queues.values() for n in q.notes]
+    if telling.media and (limit := next_overdue(turn, late)):
+        times.append(limit)
+    due = min(times, default=0)
+    s.notices = Notices(queues, due, late) if queues or due or late else None
 
 
 def _nothing_to_do(turn: Turn) -> bool:

@@ -54,6 +54,7 @@ EVENT_TYPES = [
     "SHORT_PICKED",
     "PICKED",
     "PACKED",
+    "OVERDUE",
     "SHIPPED",
     "IN_TRANSIT",
     "OUT_FOR_DELIVERY",

@@ -50,7 +50,7 @@ rules:
     collapse_minutes: {wait}
     messages:
       - {{events: [PLACED, ALLOCATED, DELAYED, BACKORDERED, UNFILLABLE, CANCELLED], media: [mail, sms]}}
-      - {{events: [PICKED, SHIPPED, OUT_FOR_DELIVERY, DELIVERED, EXCEPTION], media: [sms, mail], wait_minutes: {parcels}}}
+      - {{events: [OVERDUE, PICKED, SHIPPED, OUT_FOR_DELIVERY, DELIVERED, EXCEPTION], media: [sms, mail], wait_minutes: {parcels}}}
 stock: {{A: {{X: 3}}, B: {{X: 2, Y: 2}}}}
 warehouses: {{A: {{takes: {takes}, cancels: accept}}}}
 steps: [{{at: "+1m", expect: {{rejected: []}}}}]
