@@ -41,7 +41,7 @@ def played(case: Case, notifications: Notifications) -> World:
 def story(world: World):
     """What happened, without the numbers that count messages too."""
     made = world.fold.made
-    skip = ("CUSTOMER_NOTIFIED",)
+    skip = ("CUSTOMER_NOTIFIED", "OVERDUE")
     events = [
         (e.order_key, e.type, e.status, e.time, e.lines, e.amount, e.intervention)
         for e in made.events
