@@ -1,7 +1,7 @@
 """What is to be done outside: the records of ``wharf.effects``. ``event_id`` is the receiver's idempotency key.
 
 ``target`` names the connection: a depot's WMS (``depot-a``) or a channel's account (``shopify:acme``). What returns need is in
-``return_effects``. Customer messages join here, a type each.
+``return_effects``, what customers are told in ``messages``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from .commands import OrderCommand, PoolCommand
+from .messages import CustomerMessage
 from .record import Record
 from .return_effects import ChannelReturn, Credit, ReturnExpected, ReturnLabel
 from .values import Address, LineQty, PickLine
@@ -19,6 +20,7 @@ __all__ = [
     "ChannelReturn",
     "ChannelShipment",
     "Credit",
+    "CustomerMessage",
     "Effect",
     "PickOrder",
     "PickOrderCancel",
@@ -105,6 +107,7 @@ Effect = (
     | ReturnExpected
     | Credit
     | ChannelReturn
+    | CustomerMessage
 )
 """What ``wharf.effects`` carries."""
 

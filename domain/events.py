@@ -44,9 +44,9 @@ class OrderEvent(Record, frozen=True):
 
     Core: ``CORE_EVENTS``. Finer: UPDATED, STALE, DUPLICATE, HELD, RELEASED, PAYMENT_CHANGED, ADDRESS_CHANGED, EDITED,
     ALLOCATION_REQUESTED, WAVE_RELEASED (bundling), BACKORDERED, UNFILLABLE, UNALLOCATED (a count found fewer units than were promised),
-    REROUTED, SUBMITTED, ACCEPTED, REJECTED, SHORT_PICKED, PACKED, IN_TRANSIT,
+    REROUTED, SUBMITTED, ACCEPTED, REJECTED, SHORT_PICKED, PACKED, OVERDUE (not shipped by its ship-by; only where customers are told), IN_TRANSIT,
     OUT_FOR_DELIVERY, EXCEPTION, CANCEL_REQUESTED, WITHDRAWN (a WMS gave units of a pick order up, as we asked), CANCELLED,
-    CANCEL_REJECTED, REFUNDED, RETURN_REPORTED, CHANNEL_NOTIFIED, EFFECT_FAILED, COMPLETED. Of returns: ``RETURN_EVENTS``.
+    CANCEL_REJECTED, REFUNDED, RETURN_REPORTED, CHANNEL_NOTIFIED, CUSTOMER_NOTIFIED, EFFECT_FAILED, COMPLETED. Of returns: ``RETURN_EVENTS``.
 
     ``seq`` counts the order's events from 1 without a gap. ``status`` is the order's status after the command that led to it: all
     events of one command carry the status it settled on, so the newest event of an order always says where the order stands.

@@ -1,6 +1,7 @@
 """The order aggregate: one command in, a new state and what follows from it out. Pure: the same log gives the same bytes.
 
 is it new? (order_identity) → fold it (the table below) → bring the units in line with the facts (order_settle)
+→ tell the customer (notices)
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from . import commands as c
 from .conditions import UNCOMPILED, Conditions
 from .errors import Rejected
 from .layers import of_order, of_pool
+from .notices import notify
 from .order_allocation import allocation_decided, tick, wave_released
 from .order_effects import effect_outcome
 from .order_facts import cancelled, fulfilment_reported, refund_reported
@@ -88,7 +90,14 @@ def handle(
         settle(turn)
         if not turn.events:
             _say(turn, state)
+    _tell(turn)
     return turn.result()
+
+
+def _tell(turn: Turn) -> None:
+    """Customers are told by rules: without any, this costs nothing."""
+    if turn.rules.notifications.messages or turn.state.notices is not None:
+        notify(turn)
 
 
 def _say(turn: Turn, before: OrderState) -> None:
@@ -115,8 +124,8 @@ def _rules_for(key: str, rules: RuleSet) -> RuleSet:
 def _timed(
     state: OrderState | None, command: c.Tick | c.RulesPublished, rules: RuleSet, conditions: Conditions
 ) -> OrderResult:
-    """Rules change nothing by themselves: an order is judged by them at its next command. A tick may have units given up, or a
-    hold come to its end."""
+    """Rules change nothing by themselves: an order is judged by them at its next command. A tick may have units given up, a
+    hold come to its end, or a message go out."""
     if state is None:
         raise Rejected("order.unknown", "order_key", f"{command.type} without an order")
     if isinstance(command, c.RulesPublished) or not 0 < state.wake <= command.time:
@@ -126,4 +135,5 @@ def _timed(
     tick(turn, command.time)
     expire(turn, command.time)
     settle(turn)
+    _tell(turn)
     return turn.result()

@@ -31,6 +31,8 @@ def effect_outcome(turn: Turn, c: EffectOutcome) -> None:
         credit_outcome(turn, c, redriven)
     elif c.kind in ("ReturnLabel", "ReturnExpected", "ChannelReturn"):
         return_effect_outcome(turn, c, redriven)
+    elif c.kind == "CustomerMessage":
+        _message(turn, c)
     elif not c.ok:
         _failed(turn, c)
     elif c.kind == "ChannelShipment":
@@ -74,3 +76,9 @@ def _shipment(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
         x.notified, x.reference = True, c.reference
     a = turn.allocation(c.allocation_id)
     turn.event("CHANNEL_NOTIFIED", allocation=a, shipment=x, reason=c.reference, intervention=redriven)
+
+
+def _message(turn: Turn, c: EffectOutcome) -> None:
+    """A customer who can't be reached stops nothing, and nobody has to step in: no intervention, whatever comes of it."""
+    what = f"{c.target} {c.reference}".rstrip() if c.ok else f"{c.kind} to {c.target}: {c.error}"
+    turn.event("CUSTOMER_NOTIFIED" if c.ok else "EFFECT_FAILED", reason=what)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from .notice_state import Notices
 from .order_told import Cancel, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, Scan
 from .return_state import Book
 from .values import LineQty
@@ -200,7 +201,8 @@ class OrderState(msgspec.Struct, array_like=True):
     Facts: ``cancels`` by fact, ``payments`` by transaction, ``refunds``, ``fulfilments`` by the channel's ids, ``book`` its returns,
     ``scans`` without their shipment yet. ``keys``: what was folded (``order_identity``). ``failed``: effects that could not be
     delivered, by id → type. ``refused``: why the merchant's rules refuse the order. ``due``: when a Tick gives up unfillable
-    units, UTC ms; 0: never (the returns' own times: ``book``). ``judged``: what the fraud rules made of it.
+    units, UTC ms; 0: never (the returns' own times: ``book``). ``judged``: what the fraud rules made of it. ``notices``: what the customer
+    was told and is to be told, None where no rule tells anything.
     """
 
     key: str
@@ -231,11 +233,13 @@ class OrderState(msgspec.Struct, array_like=True):
     completed: bool = False
     intervened: bool = False
     judged: Judged = Judged()
+    notices: Notices | None = None
 
     @property
     def wake(self) -> int:
         """When the order wants a Tick, UTC ms; 0: never."""
-        times = (self.due, self.judged.recheck, self.book.due if self.book is not None else 0)
+        book, notices = self.book, self.notices
+        times = (self.due, self.judged.recheck, book.due if book else 0, notices.due if notices else 0)
         return min((t for t in times if t), default=0)
 
 

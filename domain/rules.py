@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from .notice_rules import Notifications
 from .return_rules import Returns
 
 __all__ = [
@@ -353,6 +354,7 @@ class ChannelRules(_Rule, frozen=True):
     routing: Routing | None = None
     paid_states: list[Annotated[str, _enum(_PAYMENT)]] | None = None
     ship_test_orders: bool | None = None
+    notifications: Notifications | None = None
 
 
 class PoolRules(_Rule, frozen=True):
@@ -422,3 +424,4 @@ class RuleSet(_Rule, frozen=True):
             FailureRule("missing", "minus"),
         ]
     )
+    notifications: Notifications = Notifications()

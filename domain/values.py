@@ -21,6 +21,9 @@ __all__ = [
     "Fee",
     "InspectedLine",
     "LineQty",
+    "MessageCause",
+    "MessageLine",
+    "MessageParcel",
     "Order",
     "OrderLine",
     "ParcelPart",
@@ -311,6 +314,39 @@ class EventLine(msgspec.Struct, frozen=True):
     sku: str
     qty: int
     amount: int = 0
+
+
+class MessageCause(msgspec.Struct, frozen=True):
+    """An event that a message tells of: its type, its number in the order, when it happened (UTC ms)."""
+
+    type: str
+    seq: int
+    at: int
+
+
+class MessageLine(msgspec.Struct, frozen=True):
+    """Units that a message speaks of. ``amount``: their price, minor units; ``eta``: the day they arrive, ISO, ``""``: not known.
+
+    ``state``: coming, backordered, unfillable, open (nothing is decided yet), shipped, delivered, cancelled, returned.
+    """
+
+    line_id: str
+    sku: str
+    title: str
+    qty: int
+    amount: int = 0
+    state: str = ""
+    eta: str = ""
+
+
+class MessageParcel(msgspec.Struct, frozen=True):
+    """A parcel that a message speaks of; ``tracking_url`` is as the carrier or WMS gave it."""
+
+    shipment_id: str
+    carrier: str = ""
+    tracking_number: str = ""
+    tracking_url: str = ""
+    units: int = 0
 
 
 class RuleHit(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ MODULES = (
     "demo",
     "dlq",
     "kpi",
+    "notify",
     "orders",
     "poll",
     "replay",

@@ -13,6 +13,8 @@ from connectors.bol.send import BolSender
 from connectors.carriers.local import LocalCarrier
 from connectors.carriers.send import LabelSender
 from connectors.carriers.store import LabelStore
+from connectors.messages.catalogue import TemplatesError
+from connectors.messages.senders import message_senders
 from connectors.shopify import poll as shopify_poll
 from connectors.shopify.client import ShopifyClient
 from connectors.shopify.send import ShopifySender
@@ -29,7 +31,7 @@ Close = Callable[[], Awaitable[None]]
 
 
 def build_senders(found: Connections, labels: Path) -> dict[str, Sender]:
-    """Senders by target: a 3PL's name, ``shopify:ACCOUNT``, ``bol:ACCOUNT``, ``label:CARRIER``. A shop without ``api_url`` only receives
+    """Senders by target: a 3PL's name, ``shopify:ACCOUNT``, ``bol:ACCOUNT``, ``label:CARRIER``, ``message:MEDIUM``. A shop without ``api_url`` only receives
     webhooks. ``labels``: the folder of return labels.
     """
     senders: dict[str, Sender] = {}
@@ -43,6 +45,11 @@ def build_senders(found: Connections, labels: Path) -> dict[str, Sender]:
     store = LabelStore(labels)
     for name, carrier in found.carriers.items():
         senders[f"label:{name}"] = LabelSender(name, LocalCarrier(carrier, store), store, carrier.public_url)
+    if found.messages is not None:
+        try:
+            senders |= message_senders(found.messages)
+        except TemplatesError as e:
+            raise UserError(str(e)) from e
     return senders
 
 

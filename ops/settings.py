@@ -12,11 +12,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connectors.bol.config import BolAccount
 from connectors.carriers.config import CarrierAccount
+from connectors.messages.config import Messages
 from connectors.portal.config import PortalAccount
 from connectors.shopify.config import ShopifyAccount
 from connectors.threepl.config import ThreePl
 
-__all__ = ["ConfigError", "Connections", "Settings", "load_connections"]
+__all__ = ["ConfigError", "Connections", "Settings", "load_connections", "own_texts"]
 
 
 class ConfigError(ValueError):
@@ -55,12 +56,15 @@ class Channels(BaseModel):
 
 
 class Connections(BaseModel):
-    """``wharf.yaml``: accounts by channel and name, 3PLs by name (the ``wms`` of a depot), carriers of return labels by name."""
+    """``wharf.yaml``: accounts by channel and name, 3PLs by name (the ``wms`` of a depot), carriers of return labels by name, how
+    customers are told.
+    """
 
     model_config = ConfigDict(extra="forbid")
     channels: Channels = Channels()
     threepl: dict[str, ThreePl] = {}
     carriers: dict[str, CarrierAccount] = {}
+    messages: Messages | None = None
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}|\$\{file:([^}]+)\}")
@@ -98,7 +102,9 @@ def load_connections(path: Path) -> Connections:
 
     try:
         data = YAML(typ="safe").load(path.read_text()) or {}
-        return Connections.model_validate(_expand(data, ""))
+        found = Connections.model_validate(_expand(data, ""))
+        if found.messages is not None and found.messages.templates is not None:
+            found.messages.templates = path.parent / found.messages.templates
     except YAMLError as e:
         raise ConfigError(f"{path}: {e}") from e
     except ValidationError as e:
@@ -106,3 +112,21 @@ def load_connections(path: Path) -> Connections:
         raise ConfigError(f"{path}: " + "; ".join(lines)) from e
     except ConfigError as e:
         raise ConfigError(f"{path}: {e}") from e
+    return found
+
+
+def own_texts(path: Path) -> Path | None:
+    """The folder of the merchant's own texts (``messages.templates``), without anything else of ``wharf.yaml``: who checks rules need not hold
+    its secrets. None: there is none named. Raises ConfigError where the file is no YAML.
+    """
+    if not path.exists():
+        return None
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        data = YAML(typ="safe").load(path.read_text()) or {}
+    except YAMLError as e:
+        raise ConfigError(f"{path}: {e}") from e
+    messages = data.get("messages") if isinstance(data, dict) else None
+    named = messages.get("templates") if isinstance(messages, dict) else None
+    return path.parent / named if isinstance(named, str) and named else None

@@ -19,8 +19,8 @@ ROLES = ("core", "effects")
 GROUPS = {"core": "wharf-core", "effects": "wharf-effects"}
 """The consumer group of each role."""
 
-TICKS = {POOLS_IN.name: 30_000, ORDERS_IN.name: 600_000}
-"""How often they are told the time (ms): cut-offs and waves are in minutes, an order gives up after days."""
+TICKS = {POOLS_IN.name: 30_000, ORDERS_IN.name: 60_000}
+"""How often they are told the time (ms): cut-offs and waves are in minutes, and so is what a customer's message waits for."""
 
 LEAST_TICK_MS = 1_000
 """Of real time: a demonstration's clock may run a thousand times as fast, and each tick is a transaction."""

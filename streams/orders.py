@@ -55,7 +55,7 @@ def _decide(record: Record, key: bytes, command: OrderCommand) -> None:
     result = order.handle(state, command, rules_in_force(record.table, command.time), conditions)
     record.table.put(key, _write_state(result.state))
     if result.state.wake and (state is None or state.wake != result.state.wake):
-        remind(record.table, key, result.state.wake)
+        remind(record.table, key, result.state.wake, command.time)
     _publish(record, key, result)
 
 

@@ -30,10 +30,10 @@ def register(app: typer.Typer) -> None:
 @commands.command("check")
 def check_file(file: File, as_json: AsJson = False) -> None:
     """Read a rule file and say everything that is wrong with it, with line and field. Exit 2 if anything is."""
-    from ops.rules.load import RulesError, load
+    from ops.rules.load import RulesError
 
     try:
-        rules = load(file)
+        rules = _load(file)
     except RulesError as e:
         if not as_json:
             raise
@@ -49,6 +49,18 @@ def check_file(file: File, as_json: AsJson = False) -> None:
     else:
         since = f", from {rules.effective_from} on" if rules.effective_from else ""
         typer.echo(f"{file}: version {rules.version}{since}, {len(depots)} depot(s): {', '.join(depots)}; no errors")
+
+
+def _load(file: Path) -> Any:
+    """A rule file whose messages have texts too. Raises RulesError with every problem."""
+    from ops.rules.load import RulesError, load
+    from ops.rules.texts import texts_problems
+    from ops.settings import Settings
+
+    rules = load(file)
+    if problems := texts_problems(file, rules, Settings().config):
+        raise RulesError(str(file), problems)
+    return rules
 
 
 @commands.command("show")
@@ -102,10 +114,9 @@ def publish_file(
     from ops.embedded.endpoints import kafka_bootstrap
     from ops.errors import UserError
     from ops.rules.compare import changes
-    from ops.rules.load import load
     from ops.settings import Settings
 
-    rules = load(file)
+    rules = _load(file)
     found = _in_force()
     differing = changes(found[1] if found else None, rules)
     _same_name(found[1].version if found else "", rules.version, bool(differing))

@@ -12,6 +12,7 @@ from domain.rules import CheckRule, Depot, FailureRule, PriorityClass, RuleSet
 from .formats import closest
 from .sense_bundling import bundling_sense
 from .sense_more import check_more
+from .sense_notices import notices_sense
 from .sense_returns import returns_sense
 from .sense_routing import routing_sense
 from .source import Path, Problem, Source, show
@@ -29,6 +30,7 @@ def check_sense(source: Source, shape: list[Problem]) -> list[Problem]:
     found: list[Finding] = []
     for prefix, group in _groups(data):
         found += [((*prefix, *path), message, hint) for path, message, hint in _group(group, prefix, broken)]
+        found += _notices(group, prefix, broken)
     found += _failures(_part(data, "failures", list[FailureRule], broken, ()))
     found += _whole(data)
     depots = _part(data, "depots", list[Depot], broken, ())
@@ -64,6 +66,13 @@ def _group(data: dict[str, Any], prefix: Path, broken: list[str]) -> Iterator[Fi
     yield from _unreachable(classes)
     yield from _checks(_part(data, "checks", list[CheckRule], broken, prefix))
     yield from _twice(data, "fraud", "name")
+
+
+def _notices(group: dict[str, Any], prefix: Path, broken: list[str]) -> list[Finding]:
+    at, part = (*prefix, "notifications"), group.get("notifications")
+    if not isinstance(part, dict) or any(b.startswith(show(at)) for b in broken):
+        return []
+    return [((*at, *path), message, hint) for path, message, hint in notices_sense(part)]
 
 
 def _part(data: dict[str, Any], name: str, kind: Any, broken: list[str], prefix: Path) -> dict[int, Any]:

@@ -33,7 +33,14 @@ def check_more(source: Source, broken: list[str]) -> list[Problem]:
     return problems
 
 
-_PLACES = {"checks": "order", "fraud": "order", "priorities": "pool", "depots": "pool", "routing": "pool"}
+_PLACES = {
+    "checks": "order",
+    "fraud": "order",
+    "priorities": "pool",
+    "depots": "pool",
+    "routing": "pool",
+    "notifications": "order",
+}
 """Where the conditions of a group are judged."""
 
 

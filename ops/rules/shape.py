@@ -48,6 +48,8 @@ _FORMS = {
     r"^[a-z0-9-]+$": "a name of small letters, digits and '-'",
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$": "a date YYYY-MM-DD",
     r"^[A-Z0-9]+$": "the beginning of a postcode: capitals and digits, no space",
+    r"^[a-z]{2,3}$": "a language of two small letters (ISO 639), as nl",
+    r"^([a-z][a-z0-9_]*)?$": "a template's name: small letters, digits and '_'",
     r"^[A-Z]{3}$": "a currency of three capitals (ISO 4217)",
     r"^(email|domain|phone|address|customer):[0-9a-f]{16,64}$": "a hash, as email:6f9a…",
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?$": "a date, or a date and time",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from domain.allocation import compiled
-from domain.effects import Effect, PickOrder
+from domain.effects import CustomerMessage, Effect, PickOrder
 from domain.events import OrderEvent, PoolEvent
 from domain.order_state import Allocation, Line, OrderState
 from domain.pool_state import SkuStock, StockRow
@@ -56,7 +57,7 @@ def compare(e: Expect, world: World, since: Since) -> Iterator[Difference]:
         yield from _list(("events", key), wanted, mine, _event)
     for key, effects in (e.effects or {}).items():
         done = [x for x in made.effects[since.effects :] if x.order_key == world.facts.key(key)]
-        yield from _list(("effects", key), effects, done, _effect)
+        yield from _list(("effects", key), effects, done, partial(_effect, world))
     if e.stock_events is not None:
         yield from _same(("stock_events",), e.stock_events, _types(made.stock_events[since.stock_events :]))
     yield from _same(("rejected",), e.rejected or [], [x.code for x in made.rejected[since.rejected :]])
@@ -199,7 +200,22 @@ def _event(e: EventExpect, x: OrderEvent) -> tuple[Any, Any]:
     return _looked(e, {"units": units, "rules": x.rule_version, **fields})
 
 
-def _effect(e: EffectExpect, x: Effect) -> tuple[Any, Any]:
+def _message(x: CustomerMessage, world: World) -> dict[str, Any]:
+    units: dict[str, int] = {}
+    for u in x.lines:
+        units[u.line_id] = units.get(u.line_id, 0) + u.qty
+    return {
+        "units": units,
+        "tracking": ", ".join(p.tracking_number for p in x.parcels),
+        "causes": [c.type for c in x.causes],
+        "gives_up": shown(x.give_up_at, world.case.zone)[: len("2026-11-23 10:00")] if x.give_up_at else "",
+        "label": x.label_url,
+        "address": x.to,
+        **{f: getattr(x, f) for f in ("kind", "template", "language", "eta", "eta_before", "amount", "tax")},
+    }
+
+
+def _effect(world: World, e: EffectExpect, x: Effect) -> tuple[Any, Any]:
     ship_to, allocation = getattr(x, "ship_to", None), getattr(x, "allocation_id", "")
     return _looked(
         e,
@@ -213,5 +229,6 @@ def _effect(e: EffectExpect, x: Effect) -> tuple[Any, Any]:
             "bundle": getattr(x, "group_size", 0),
             "tracking": getattr(x, "tracking_number", ""),
             **money_of(x),
+            **(_message(x, world) if isinstance(x, CustomerMessage) else {}),
         },
     )

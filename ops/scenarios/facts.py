@@ -184,7 +184,7 @@ def _canonical(told: OrderForm, key: str, placed: int, version: int, deliver_by:
     address = Address(name=a.name, street1=a.street, postcode=a.postcode, city=a.city, country=a.country)
     billing = Address(country=told.billing_country) if told.billing_country else None
     key_ = customer_key(told.customer, told.phone, address)
-    client = Client(key_, told.customer, told.phone, shipping_address=address, billing_address=billing)
+    client = Client(key_, told.customer, told.phone, told.language, shipping_address=address, billing_address=billing)
     lines = [
         OrderLine(
             line_id,

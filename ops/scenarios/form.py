@@ -94,6 +94,7 @@ class OrderForm(_Told, frozen=True, kw_only=True):
     address: AddressForm = AddressForm()
     customer: str = "anna@example.org"
     phone: str = ""
+    language: str = ""
     billing_country: str = ""
     service: str = "standard"
     payment: str = "paid"

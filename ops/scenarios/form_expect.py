@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from domain.effects import Effect
 from domain.events import RETURN_EVENTS
+from domain.notice_rules import NOTICES
 from domain.return_status import RMA_STATUSES
 from domain.rules import HOLDS
 from domain.status import STATUSES
@@ -53,6 +54,7 @@ EVENT_TYPES = [
     "SHORT_PICKED",
     "PICKED",
     "PACKED",
+    "OVERDUE",
     "SHIPPED",
     "IN_TRANSIT",
     "OUT_FOR_DELIVERY",
@@ -66,6 +68,7 @@ EVENT_TYPES = [
     "RETURN_REPORTED",
     *RETURN_EVENTS,
     "CHANNEL_NOTIFIED",
+    "CUSTOMER_NOTIFIED",
     "EFFECT_FAILED",
     "COMPLETED",
 ]
@@ -188,7 +191,8 @@ class EffectExpect(_Form, frozen=True):
 
     ``priority``: the order's class when the pick order went out, 0 for the first; ``bundle``: how many pick orders its parcel has.
     Of a Credit: ``amount``, ``tax``, ``payments``, ``amounts`` by
-    line, ``fees`` by kind; of a ChannelReturn: ``action``.
+    line, ``fees`` by kind; of a ChannelReturn: ``action``. Of a CustomerMessage (``to``: message:mail …): ``kind``, what it tells of;
+    ``causes``: the events in it; ``address``, ``template``, ``language``; ``eta``, ``eta_before``: days; ``gives_up``: a moment; ``label``: its link.
     """
 
     effect: EffectName
@@ -206,6 +210,15 @@ class EffectExpect(_Form, frozen=True):
     amounts: dict[str, int] | None = None
     fees: dict[str, int] | None = None
     action: str | None = None
+    kind: Annotated[str, Meta(extra_json_schema={"enum": NOTICES})] | None = None
+    causes: list[EventName] | None = None
+    address: str | None = None
+    template: str | None = None
+    language: str | None = None
+    eta: str | None = None
+    eta_before: str | None = None
+    gives_up: str | None = None
+    label: str | None = None
 
 
 class Expect(_Form, frozen=True):

@@ -87,6 +87,7 @@ class Outside:
             tracking_url="",
             detail="",
             occurred_at=now,
+            label_ref=f"https://labels.example/{effect.rma_id.rpartition('/')[2]}.pdf",
         )
 
     def _recall(self, effect: PickOrderCancel, w: Warehouse, now: int) -> WmsReported:

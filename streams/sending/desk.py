@@ -47,6 +47,8 @@ class NoConnection(LookupError):
         entry = f"channels.{kind}.{account}" if account else f"threepl.{target}"
         if kind == "label":
             entry = f"carriers.{account}"
+        elif kind == "message":
+            entry = f"messages.{account}"
         super().__init__(f"no connection for the target {target!r}: add {entry} to wharf.yaml, then redrive")
 
 

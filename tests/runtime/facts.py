@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from domain.commands import OrderUpserted, RulesPublished, StockReported, Tick
+from domain.notice_rules import Notifications
 from domain.record import Record, uuid5
 from domain.rules import Depot, RuleSet
 from domain.values import Address, Client, Delivery, Order, OrderLine
@@ -69,8 +70,9 @@ def stock(qty: int) -> StockReported:
     )
 
 
-def rules() -> RulesPublished:
-    body = msgspec.json.encode(RuleSet(version="v1", depots=[Depot("a", "NL")])).decode()
+def rules(notifications: Notifications | None = None) -> RulesPublished:
+    told = notifications or Notifications()
+    body = msgspec.json.encode(RuleSet(version="v1", depots=[Depot("a", "NL")], notifications=told)).decode()
     return RulesPublished(uuid5("test", 0, "Rules"), "RulesPublished", T0, "test", TRACE, "default", "v1", body)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import facts
+import msgspec
 import pytest
 
 from domain.commands import AllocationRequested
+from domain.effects import CustomerMessage
 from domain.events import OrderEvent
+from domain.notice_rules import MessageRule, Notifications
+from domain.order_state import OrderState
 from domain.record import Record
 from schemas.codec import decode
 from schemas.topics import DLQ, EFFECTS, ORDERS_EVENTS, ORDERS_IN, POOLS_EVENTS, POOLS_IN
 from streams.common import RULES_KEY
-from streams.order_timers import HOURS_KEY, PIECE, remind, take_due
+from streams.order_timers import HOURS_KEY, MINUTES_KEY, PIECE, remind, take_due
 from streams.orders import orders
 from streams.pools import POOLS_KEY, known_pools, pools
 from streams.runtime import Batch, Staged, Table
@@ -130,6 +134,28 @@ async def test_folding_the_same_log_again_gives_the_same_table_and_the_same_byte
     assert [(o.topic, o.key, o.value) for o in first.outputs] == [(o.topic, o.key, o.value) for o in second.outputs]
 
 
+async def test_a_message_waits_for_its_window_and_goes_with_the_first_tick_after_it_once(
+    order_partition: Partition,
+) -> None:
+    told = Notifications([MessageRule(["PLACED"])], collapse_minutes=5)
+    minute = 60_000
+    placed = await order_partition.fold(("", facts.rules(told)), (facts.order_key(1), facts.upserted(1)))
+    early = await order_partition.fold(("", facts.tick(facts.T0 + 5 * minute - 1)))
+    assert sent(placed, EFFECTS.name) == sent(early, EFFECTS.name) == []
+    on_time = await order_partition.fold(("", facts.tick(facts.T0 + 6 * minute)))
+    [message] = sent(on_time, EFFECTS.name)
+    assert isinstance(message, CustomerMessage)
+    assert (message.to, message.template, message.target) == ("a@example.test", "order_confirmed", "message:mail")
+    later = await order_partition.fold(("", facts.tick(facts.T0 + 90 * minute)))
+    assert sent(later, EFFECTS.name) == []
+
+
+async def test_an_order_without_rules_of_messages_keeps_nothing_of_them(order_partition: Partition) -> None:
+    batch = await order_partition.fold(("", facts.rules()), (facts.order_key(1), facts.upserted(1)))
+    state = msgspec.msgpack.decode(order_partition.table.get(facts.order_key(1).encode()) or b"", type=OrderState)
+    assert (state.notices, state.wake, sent(batch, EFFECTS.name)) == (None, 0, [])
+
+
 def test_an_order_is_reminded_once_in_the_hour_after_it_is_due() -> None:
     table = Staged(Table.empty("t/0"))
     hour = 3_600_000
@@ -141,6 +167,19 @@ def test_an_order_is_reminded_once_in_the_hour_after_it_is_due() -> None:
     assert take_due(table, 11 * hour) == [b"a", b"b"]
     assert take_due(table, 11 * hour) == []
     assert take_due(table, 13 * hour) == [b"c"]
+
+
+def test_an_order_that_is_due_within_the_hour_is_reminded_in_that_minute() -> None:
+    table = Staged(Table.empty("t/0"))
+    now, minute = 10 * 3_600_000, 60_000
+    remind(table, b"soon", now + 5 * minute - 1, now)
+    remind(table, b"later", now + 61 * minute, now)
+    remind(table, b"soon", now + 5 * minute, now)
+    assert take_due(table, now + 5 * minute - 1) == []
+    assert take_due(table, now + 5 * minute) == [b"soon"]
+    assert take_due(table, now + 119 * minute) == []
+    assert take_due(table, now + 120 * minute) == [b"later"]
+    assert {key for key, value in table.writes.items() if value is not None} == {HOURS_KEY, MINUTES_KEY}
 
 
 def test_a_reminder_writes_no_more_where_thousands_are_due_in_the_same_hour() -> None:

@@ -19,6 +19,7 @@ from ops.scenarios.run import Failure, run, run_file
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yaml"))
 RETURNS = sorted((HERE / "returns").glob("*.yaml"))
+NOTIFICATIONS = sorted((HERE / "notifications").glob("*.yaml"))
 
 MUGS = """\
 scenario: two orders and the last mug
@@ -57,7 +58,7 @@ def mugs(tmp_path):
     return run_with
 
 
-@pytest.mark.parametrize("file", [pytest.param(f, id=f.stem) for f in (*FILES, *RETURNS)])
+@pytest.mark.parametrize("file", [pytest.param(f, id=f.stem) for f in (*FILES, *RETURNS, *NOTIFICATIONS)])
 def test_a_hard_case_comes_out_as_its_file_says(file):
     result = run_file(file)
     assert (result.result, result.failures, result.error) == ("passed", [], "")

@@ -1,0 +1,90 @@
+"""The texts: those that come with Wharfinger, and a folder of the merchant's own laid over them, text by text.
+
+A language is a YAML file (``nl.yaml``) of templates by name, each with ``subject``, ``text``, ``sms``, and where it differs ``html`` and
+``whatsapp``; ``words`` are for the layouts (``layout.txt.j2``, ``layout.html.j2``), which may be replaced too.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PARTS", "Catalogue", "TemplatesError"]
+
+PARTS = ("subject", "text", "html", "sms", "whatsapp")
+LAYOUTS = ("layout.txt.j2", "layout.html.j2")
+_FALLBACK = "en"
+
+
+class TemplatesError(ValueError):
+    """Texts that can't be used; the message names the file and the field."""
+
+
+class Catalogue:
+    """Every text by language, name and part. Raises TemplatesError for a folder or file that can't be read."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.layouts: dict[str, str] = {}
+        self._texts: dict[str, dict[str, dict[str, str]]] = {}
+        self._lay(files("connectors.messages").joinpath("templates"))
+        if folder is not None:
+            if not folder.is_dir():
+                raise TemplatesError(f"{folder}: messages.templates is no folder")
+            self._lay(folder)
+
+    @property
+    def languages(self) -> list[str]:
+        """Those that have a file."""
+        return sorted(self._texts)
+
+    @property
+    def names(self) -> list[str]:
+        """Every template there is in any language."""
+        return sorted({name for texts in self._texts.values() for name in texts if name != "words"})
+
+    def words(self, language: str) -> dict[str, str]:
+        """The layouts' words."""
+        return {**self._texts[_FALLBACK]["words"], **self._texts.get(language, {}).get("words", {})}
+
+    def own(self, language: str, name: str, part: str) -> str | None:
+        """The text of this very language."""
+        return self._texts.get(language, {}).get(name, {}).get(part)
+
+    def find(self, language: str, name: str, part: str) -> tuple[str, str] | None:
+        """The language and text to use: a customer is better told in English than not at all."""
+        for found in (language, _FALLBACK, *self.languages):
+            text = self.own(found, name, part)
+            if text is not None:
+                return found, text
+        return None
+
+    def _lay(self, folder: Traversable) -> None:
+        for file in sorted(folder.iterdir(), key=lambda f: f.name):
+            if file.name in LAYOUTS:
+                self.layouts[file.name] = file.read_text(encoding="utf-8")
+            elif file.name.endswith((".yaml", ".yml")):
+                texts = self._texts.setdefault(file.name.rpartition(".")[0], {})
+                for name, parts in _read(file).items():
+                    texts[name] = {**texts.get(name, {}), **parts}
+
+
+def _read(file: Traversable) -> dict[str, dict[str, str]]:
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        data: Any = YAML(typ="safe").load(file.read_text(encoding="utf-8")) or {}
+    except (YAMLError, OSError, UnicodeDecodeError) as e:
+        raise TemplatesError(f"{file}: {e}") from e
+    if not isinstance(data, dict):
+        raise TemplatesError(f"{file}: templates by name are needed, each with {', '.join(PARTS)}")
+    for name, parts in data.items():
+        if not isinstance(parts, dict):
+            raise TemplatesError(f"{file}: {name}: parts are needed: {', '.join(PARTS)}")
+        for part, text in parts.items():
+            if name != "words" and part not in PARTS:
+                raise TemplatesError(f"{file}: {name}.{part}: no such part; there are {', '.join(PARTS)}")
+            if not isinstance(text, str):
+                raise TemplatesError(f"{file}: {name}.{part}: text is needed, in quotes")
+    return data
