@@ -68,6 +68,8 @@ class Session:
 
     def rules_for(self, order_key: str) -> RuleSet:
         """The rules for an order: those of its channel laid over those of the pool."""
+        if not self.rules.channels:
+            return self.rules
         channel, _, rest = order_key.partition(":")
         return of_order(self.rules, channel, rest.partition(":")[0])
 

@@ -7,11 +7,8 @@ the youngest order; a unit is asked back once. What no order can give stays a ``
 
 from __future__ import annotations
 
-from .allocation import splittable
 from .commands import AllocationKept
 from .keys import allocation_id
-from .pool_judge import routing_of
-from .pool_queue import want_of
 from .pool_session import Session, find
 from .pool_state import PoolAllocation, PoolOrder, PoolRequest, StockRow
 from .pool_stock import row_of
@@ -34,12 +31,10 @@ def _place(order_key: str, a: PoolAllocation) -> str:
     return f"{99 - a.rank:02d}/{_OLDEST - a.placed_at:013d}/{order_key}/{a.id.rpartition('/')[2]}"
 
 
-def list_fresh(s: Session, order: PoolOrder, request: PoolRequest, a: PoolAllocation) -> None:
-    """Remember an allocation that no WMS has spoken of, by how much it matters."""
+def list_fresh(s: Session, order: PoolOrder, request: PoolRequest, a: PoolAllocation, *, whole: bool) -> None:
+    """Remember an allocation that no WMS has spoken of, by how much it matters. ``whole``: its order must not be split."""
     a.rank, a.placed_at = request.rank, min(max(request.placed_at, 0), _OLDEST)
-    a.whole = any(x.bundle_id for x in request.lines) or not splittable(
-        want_of(request, routing_of(s, order, request)), s.rules
-    )
+    a.whole = whole or any(x.bundle_id for x in request.lines)
     for sku in {x.sku for x in a.lines}:
         s.index(_index(sku, a.depot)).set(_place(order.key, a))
 
