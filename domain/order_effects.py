@@ -5,6 +5,7 @@ from __future__ import annotations
 from .commands import EffectOutcome
 from .errors import Rejected
 from .order_identity import once, same_again
+from .order_refund import cancel_outcome
 from .order_state import Allocation
 from .order_turn import Turn, event_line
 from .return_credit import credit_outcome
@@ -25,6 +26,8 @@ def effect_outcome(turn: Turn, c: EffectOutcome) -> None:
         s.failed = {k: v for k, v in s.failed.items() if k != c.effect_id}
     else:
         s.failed = {**s.failed, c.effect_id: c.kind}
+    if c.kind == "ChannelCancel":
+        cancel_outcome(turn, c, redriven)
     if c.kind == "PickOrder":
         _pick_order(turn, c, redriven)
     elif c.kind == "Credit":
@@ -35,8 +38,6 @@ def effect_outcome(turn: Turn, c: EffectOutcome) -> None:
         _failed(turn, c)
     elif c.kind == "ChannelShipment":
         _shipment(turn, c, redriven)
-    elif c.kind == "ChannelCancel":
-        turn.event("CHANNEL_NOTIFIED", reason=f"cancelled {c.reference}".rstrip(), intervention=redriven)
 
 
 def _pick_order(turn: Turn, c: EffectOutcome, redriven: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from .order_told import Cancel, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, Scan
+from .order_told import Cancel, CancelRefund, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, Scan
 from .return_state import Book
 from .values import LineQty
 
@@ -200,7 +200,7 @@ class OrderState(msgspec.Struct, array_like=True):
     Facts: ``cancels`` by fact, ``payments`` by transaction, ``refunds``, ``fulfilments`` by the channel's ids, ``book`` its returns,
     ``scans`` without their shipment yet. ``keys``: what was folded (``order_identity``). ``failed``: effects that could not be
     delivered, by id → type. ``refused``: why the merchant's rules refuse the order. ``due``: when a Tick gives up unfillable
-    units, UTC ms; 0: never (the returns' own times: ``book``). ``judged``: what the fraud rules made of it.
+    units, UTC ms; 0: never (the returns' own times: ``book``). ``judged``: what the fraud rules made of it. ``paid_back``: what channels were asked to pay back for cancelled units, by effect.
     """
 
     key: str
@@ -231,6 +231,7 @@ class OrderState(msgspec.Struct, array_like=True):
     completed: bool = False
     intervened: bool = False
     judged: Judged = Judged()
+    paid_back: dict[str, CancelRefund] = {}
 
     @property
     def wake(self) -> int:
