@@ -80,7 +80,7 @@ class ChannelCancel(Record, frozen=True):
     """Tell the channel that units will not be delivered, and have it pay back what was paid for them.
 
     ``amount`` goes back, minor units of ``currency``; ``payments`` adds up to it (none: the channel holds the money). ``values``: what was paid for
-    each line's units; more than ``amount`` where not all of it was captured.
+    each line's units; more than ``amount`` where not all of it was captured. ``complete``: with these nothing of the order is left.
     """
 
     order_key: str
@@ -92,6 +92,7 @@ class ChannelCancel(Record, frozen=True):
     amount: int = 0
     values: list[CreditLine] = []
     payments: list[PaymentPart] = []
+    complete: bool = False
 
 
 class ChannelRefetch(Record, frozen=True):

@@ -38,7 +38,7 @@ def pay_back(turn: Turn, h: Header, units: list[LineQty], effect_id: str, *, com
         s.paid_back = {**s.paid_back, effect_id: fact}
     gateways = {k: g for k, g, _ in book.captured}
     parts = [PaymentPart(k, gateways.get(k, ""), n) for k, n in payments]
-    return {"currency": h.currency, "amount": amount, "values": values, "payments": parts}
+    return {"currency": h.currency, "amount": amount, "values": values, "payments": parts, "complete": complete}
 
 
 def cancel_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from domain.effects import ChannelShipment
 
-__all__ = ["CannotFulfil", "FulfilmentPlan", "Plan", "fulfilled", "open_units", "plan", "units"]
+__all__ = ["CannotFulfil", "FulfilmentPlan", "Plan", "fulfilled", "open_units", "plan"]
 
 FulfilmentPlan = dict[str, list[tuple[str, int]]]
 """Fulfilment order → its line items and quantities."""
@@ -50,14 +50,6 @@ def open_units(order: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
             location = ((fulfilment_order.get("assignedLocation") or {}).get("location") or {}).get("id") or ""
             for item in fulfilment_order["lineItems"]["nodes"]:
                 yield _tail(item["lineItem"]["id"]), location, item["remainingQuantity"]
-
-
-def units(order: dict[str, Any]) -> dict[str, int]:
-    """Units by line that are not fulfilled yet."""
-    left: Counter[str] = Counter()
-    for line, _, n in open_units(order):
-        left[line] += n
-    return dict(left)
 
 
 def fulfilled(order: dict[str, Any]) -> bool:
