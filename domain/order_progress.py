@@ -12,6 +12,7 @@ from .commands import AllocationProgressed
 from .errors import Rejected
 from .order_identity import same_again, too_old
 from .order_shipments import relabelled, shipped
+from .order_snapshot import too_late
 from .order_state import Allocation, AllocLine, Line
 from .order_turn import Turn, event_line
 from .values import EventLine, WmsLine
@@ -149,6 +150,8 @@ def _refused(turn: Turn, a: Allocation, c: AllocationProgressed) -> None:
         x.asked = 0
     a.refused = True
     turn.event("CANCEL_REJECTED", units, at=c.occurred_at, allocation=a, reason=c.reason)
+    if a.recall:  # the units were to go elsewhere, or otherwise; a person may still reach the customer or the carrier
+        too_late(turn, units, a, c.reason or "the warehouse refused")
 
 
 def _tell(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_Moved], before: int) -> None:
