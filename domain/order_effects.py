@@ -5,6 +5,7 @@ from __future__ import annotations
 from .commands import EffectOutcome
 from .errors import Rejected
 from .order_identity import once, same_again
+from .order_pullback import stop_asking
 from .order_refund import cancel_outcome
 from .order_state import Allocation
 from .order_turn import Turn, event_line
@@ -47,8 +48,7 @@ def _pick_order(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
     if not c.ok:
         if not a.heard and any(x.live for x in a.lines):
             a.status = "FAILED"
-            for x in a.lines:
-                x.asked = 0
+            stop_asking(turn, a)
         _failed(turn, c, a)
         return
     if a.reference and a.reference == c.reference:

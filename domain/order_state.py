@@ -132,7 +132,8 @@ class Allocation(msgspec.Struct, array_like=True):
     CLOSED. ``sent``: a pick order went out; ``refused``: the WMS will not cancel; ``recall``: the units must come back
     (address or article changed); ``target``: the WMS connection; ``reference``: the WMS's own number;
     ``heard``: it reported on it, so it has it; ``waits``: for its wave (bundling), so no pick order goes out; ``group_size``: how
-    many allocations leave with it as one parcel, by the wave's release (0: it was in none).
+    many allocations leave with it as one parcel, by the wave's release (0: it was in none); ``counted``: its WMS was asked for units
+    back because a count had not found them.
     """
 
     id: str
@@ -160,6 +161,7 @@ class Allocation(msgspec.Struct, array_like=True):
     heard: bool = False
     waits: bool = False
     group_size: int = 0
+    counted: bool = False
 
     @property
     def at_wms(self) -> bool:

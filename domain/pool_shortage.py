@@ -1,7 +1,7 @@
-"""A count found fewer units than are reserved: the allocations that matter least, and that no WMS has yet, are asked back.
+"""A count found fewer units than are reserved: the allocations that matter least, and that no WMS has begun, are asked back.
 
-The pool does not know what an order has already sent to its warehouse, so it asks (UnallocationAsked) and the order answers: units
-given back (AllocationReleased), or kept (AllocationKept), and then the next allocation is asked. Asked are the lowest class first, in it
+The pool does not know what an order has already sent to its warehouse, so it asks (UnallocationAsked) and the order answers: units given
+back (AllocationReleased), its WMS asked for them (whose report frees them, or not), or kept (AllocationKept), and then the next allocation is asked. Asked are the lowest class first, in it
 the youngest order; a unit is asked back once. What no order can give stays a ``deficit``: the WMS will report it short.
 """
 
@@ -32,7 +32,7 @@ def _place(order_key: str, a: PoolAllocation) -> str:
 
 
 def list_fresh(s: Session, order: PoolOrder, request: PoolRequest, a: PoolAllocation, *, whole: bool) -> None:
-    """Remember an allocation that no WMS has spoken of, by how much it matters. ``whole``: its order must not be split."""
+    """Remember an allocation that no WMS has begun, by how much it matters. ``whole``: its order must not be split."""
     a.rank, a.placed_at = request.rank, min(max(request.placed_at, 0), _OLDEST)
     a.whole = whole or any(x.bundle_id for x in request.lines)
     for sku in {x.sku for x in a.lines}:
@@ -40,7 +40,7 @@ def list_fresh(s: Session, order: PoolOrder, request: PoolRequest, a: PoolAlloca
 
 
 def heard(s: Session, order_key: str, a: PoolAllocation) -> None:
-    """A WMS has it, or nothing of it is left: it can't be asked back any more."""
+    """A WMS is at work on it, or nothing of it is left: it can't be asked back any more."""
     if a.rank < 0:
         return
     for sku in {x.sku for x in a.lines}:
