@@ -42,7 +42,7 @@ def pay_back(turn: Turn, h: Header, units: list[LineQty], effect_id: str, *, com
 
 
 def cancel_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
-    """The channel's answer to a ChannelCancel: it knows, and has paid back what it was asked to; or it could not be told."""
+    """The channel's answer to a ChannelCancel: it knows, and has paid back what it was asked to (the event's amount); or it could not be told."""
     s = turn.state
     fact = s.paid_back.get(c.effect_id)
     if fact is not None:
@@ -53,4 +53,5 @@ def cancel_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
         ):  # the units were cancelled there meanwhile, and that is told as a refund of its own
             s.paid_back = {k: v for k, v in s.paid_back.items() if k != c.effect_id}
     if c.ok:
-        turn.event("CHANNEL_NOTIFIED", reason=f"cancelled {c.reference}".rstrip(), intervention=redriven)
+        back = fact.amount if fact is not None and c.reference else 0
+        turn.event("CHANNEL_NOTIFIED", reason=f"cancelled {c.reference}".rstrip(), amount=back, intervention=redriven)

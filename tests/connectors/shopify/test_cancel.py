@@ -8,20 +8,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 from connectors.shopify.client import ShopifyClient
 from connectors.shopify.config import ShopifyAccount
 from connectors.shopify.credit import mark
 from connectors.shopify.send import ShopifySender
+from connectors.shopify.translate import translate
+from domain.commands import EffectOutcome, OrderCancelled
+from domain.credit import ledger
 from domain.effects import ChannelCancel
+from domain.order import handle
+from domain.order_state import OrderState
+from domain.rules import Depot, RuleSet
 from domain.values import CreditLine, LineQty, PaymentPart
 from ops.simulators.shopify import ShopFaults, ShopifyConfig
 from ops.simulators.shopify_order import SimOrder
 from ops.simulators.shopify_server import ShopifySimulator
+from ops.simulators.shopify_views import order_body, refund_body
 from ops.simulators.timeline import serving
 
 START = 1_795_000_000_000
+RULES = RuleSet("v1", depots=[Depot("a", "NL")])
 ID = "1f0a9c52-5b7e-5c31-9d10-6a2f4b8c9e01"
 
 
@@ -148,3 +157,43 @@ async def test_more_than_was_captured_is_never_paid(shop: Any) -> None:
         assert (sent.ok, sent.permanent) == (False, True)
         assert "more than is left" in sent.error
         assert (s.paid_back, order.lines[0].cancelled) == ([], 0)
+
+
+def read(state: OrderState | None, topic: str, body: dict[str, Any]) -> OrderState:
+    """Fold what the shop's webhook says. Nothing that the shop says may lead to a message back to it."""
+    for fact in translate(topic, msgspec.json.encode(body), "acme", START, "a" * 32).orders:
+        result = handle(state, fact, RULES)
+        state = result.state
+        assert [e for e in result.effects if isinstance(e, ChannelCancel)] == []
+    assert state is not None
+    return state
+
+
+async def test_from_our_word_to_the_shops_own_webhooks_the_money_is_counted_once(shop: Any) -> None:
+    async with shop() as s:
+        order = s.order()
+        line, whole = order.lines[0], s.sim.payments.left(str(order.id), str(order.payment))
+        state = read(None, "orders/create", order_body(order))
+        asked = OrderCancelled(
+            "c1", "OrderCancelled", START, "t", "a" * 32, state.key, "cancel/1", "", "0" * 16,
+            START, "customer", [LineQty(str(line.id), line.product.sku, 1)], True,
+        )  # fmt: skip
+        result = handle(state, asked, RULES)
+        (effect,) = [e for e in result.effects if isinstance(e, ChannelCancel)]
+        assert effect.amount > 0
+        sent = await s.sender.send(effect, START)
+        assert (sent.ok, sent.error) == (True, "")
+        left = s.sim.payments.left(str(order.id), str(order.payment))
+        assert whole - left == effect.amount == sum(n for n, _ in s.paid_back)
+        # Its webhooks come before its answer is written down, and the order's newest state again after it.
+        state = read(result.state, "refunds/create", refund_body(order, order.refunds[0]))
+        state = read(state, "orders/updated", order_body(order))
+        assert ledger(state).left == left
+        answer = EffectOutcome(
+            "o1", "EffectOutcome", START, "effects", "a" * 32, state.key, effect.event_id, "ChannelCancel",
+            effect.target, True, 1, sent.reference, "", "",
+        )  # fmt: skip
+        state = handle(state, answer, RULES).state
+        assert ledger(state).left == left
+        mine = next(x for x in state.lines if x.line_id == str(line.id))
+        assert (mine.cancelled, mine.ordered, state.holds) == (1, line.qty, {})
