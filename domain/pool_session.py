@@ -31,6 +31,8 @@ SOURCE = "pools"
 class Session:
     """The state of one ``handle`` call."""
 
+    unit_of_work: type[Work] = Work
+
     def __init__(
         self,
         view: PoolView,
@@ -41,7 +43,7 @@ class Session:
         *,
         conditions: Conditions = UNCOMPILED,
     ) -> None:
-        self.work = Work(view)
+        self.work = self.unit_of_work(view)
         self.now = now
         self.trace = trace
         self.rules = rules

@@ -9,7 +9,7 @@ reserved is the same, and counts are raised by what really left. A depot's failu
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from domain.pool_freed import stock_after
 from domain.pool_session import Session
 from domain.pool_state import NEW, SkuStock
 from domain.pool_stock import row_of
+from domain.pool_view import PoolView, Work
 from domain.rulebook import RuleBook
 from domain.rules import RuleSet
 from domain.values import AllocationPlan, LineQty, WmsLine
@@ -45,25 +46,55 @@ class LivePool:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[type[Any], str], Any] = {}
+        self.kept: dict[tuple[type[Any], str], Any] = {}
 
     def load(self, kind: type[T], id: str) -> T | None:
         """The record itself."""
-        found: T | None = self._kept.get((kind, id))
+        found: T | None = self.kept.get((kind, id))
         return found
 
     def save(self, id: str, value: msgspec.Struct) -> None:
         """Keep."""
-        self._kept[type(value), id] = value
+        self.kept[type(value), id] = value
 
     def delete(self, kind: type[msgspec.Struct], id: str) -> None:
         """Drop."""
-        del self._kept[kind, id]
+        del self.kept[kind, id]
+
+
+class LiveWork(Work):
+    """Works on the records of a ``LivePool`` themselves: nothing is gathered, nothing is written at the end."""
+
+    def __init__(self, view: PoolView) -> None:
+        self._kept = cast("LivePool", view).kept
+
+    def get(self, kind: type[T], id: str) -> T | None:
+        """The record itself."""
+        found: T | None = self._kept.get((kind, id))
+        return found
+
+    def get_or(self, id: str, new: T) -> T:
+        """The record; ``new`` is kept at once, for it is empty."""
+        found: T = self._kept.setdefault((type(new), id), new)
+        return found
+
+    def put(self, id: str, value: msgspec.Struct) -> None:
+        """Keep."""
+        self._kept[type(value), id] = value
+
+    def drop(self, kind: type[msgspec.Struct], id: str) -> None:
+        """Drop."""
+        self._kept.pop((kind, id), None)
+
+    def flush(self) -> None:
+        """It is all there already."""
 
 
 class QuietSession(Session):
     """Nobody reads a simulated pool's events, nor the ids of what it sends: they are only counted (queues sort by that, and a bundle's
     parcel is named by it)."""
+
+    unit_of_work = LiveWork
 
     def event(self, type: str, **_: Any) -> str:
         """Count it."""
