@@ -42,6 +42,7 @@ BENCHMARKS = {
     "sink": Benchmark("bench.sink", (), ("--short",)),
     "latency": Benchmark("bench.latency", (), ("--short",)),
     "product": Benchmark("bench.product", (), ("--short",)),
+    "simulate": Benchmark("bench.simulate", (), ("--orders", "20000")),
 }
 
 

@@ -17,13 +17,15 @@ from pathlib import Path
 
 import msgspec
 
+from bench import results
 from domain import commands as c
 from domain import pool
 from domain.events import PoolEvent
 from domain.pool_view import MemoryPool
+from domain.record import Record
 from domain.rules import Depot, Rate, RuleSet, SplitPolicy
 from domain.values import AllocationPlan, DemandLine, WmsLine
-from ops.rules.past.log import save
+from ops.rules.past.log import entries, save
 from ops.rules.past.run import simulate
 
 __all__ = ["Maker", "main"]
@@ -200,16 +202,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--keep", type=Path, help="keep the log in this file")
+    parser.add_argument("--log", type=Path, help="the log of an earlier --keep, instead of making one")
+    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        path, started = args.keep or Path(temporary) / "pools.log", time.perf_counter()
-        maker = Maker(args.orders)
-        maker.make()
-        save(path, maker.events, maker.inputs)
-        made = time.perf_counter() - started
-        print(f"{len(maker.inputs)} records, {path.stat().st_size / 1e6:.0f} MB, made in {made:.0f} s", file=sys.stderr)
-        records, size = len(maker.inputs), path.stat().st_size
-        del maker
+        path = args.log or args.keep or Path(temporary) / "pools.log"
+        if not args.log:
+            make(path, args.orders)
+        size = path.stat().st_size
+        records = sum(isinstance(r, Record) and not isinstance(r, PoolEvent) for _, r in entries(path))
         routing = msgspec.structs.replace(
             RULES.routing, preferences=["cost", "sequence"], split=SplitPolicy(max_parcels=2)
         )
@@ -220,20 +221,21 @@ def main() -> None:
         seconds = round(time.perf_counter() - started, 1)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = round((used.ru_utime + used.ru_stime) / 2, 1)
+    row = {"orders": found["old"]["orders"], "records": records, "MB": size // 1_000_000, "seconds": seconds}
+    row |= {"cpu_seconds_each": cpu, "peak_MB_each": used.ru_maxrss // 1024}
     shown = {k: found[k] for k in ("old", "new", "moved_orders", "reasons", "old_rules_agree_with_the_log")}
-    print(
-        json.dumps(
-            {
-                "orders": args.orders,
-                "records": records,
-                "bytes": size,
-                "seconds": seconds,
-                "cpu_seconds_each": cpu,
-                **shown,
-            },
-            indent=1,
-        )
-    )
+    print(json.dumps({**row, **shown}, indent=1))
+    if args.save:
+        results.write("simulate", "past orders through two rule sets, a process each", "seconds", [row], seed=1)
+
+
+def make(path: Path, orders: int) -> None:
+    """A month of past orders as a log."""
+    started, maker = time.perf_counter(), Maker(orders)
+    maker.make()
+    save(path, maker.events, maker.inputs)
+    made = time.perf_counter() - started
+    print(f"{len(maker.inputs)} records, {path.stat().st_size / 1e6:.0f} MB, made in {made:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Parcel(msgspec.Struct, frozen=True):
 
 class Decision(msgspec.Struct, frozen=True):
     """The answer. ``left``: what nobody can send now. ``could``: the depots that may serve this demand once they have
-    stock (sorted ids). ``later``: one was refused only because it is full or closed for now. ``record``: the explanation.
+    stock (sorted ids). ``later``: one was refused only because it is full or closed for now. ``record``: the explanation. ``whole``: it must not be split.
     """
 
     parcels: list[Parcel]
@@ -40,6 +40,7 @@ class Decision(msgspec.Struct, frozen=True):
     could: list[str]
     later: bool
     record: dict[str, Any]
+    whole: bool = False
 
 
 _PASSING = ("capacity", "calendar")
@@ -80,6 +81,8 @@ class Compiled:
 
     def may_not_send(self, depot: str, want: Want) -> bool:
         """The tags of the SKUs keep the depot from having any part in it."""
+        if self.skus.plain:
+            return False
         barred = set(self.skus.barred(depot, [x.sku for x in want.lines]))
         wanted = {x.sku for x in want.lines}
         return bool(barred) and (barred == wanted or not splittable(want, self.rules))
@@ -198,7 +201,7 @@ def decide(want: Want, available: Available, rules: Compiled, now: int, full: Ma
     could = sorted(d for d in judged if refused.get(d, "calendar") in _PASSING)
     later = any(r in _PASSING for r in refused.values())
     seen = Seen(want, available, rules.rules, now, may_split, refused, fit, ranked)
-    return Decision(parcels, _left(want.lines, parcels), could, later, explain(seen))
+    return Decision(parcels, _left(want.lines, parcels), could, later, explain(seen), not may_split)
 
 
 def _ordered(fit: dict[str, Candidate], want: Want, available: Available, wishes: list[str]) -> list[str]:

@@ -6,6 +6,8 @@ rest (cumulative rounding, ``money.refund_units``). Whatever was refunded by the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from .errors import Rejected
@@ -95,8 +97,8 @@ class Ledger(msgspec.Struct):
         return to_refund(amount, [(k, n) for k, _, n in self.captured], self.refunded)
 
 
-def ledger(s: OrderState) -> Ledger:
-    """An order's money as it stands."""
+def ledger(s: OrderState, fresh: Mapping[str, int] | None = None) -> Ledger:
+    """An order's money as it stands. ``fresh``: units by line that were just cancelled, and have no share yet."""
     h = s.header
     if h is None:
         raise Rejected("order.unknown", "order_key", f"{s.key} was never placed")
@@ -107,7 +109,7 @@ def ledger(s: OrderState) -> Ledger:
     paid = 0 if h.payment_state in _UNPAID else total
     cap = sum(n for _, _, n in captured) if captured else paid
     book = Ledger(value, {}, {}, {}, shipping, h.shipping_tax, 0, 0, captured, {}, cap, 0)
-    _count_back(book, s)
+    _count_back(book, s, fresh or {})
     return book
 
 
@@ -136,15 +138,17 @@ def credits_of(s: OrderState) -> list[CreditFact]:
 
 
 def foreign_refunds(s: OrderState) -> dict[str, RefundFact]:
-    """The refunds that the channel made itself, by id: not the echoes of our credits.
+    """The refunds that the channel made itself, by id: not the echoes of our credits, or of what we had it pay back for cancelled units.
 
-    An echo has the id that the channel answered to our credit. While a credit is not answered, a refund of its amount is taken for its echo.
+    An echo has the id that the channel answered to us. While a credit is not answered, a refund of its amount is taken for its echo.
     """
     if not s.refunds:
         return {}
     ours = credits_of(s)
-    known = {c.reference for c in ours if c.reference}
+    cancels = [c for c in s.paid_back.values() if not c.failed]
+    known = {c.reference for c in ours if c.reference} | {c.reference for c in cancels if c.reference}
     waiting = [c.amount for c in ours if c.sent and not c.reference]
+    waiting += [c.amount for c in cancels if not c.answered]
     foreign = {}
     for k, r in s.refunds.items():
         if k in known:
@@ -156,7 +160,7 @@ def foreign_refunds(s: OrderState) -> dict[str, RefundFact]:
     return foreign
 
 
-def _count_back(book: Ledger, s: OrderState) -> None:
+def _count_back(book: Ledger, s: OrderState, fresh: Mapping[str, int]) -> None:
     included = s.header.tax_included if s.header else True
     foreign = foreign_refunds(s)
     cancels: dict[str, int] = {}
@@ -171,10 +175,15 @@ def _count_back(book: Ledger, s: OrderState) -> None:
                 cancels[x.line_id] = cancels.get(x.line_id, 0) + x.qty
             book._count(x.line_id, x.qty, gross, x.tax)
         book.shipping_back += max(0, min(r.amount - listed, book.shipping - book.shipping_back))
+    for c in s.paid_back.values():
+        for line_id, n, gross, tax in [] if c.failed else c.lines:
+            cancels[line_id] = cancels.get(line_id, 0) + n
+            if line_id in book.value:
+                book._count(line_id, n, gross, tax)
     for line in s.lines:
         # Cancelled units take their place among the shares whether the channel told of their refund or never took the money.
         book.units[line.line_id] = book.units.get(line.line_id, 0) + max(
-            0, line.cancelled - cancels.get(line.line_id, 0)
+            0, line.cancelled - cancels.get(line.line_id, 0) - fresh.get(line.line_id, 0)
         )
     book.shipping_tax_back = running_share(book.shipping_tax, book.shipping_back, book.shipping) if book.shipping else 0
     _count_ours(book, s)
@@ -196,6 +205,11 @@ def _count_payments(book: Ledger, s: OrderState, foreign: int) -> None:
         book.back += c.amount + c.goods
         for k, n in c.payments:
             book.refunded[k] = book.refunded.get(k, 0) + n
+    for x in s.paid_back.values():
+        if not x.failed:
+            book.back += x.amount
+            for k, n in x.payments:
+                book.refunded[k] = book.refunded.get(k, 0) + n
     rest = foreign + sum(c.goods for c in credits_of(s))
     book.back += foreign
     for k, _, n in book.captured:

@@ -12,7 +12,7 @@ from .commands import OrderCommand, PoolCommand
 from .messages import CustomerMessage
 from .record import Record
 from .return_effects import ChannelReturn, Credit, ReturnExpected, ReturnLabel
-from .values import Address, LineQty, PickLine
+from .values import Address, CreditLine, LineQty, PaymentPart, PickLine
 
 __all__ = [
     "ChannelCancel",
@@ -79,13 +79,22 @@ class ChannelShipment(Record, frozen=True):
 
 
 class ChannelCancel(Record, frozen=True):
-    """Tell the channel that units will not be delivered."""
+    """Tell the channel that units will not be delivered, and have it pay back what was paid for them.
+
+    ``amount`` goes back, minor units of ``currency``; ``payments`` adds up to it (none: the channel holds the money). ``values``: what was paid for
+    each line's units; more than ``amount`` where not all of it was captured. ``complete``: with these nothing of the order is left.
+    """
 
     order_key: str
     target: str
     channel_order_id: str
     lines: list[LineQty]
     reason: str
+    currency: str = ""
+    amount: int = 0
+    values: list[CreditLine] = []
+    payments: list[PaymentPart] = []
+    complete: bool = False
 
 
 class ChannelRefetch(Record, frozen=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from .commands import EffectOutcome
 from .errors import Rejected
 from .order_identity import once, same_again
+from .order_pullback import stop_asking
+from .order_refund import cancel_outcome
 from .order_state import Allocation
 from .order_turn import Turn, event_line
 from .return_credit import credit_outcome
@@ -25,6 +27,8 @@ def effect_outcome(turn: Turn, c: EffectOutcome) -> None:
         s.failed = {k: v for k, v in s.failed.items() if k != c.effect_id}
     else:
         s.failed = {**s.failed, c.effect_id: c.kind}
+    if c.kind == "ChannelCancel":
+        cancel_outcome(turn, c, redriven)
     if c.kind == "PickOrder":
         _pick_order(turn, c, redriven)
     elif c.kind == "Credit":
@@ -37,8 +41,6 @@ def effect_outcome(turn: Turn, c: EffectOutcome) -> None:
         _failed(turn, c)
     elif c.kind == "ChannelShipment":
         _shipment(turn, c, redriven)
-    elif c.kind == "ChannelCancel":
-        turn.event("CHANNEL_NOTIFIED", reason=f"cancelled {c.reference}".rstrip(), intervention=redriven)
 
 
 def _pick_order(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
@@ -48,8 +50,7 @@ def _pick_order(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
     if not c.ok:
         if not a.heard and any(x.live for x in a.lines):
             a.status = "FAILED"
-            for x in a.lines:
-                x.asked = 0
+            stop_asking(turn, a)
         _failed(turn, c, a)
         return
     if a.reference and a.reference == c.reference:

@@ -11,7 +11,9 @@ import msgspec
 from .commands import AllocationProgressed
 from .errors import Rejected
 from .order_identity import same_again, too_old
+from .order_pullback import stop_asking
 from .order_shipments import relabelled, shipped
+from .order_snapshot import too_late
 from .order_state import Allocation, AllocLine, Line
 from .order_turn import Turn, event_line
 from .values import EventLine, WmsLine
@@ -145,10 +147,11 @@ def _books(x: AllocLine) -> tuple[int, int]:
 
 def _refused(turn: Turn, a: Allocation, c: AllocationProgressed) -> None:
     units = [event_line(line, x.asked) for x in a.lines if x.asked and (line := turn.line(x.line_id)) is not None]
-    for x in a.lines:
-        x.asked = 0
+    stop_asking(turn, a)
     a.refused = True
     turn.event("CANCEL_REJECTED", units, at=c.occurred_at, allocation=a, reason=c.reason)
+    if a.recall:  # the units were to go elsewhere, or otherwise; a person may still reach the customer or the carrier
+        too_late(turn, units, a, c.reason or "the warehouse refused")
 
 
 def _tell(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_Moved], before: int) -> None:
@@ -186,7 +189,7 @@ def _came_back(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_
     for m in moved:
         if (m.short or m.unasked) and a.depot not in m.line.excluded:
             m.line.excluded = [*m.line.excluded, a.depot]
-        if m.short or m.unasked:
+        if m.short or m.unasked or (a.counted and m.cancelled):
             m.line.replaces = a.id
     short = [event_line(m.line, m.short) for m in moved if m.short]
     gone = [event_line(m.line, m.cancelled) for m in moved if m.cancelled]
@@ -195,7 +198,8 @@ def _came_back(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_
         _event(turn, "REJECTED", short + gone, a, c, why=why)
         return
     _event(turn, "SHORT_PICKED", short, a, c, why=why)
-    _event(turn, "WITHDRAWN", gone, a, c, why=why)
+    _event(turn, "UNALLOCATED" if a.counted else "WITHDRAWN", gone, a, c, why=why)
+    a.counted = a.counted and any(x.asked for x in a.lines)
 
 
 def _event(turn: Turn, kind: str, units: list[EventLine], a: Allocation, c: AllocationProgressed, *, why: str) -> None:

@@ -6,7 +6,7 @@ word: they are asked for (``asked``) and stay where they are until it says CANCE
 
 from __future__ import annotations
 
-from .commands import AllocationReleased, BackorderCancelled
+from .commands import AllocationKept, AllocationReleased, BackorderCancelled
 from .effects import PickOrderCancel
 from .order_state import Allocation, AllocLine, Line, Request, RequestLine
 from .order_turn import Turn, event_line
@@ -19,6 +19,8 @@ __all__ = [
     "give_back",
     "recall",
     "recall_all",
+    "recall_units",
+    "stop_asking",
     "unask_all",
     "uncover",
     "withdraw_all",
@@ -81,22 +83,33 @@ def recall(turn: Turn, line: Line, n: int, why: str) -> None:
     n -= sum(x.asked for _, x in mine)
     for a, x in sorted(mine, key=lambda m: m[1].picked):
         if n > 0 and not a.refused:
-            n -= _ask(turn, a, x, n, why)
+            n -= recall_units(turn, a, x, n, why)
 
 
 def recall_all(turn: Turn, a: Allocation, why: str) -> None:
     """Ask a warehouse to give up all that has not left."""
     if a.at_wms and not a.refused:
         for x in a.lines:
-            _ask(turn, a, x, x.unshipped, why)
+            recall_units(turn, a, x, x.unshipped, why)
 
 
-def _ask(turn: Turn, a: Allocation, x: AllocLine, n: int, why: str) -> int:
+def recall_units(turn: Turn, a: Allocation, x: AllocLine, n: int, why: str) -> int:
+    """Ask a warehouse to give up units of a line of a pick order; gives how many, beyond those asked for already."""
     k = min(n, x.unshipped - x.asked)
     if k > 0:
         x.asked += k
         _add(turn.withdraw.setdefault(a.id, (why, []))[1], LineQty(x.line_id, x.sku, k))
     return max(k, 0)
+
+
+def stop_asking(turn: Turn, a: Allocation) -> None:
+    """The warehouse gives up nothing: what was asked for stays. If a count was why, the pool has to ask somebody else."""
+    kept = [LineQty(x.line_id, x.sku, x.asked) for x in a.lines if x.asked]
+    for x in a.lines:
+        x.asked = 0
+    if a.counted:
+        a.counted, head = False, turn.head("AllocationKept")
+        turn.ask(AllocationKept(**head, pool=a.pool, order_key=turn.state.key, allocation_id=a.id, lines=kept))
 
 
 def withdraw_unsent(turn: Turn, why: str, *, failed: bool) -> None:

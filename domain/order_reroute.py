@@ -1,6 +1,7 @@
 """Sent elsewhere after all: by a person, or because a count found fewer units than were promised.
 
-What no WMS has comes back at once and is asked for anew; what one has is recalled, and goes elsewhere once it gives it up.
+What no WMS has comes back at once and is asked for anew; what one has is recalled, and goes elsewhere once it gives it up. (For a count
+only what it has not begun.)
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 from .commands import AllocationKept, RerouteRequested, UnallocationAsked
 from .errors import Rejected
 from .order_identity import too_old
-from .order_pullback import give_back, recall_all, unask_all
+from .order_pullback import give_back, recall_all, recall_units, unask_all
 from .order_state import Allocation
 from .order_turn import Turn, event_line
 from .values import EventLine, LineQty
 
 __all__ = ["rerouted", "unallocated"]
+
+_NOT_BEGUN = ("ALLOCATED", "SUBMITTED", "ACCEPTED")
 
 
 def rerouted(turn: Turn, c: RerouteRequested) -> None:
@@ -62,13 +65,18 @@ def _again(turn: Turn) -> list[EventLine]:
 
 
 def unallocated(turn: Turn, c: UnallocationAsked) -> None:
-    """The pool wants units back that no WMS has yet: they are not there. What a WMS has is kept, and the pool told so."""
+    """The pool wants units back: they are not there. What no WMS has is given back at once. One that has not begun is asked for its
+    units, and its word decides; what it is at work on is kept, and the pool told so.
+    """
     a = turn.allocation(c.allocation_id)
     if a is None:
         raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
     given: list[EventLine] = []
     kept: list[LineQty] = []
     lines = {x.line_id: x for x in a.lines}
+    if _may_recall(turn, a):
+        _recall(turn, a, c)
+        return
     for u in c.lines:
         x, line = lines.get(u.line_id), turn.line(u.line_id)
         n = min(u.qty, x.live) if x is not None and line is not None and not a.at_wms else 0
@@ -86,3 +94,18 @@ def unallocated(turn: Turn, c: UnallocationAsked) -> None:
                 **turn.head("AllocationKept"), pool=a.pool, order_key=c.order_key, allocation_id=a.id, lines=kept
             )
         )
+
+
+def _may_recall(turn: Turn, a: Allocation) -> bool:
+    begun = a.status not in _NOT_BEGUN or any(x.picked or x.shipped for x in a.lines)
+    depot = next((d for d in turn.rules.depots if d.id == a.depot), None)
+    return a.at_wms and not a.refused and not begun and (depot is None or depot.recall_for_counts)
+
+
+def _recall(turn: Turn, a: Allocation, c: UnallocationAsked) -> None:
+    """Ask the WMS; until it answers the units stay where they are. What was asked back before, for whatever reason, is under way already."""
+    a.counted = True
+    for u in c.lines:
+        for x in a.lines:
+            if x.line_id == u.line_id:
+                recall_units(turn, a, x, u.qty - x.asked, c.reason)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .effects import ChannelCancel
 from .order_holds import release_all, update
 from .order_pullback import drop_finished, flush, free, recall, recall_all, withdraw_unsent
+from .order_refund import pay_back
 from .order_requests import request_units, submit
 from .order_state import Line
 from .order_turn import Turn, event_line
@@ -157,6 +158,7 @@ def _cancelled(turn: Turn, booked: _Booked) -> None:
         report_cancelled(turn, booked.cancelled, why)
     elif booked.tell:
         head = turn.head("ChannelCancel")
+        money = pay_back(turn, h, booked.tell, head["event_id"], complete=complete) if h else {}
         turn.do(
             ChannelCancel(
                 **head,
@@ -165,6 +167,7 @@ def _cancelled(turn: Turn, booked: _Booked) -> None:
                 channel_order_id=turn.order_id,
                 lines=booked.tell,
                 reason=why,
+                **money,
             )
         )
 

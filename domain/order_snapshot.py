@@ -7,12 +7,12 @@ from .errors import Rejected
 from .order_identity import same_again, too_old
 from .order_judge import check
 from .order_pullback import withdraw_all
-from .order_state import Line, OrderState
+from .order_state import Allocation, Line, OrderState
 from .order_told import Header, StoredAddress
 from .order_turn import Turn, event_line
 from .values import Address, EventLine, Order, OrderLine
 
-__all__ = ["edited", "upserted"]
+__all__ = ["edited", "too_late", "upserted"]
 
 
 def upserted(turn: Turn, c: OrderUpserted) -> None:
@@ -160,3 +160,28 @@ def _moved(turn: Turn, old: Header, new: Header) -> None:
         what = "service"
     why = f"{what} changed after the pick order: it is recalled" if late else f"{what} changed"
     turn.event("ADDRESS_CHANGED", at=new.version, reason=why, intervention=late)
+    _left_already(turn)
+
+
+def _left_already(turn: Turn) -> None:
+    """What is under way to the old address, and what a warehouse refused before to give up."""
+    lines = {x.line_id: x for x in turn.state.lines}
+    away = [
+        event_line(lines[u.line_id], u.qty)
+        for x in turn.state.shipments
+        if not x.delivered_at and x.status != "RETURN_TO_SENDER"
+        for u in x.lines
+        if u.line_id in lines
+    ]
+    if away:
+        too_late(turn, away, None, "shipped already")
+    for a in turn.state.allocations:
+        kept = [event_line(lines[x.line_id], x.unshipped) for x in a.lines if x.unshipped and x.line_id in lines]
+        if a.refused and kept:
+            too_late(turn, kept, a, "the warehouse refused")
+
+
+def too_late(turn: Turn, units: list[EventLine], a: Allocation | None, why: str) -> None:
+    """A person is told that units go out as they were ordered at first: an exception, which counts as an intervention."""
+    reason = f"address, service or article changed too late: they go as they were ({why})"
+    turn.event("EXCEPTION", units, allocation=a, reason=reason, intervention=True)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from .notice_state import Notices
-from .order_told import Cancel, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, Scan
+from .order_told import Cancel, CancelRefund, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, Scan
 from .return_state import Book
 from .values import LineQty
 
@@ -133,7 +133,8 @@ class Allocation(msgspec.Struct, array_like=True):
     CLOSED. ``sent``: a pick order went out; ``refused``: the WMS will not cancel; ``recall``: the units must come back
     (address or article changed); ``target``: the WMS connection; ``reference``: the WMS's own number;
     ``heard``: it reported on it, so it has it; ``waits``: for its wave (bundling), so no pick order goes out; ``group_size``: how
-    many allocations leave with it as one parcel, by the wave's release (0: it was in none).
+    many allocations leave with it as one parcel, by the wave's release (0: it was in none); ``counted``: its WMS was asked for units
+    back because a count had not found them.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Allocation(msgspec.Struct, array_like=True):
     heard: bool = False
     waits: bool = False
     group_size: int = 0
+    counted: bool = False
 
     @property
     def at_wms(self) -> bool:
@@ -202,7 +204,8 @@ class OrderState(msgspec.Struct, array_like=True):
     ``scans`` without their shipment yet. ``keys``: what was folded (``order_identity``). ``failed``: effects that could not be
     delivered, by id → type. ``refused``: why the merchant's rules refuse the order. ``due``: when a Tick gives up unfillable
     units, UTC ms; 0: never (the returns' own times: ``book``). ``judged``: what the fraud rules made of it. ``notices``: what the customer
-    was told and is to be told, None where no rule tells anything.
+    was told and is to be told, None where no rule tells anything. ``paid_back``: what channels were asked to pay back for
+    cancelled units, by effect.
     """
 
     key: str
@@ -234,6 +237,7 @@ class OrderState(msgspec.Struct, array_like=True):
     intervened: bool = False
     judged: Judged = Judged()
     notices: Notices | None = None
+    paid_back: dict[str, CancelRefund] = {}
 
     @property
     def wake(self) -> int:

@@ -8,6 +8,7 @@ from .values import Address, RefundLine
 
 __all__ = [
     "Cancel",
+    "CancelRefund",
     "Flag",
     "Fulfilment",
     "Header",
@@ -132,6 +133,21 @@ class RefundFact(msgspec.Struct, frozen=True, array_like=True):
     amount: int
     currency: str
     lines: list[RefundLine]
+
+
+class CancelRefund(msgspec.Struct, frozen=True, array_like=True):
+    """What a channel was asked to pay back for units cancelled by us (key: the effect's id). Minor units, with tax.
+
+    ``lines``: (line id, units, amount, tax); ``payments``: (payment id, amount). ``answered``: the channel did so; ``reference``: its refund's
+    id, by which its echo is known. ``failed``: it could not be told, so nothing went back.
+    """
+
+    amount: int
+    lines: list[tuple[str, int, int, int]]
+    payments: list[tuple[str, int]]
+    answered: bool = False
+    reference: str = ""
+    failed: bool = False
 
 
 class Fulfilment(msgspec.Struct, frozen=True, array_like=True):

@@ -57,10 +57,16 @@ HANDLERS: dict[type, Callable[[Session, Any], None]] = {
 }
 
 
-def handle(view: PoolView, command: PoolCommand, rules: RuleSet, conditions: Conditions = UNCOMPILED) -> PoolResult:
+def handle(
+    view: PoolView,
+    command: PoolCommand,
+    rules: RuleSet,
+    conditions: Conditions = UNCOMPILED,
+    session: type[Session] = Session,
+) -> PoolResult:
     """Apply a command to the pool of ``view``.
 
-    ``rules`` are the checked rules in force, with those for this pool still to be laid over them; ``conditions`` judges what
+    ``session``: what works on it (a simulation wants no events). ``rules`` are the checked rules in force, with those for this pool still to be laid over them; ``conditions`` judges what
     they ask in CEL. A Tick is for every pool; RulesPublished does nothing here (the caller passes the
     new rules from then on, and the next Tick rebuilds what depends on them). Raises Rejected, with nothing written, for a
     command that can't be applied.
@@ -69,10 +75,10 @@ def handle(view: PoolView, command: PoolCommand, rules: RuleSet, conditions: Con
         meta = view.load(Meta, "")
         if meta is None or isinstance(command, RulesPublished):
             return PoolResult([], [])
-        s = Session(view, meta.pool, command.time, command.trace, of_pool(rules, meta.pool), conditions=conditions)
+        s = session(view, meta.pool, command.time, command.trace, of_pool(rules, meta.pool), conditions=conditions)
         tick(s)
     else:
-        s = Session(
+        s = session(
             view, command.pool, command.time, command.trace, of_pool(rules, command.pool), conditions=conditions
         )
         HANDLERS[type(command)](s, command)

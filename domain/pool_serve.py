@@ -49,7 +49,7 @@ def answer_new(s: Session, order: PoolOrder, request: PoolRequest) -> None:
     """Answer a request for the first time: what can be served is reserved, the rest waits or is unfillable by the rules."""
     decision = _decide(s, order, request, None)
     record = _text(s, order, decision, request)
-    plans = [_reserve(s, order, request, p, "RESERVED") for p in decision.parcels]
+    plans = [_reserve(s, order, request, p, "RESERVED", whole=decision.whole) for p in decision.parcels]
     left = [LineQty(x.line_id, x.sku, x.qty) for x in decision.left]
     refused = _refused(s, order, request, decision) if left else ""
     if left and not refused:
@@ -90,7 +90,7 @@ def serve_waiting(s: Session, order: PoolOrder, request: PoolRequest, walked: Wa
     record = _text(s, order, decision, request)
     depots = request.queue or ""
     leave(s, order, request)
-    plans = [_reserve(s, order, request, p, "REPLENISHED") for p in decision.parcels]
+    plans = [_reserve(s, order, request, p, "REPLENISHED", whole=decision.whole) for p in decision.parcels]
     request.lines = _waiting(decision.left)
     if request.lines:
         rejoin(s, order, request, depots)
@@ -168,7 +168,9 @@ def _retry_later(s: Session, order: PoolOrder, request: PoolRequest, decision: D
         s.index("timers").set(timer(midnight, "retry", f"{order.key}/{request.no}"))
 
 
-def _reserve(s: Session, order: PoolOrder, request: PoolRequest, p: Parcel, type: str) -> AllocationPlan:
+def _reserve(
+    s: Session, order: PoolOrder, request: PoolRequest, p: Parcel, type: str, *, whole: bool
+) -> AllocationPlan:
     """Reserve a parcel's units and take its place in the depot's day."""
     depot, rate, promise = p.candidate.depot, p.candidate.rate, p.candidate.promise
     id = allocation_id(s.pool, order.key, order.next)
@@ -179,7 +181,7 @@ def _reserve(s: Session, order: PoolOrder, request: PoolRequest, p: Parcel, type
     lines = [AllocLine(x.line_id, x.sku, x.qty) for x in p.lines]
     allocation = PoolAllocation(id, depot.id, promise.day, lines, request.trace)
     order.allocations.append(allocation)
-    list_fresh(s, order, request, allocation)
+    list_fresh(s, order, request, allocation, whole=whole)
     if depot.capacity_per_day:
         capacity, today = s.capacity(depot.id), s.compiled.calendars[depot.id].today(s.now).isoformat()
         capacity.days = {d: n for d, n in capacity.days.items() if d >= today}

@@ -31,6 +31,8 @@ SOURCE = "pools"
 class Session:
     """The state of one ``handle`` call."""
 
+    unit_of_work: type[Work] = Work
+
     def __init__(
         self,
         view: PoolView,
@@ -41,7 +43,7 @@ class Session:
         *,
         conditions: Conditions = UNCOMPILED,
     ) -> None:
-        self.work = Work(view)
+        self.work = self.unit_of_work(view)
         self.now = now
         self.trace = trace
         self.rules = rules
@@ -68,6 +70,8 @@ class Session:
 
     def rules_for(self, order_key: str) -> RuleSet:
         """The rules for an order: those of its channel laid over those of the pool."""
+        if not self.rules.channels:
+            return self.rules
         channel, _, rest = order_key.partition(":")
         return of_order(self.rules, channel, rest.partition(":")[0])
 

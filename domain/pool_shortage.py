@@ -1,17 +1,14 @@
-"""A count found fewer units than are reserved: the allocations that matter least, and that no WMS has yet, are asked back.
+"""A count found fewer units than are reserved: the allocations that matter least, and that no WMS has begun, are asked back.
 
-The pool does not know what an order has already sent to its warehouse, so it asks (UnallocationAsked) and the order answers: units
-given back (AllocationReleased), or kept (AllocationKept), and then the next allocation is asked. Asked are the lowest class first, in it
+The pool does not know what an order has already sent to its warehouse, so it asks (UnallocationAsked) and the order answers: units given
+back (AllocationReleased), its WMS asked for them (whose report frees them, or not), or kept (AllocationKept), and then the next allocation is asked. Asked are the lowest class first, in it
 the youngest order; a unit is asked back once. What no order can give stays a ``deficit``: the WMS will report it short.
 """
 
 from __future__ import annotations
 
-from .allocation import splittable
 from .commands import AllocationKept
 from .keys import allocation_id
-from .pool_judge import routing_of
-from .pool_queue import want_of
 from .pool_session import Session, find
 from .pool_state import PoolAllocation, PoolOrder, PoolRequest, StockRow
 from .pool_stock import row_of
@@ -34,18 +31,16 @@ def _place(order_key: str, a: PoolAllocation) -> str:
     return f"{99 - a.rank:02d}/{_OLDEST - a.placed_at:013d}/{order_key}/{a.id.rpartition('/')[2]}"
 
 
-def list_fresh(s: Session, order: PoolOrder, request: PoolRequest, a: PoolAllocation) -> None:
-    """Remember an allocation that no WMS has spoken of, by how much it matters."""
+def list_fresh(s: Session, order: PoolOrder, request: PoolRequest, a: PoolAllocation, *, whole: bool) -> None:
+    """Remember an allocation that no WMS has begun, by how much it matters. ``whole``: its order must not be split."""
     a.rank, a.placed_at = request.rank, min(max(request.placed_at, 0), _OLDEST)
-    a.whole = any(x.bundle_id for x in request.lines) or not splittable(
-        want_of(request, routing_of(s, order, request)), s.rules
-    )
+    a.whole = whole or any(x.bundle_id for x in request.lines)
     for sku in {x.sku for x in a.lines}:
         s.index(_index(sku, a.depot)).set(_place(order.key, a))
 
 
 def heard(s: Session, order_key: str, a: PoolAllocation) -> None:
-    """A WMS has it, or nothing of it is left: it can't be asked back any more."""
+    """A WMS is at work on it, or nothing of it is left: it can't be asked back any more."""
     if a.rank < 0:
         return
     for sku in {x.sku for x in a.lines}:

@@ -191,7 +191,7 @@ class PoolAllocation(_Kept):
     """One depot's part of an order. ``day``: its ship day (capacity). ``waits_in``: the wave group it waits in; ``mates``: the
     allocations of its parcel, itself included, where it was bundled. Then the WMS's latest word.
 
-    Until a WMS speaks of it: ``rank`` (-1 afterwards) and ``placed_at``, by which it can be asked back (``pool_shortage``), ``whole``
+    Until a WMS begins with it: ``rank`` (-1 afterwards) and ``placed_at``, by which it can be asked back (``pool_shortage``), ``whole``
     where only as a whole.
     """
 

@@ -15,7 +15,7 @@ from .keys import split_allocation_id
 from .pool_freed import free_units
 from .pool_requests import close_if_done, exclude
 from .pool_session import Session, find
-from .pool_shortage import ask_back, heard
+from .pool_shortage import answered, ask_back, heard
 from .pool_state import AllocLine, PoolAllocation, PoolOrder
 from .pool_stock import Ledger, row_of
 from .pool_waves import leave_wave
@@ -24,6 +24,8 @@ from .values import ParcelPart, WmsLine
 __all__ = ["report_wms"]
 
 PROGRESS = {"ALLOCATED": 0, "ACCEPTED": 1, "PICKING": 2, "PICKED": 3, "PACKED": 4, "SHIPPED": 5}
+_NOT_BEGUN = ("ACCEPTED", "CANCELLED")
+"""After these, what is left of a pick order can still be asked back."""
 ENDS = ("SHORT_PICKED", "REJECTED", "CANCELLED", "CANCEL_REJECTED")
 
 
@@ -78,7 +80,8 @@ def report_wms(s: Session, c: WmsReported) -> None:
         s.event("DUPLICATE", order_key=order.key, allocation_id=allocation.id, reason=c.status, reference=key)
         return
     leave_wave(s, allocation)  # its warehouse has it, however that came about
-    heard(s, order.key, allocation)
+    if c.status not in _NOT_BEGUN or any(g.picked for g in growth) or not any(x.live for x in allocation.lines):
+        heard(s, order.key, allocation)
     close_if_done(s, order)
     s.save_order(order)
 
@@ -144,6 +147,7 @@ def _short(s: Session, r: Report) -> None:
     type = "UNRESERVED" if rejected else "SHORT_PICKED"
     for g in short:
         g.line.short += g.short
+        answered(s, r.allocation, g.line.line_id, g.short)
         g.line.reason = g.reason or r.told.reason
     for reason in dict.fromkeys(g.line.reason for g in short):
         taken = _by_sku([g for g in short if g.line.reason == reason], "short")
@@ -161,6 +165,7 @@ def _cancelled(s: Session, r: Report) -> None:
         return
     for g in r.growth:
         g.line.cancelled += g.cancelled
+        answered(s, r.allocation, g.line.line_id, g.cancelled)
     free_units(s, r.order, r.allocation, taken, type="UNRESERVED", reason="cancelled")
     _end(r.allocation, "CANCELLED")
     s.progressed(r.progress, "CANCELLED", _lines(r.allocation), r.told.reason)
@@ -188,6 +193,8 @@ def _shipped(s: Session, r: Report) -> bool:
     for sku, n in units.items():
         row = ledger.change(sku, -n, late.get(sku, 0) - n)
         row.deficit = min(row.deficit, row.reserved)
+    for g in r.growth:
+        answered(s, r.allocation, g.line.line_id, g.line.asked - g.line.live)
     s.event("SHIPPED", moves=ledger.moves(), reference=r.told.shipment_id, **r.ids)
     return True
 

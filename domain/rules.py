@@ -157,7 +157,8 @@ class Depot(_Rule, frozen=True):
     ``safety_stock`` units of every SKU are never promised; ``safety_stock_by_sku`` (a SKU, or the beginning of several and ``*``)
     says otherwise for some. SKUs with one of ``refuses_tags`` are never sent from here, and with ``only_tags`` only those that have
     one of them. ``zones``: how far it is to each zone (preference ``zone``). With ``rates``, only what one of them matches is shipped.
-    ``when``: it takes only orders for which this is true.
+    ``when``: it takes only orders for which this is true. ``recall_for_counts``: a count below what is reserved asks its WMS for
+    pick orders back that it has not begun (not for one whose counts leave out what is picked and has not left).
     """
 
     id: Id
@@ -180,6 +181,7 @@ class Depot(_Rule, frozen=True):
     only_tags: list[str] = []
     zones: dict[str, Count] = {}
     when: When = ""
+    recall_for_counts: bool = True
 
 
 class SplitPolicy(_Rule, frozen=True):

@@ -27,18 +27,18 @@ def best_match(names: Iterable[str], sku: str) -> str:
 
 
 class SkuRules:
-    """The rules of all depots for SKUs, looked up once a SKU."""
+    """The rules of all depots for SKUs, looked up once a SKU. ``plain``: they say nothing of any SKU."""
 
     def __init__(self, rules: RuleSet) -> None:
         self._depots = rules.depots
         self._tags = rules.sku_tags
-        self._plain = not rules.sku_tags and not any(d.safety_stock_by_sku for d in rules.depots)
+        self.plain = not rules.sku_tags and not any(d.safety_stock_by_sku for d in rules.depots)
         self._same = {d.id: d.safety_stock for d in rules.depots}
         self._kept: dict[str, Mapping[str, int]] = {}
 
     def safety(self, sku: str) -> Mapping[str, int]:
         """Units never promised, by depot; a depot that may not send this SKU at all is not there."""
-        if self._plain:
+        if self.plain:
             return self._same
         if sku not in self._kept:
             if len(self._kept) >= _MEMO:
@@ -53,7 +53,7 @@ class SkuRules:
 
     def barred(self, depot: str, skus: Iterable[str]) -> list[str]:
         """Those of the SKUs that the depot may not send."""
-        return [] if self._plain else sorted(s for s in skus if depot not in self.safety(s))
+        return [] if self.plain else sorted(s for s in skus if depot not in self.safety(s))
 
 
 def _safety(d: Depot, sku: str) -> int:

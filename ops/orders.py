@@ -19,7 +19,7 @@ from schemas.topics import ORDERS_IN
 from .errors import UserError
 from .order_view import view
 
-__all__ = ["cancel", "deciding", "find", "hold", "listed", "reroute", "send", "show"]
+__all__ = ["cancel", "deciding", "find", "hold", "listed", "problems", "reroute", "send", "show"]
 
 _LIMIT = 10
 _MEANS = {
@@ -72,6 +72,21 @@ def deciding(client: Any, key: str) -> list[dict[str, Any]]:
         "SELECT type, time, rule_version, depot, reason, `lines.sku`, `lines.qty`, decision FROM order_events FINAL "
         "WHERE order_key = {key:String} AND decision != '' ORDER BY seq",
         parameters={"key": key},
+    )
+    return list(result.named_results())
+
+
+_PROBLEMS = ("EXCEPTION", "EFFECT_FAILED", "CANCEL_REJECTED")
+
+
+def problems(client: Any, channel: str, limit: int) -> list[dict[str, Any]]:
+    """What went otherwise than somebody wanted, the latest first: goods that went out although they were given up or to be changed, messages
+    that could not be delivered, cancellations that came too late; ``""`` for every channel."""
+    result = client.query(
+        "SELECT order_key, name, status, time, type AS problem, reason, depot FROM order_events FINAL "
+        "WHERE type IN {types:Array(String)} AND ({channel:String} = '' OR channel = {channel:String}) "
+        "ORDER BY time DESC, order_key, seq DESC LIMIT {limit:UInt32}",
+        parameters={"types": list(_PROBLEMS), "channel": channel, "limit": limit},
     )
     return list(result.named_results())
 

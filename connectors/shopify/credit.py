@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.checks.money import minor, plain
-from domain.effects import Credit
+from domain.effects import ChannelCancel, Credit
 from domain.values import CreditLine
 
 from . import queries
@@ -19,7 +19,7 @@ from .answers import Never, check
 from .client import ShopifyClient
 from .read import gid
 
-__all__ = ["Refunds", "mark"]
+__all__ = ["Refunds", "mark", "our_refund", "transfers"]
 
 _PAID = frozenset({"SALE", "CAPTURE"})
 
@@ -35,7 +35,7 @@ def _tail(global_id: Any) -> str:
     return str(global_id or "").rpartition("/")[2]
 
 
-def _ours(refunds: Iterable[Json], effect: Credit) -> str:
+def our_refund(refunds: Iterable[Json], effect: Credit | ChannelCancel) -> str:
     """The number of the refund that carries our mark, or an empty text."""
     return next((_tail(r["id"]) for r in refunds if mark(effect.event_id) in str(r.get("note") or "")), "")
 
@@ -52,12 +52,12 @@ class Refunds:
         order = data.get("order")
         if not order:
             raise Never(f"Shopify knows no order {effect.channel_order_id}")
-        if known := _ours(order["refunds"], effect):
+        if known := our_refund(order["refunds"], effect):
             return known
         currency = order.get("presentmentCurrencyCode") or order["currencyCode"]
         if currency != effect.currency:
             raise Never(f"currency: the order is in {currency}, the credit in {effect.currency}")
-        parts = _parts(effect, order["transactions"])
+        parts = transfers(effect, order["transactions"])
         if effect.return_id and any(x.qty for x in effect.lines):
             return await self._process(effect, parts)
         return await self._refund(effect, order["id"], parts)
@@ -100,7 +100,7 @@ class Refunds:
         found = data.get("return")
         if not found:
             raise Never(f"Shopify knows no return {effect.return_id}")
-        if known := _ours(found["refunds"]["nodes"], effect):
+        if known := our_refund(found["refunds"]["nodes"], effect):
             return known
         given: Json = {
             "returnId": found["id"],
@@ -124,7 +124,7 @@ class Refunds:
         check(result["userErrors"])
         made = result["return"]["refunds"]["nodes"]
         fresh = [r for r in made if r["id"] not in before]
-        return _ours(made, effect) or next((_tail(r["id"]) for r in fresh), "")
+        return our_refund(made, effect) or next((_tail(r["id"]) for r in fresh), "")
 
 
 def _note(effect: Credit) -> str:
@@ -153,7 +153,7 @@ def _return_lines(wanted: list[CreditLine], nodes: list[Json]) -> list[Json]:
     return out
 
 
-def _parts(effect: Credit, transactions: list[Json]) -> list[tuple[Json, int]]:
+def transfers(effect: Credit | ChannelCancel, transactions: list[Json]) -> list[tuple[Json, int]]:
     """Which transactions the money goes back to: the payments that the credit names, never above what each has left.
 
     A payment that the order knew only as a whole (``order``) is spread over the order's transactions, oldest first.

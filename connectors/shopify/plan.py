@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from domain.effects import ChannelShipment
 
-__all__ = ["CannotFulfil", "FulfilmentPlan", "Plan", "plan", "units"]
+__all__ = ["CannotFulfil", "FulfilmentPlan", "Plan", "fulfilled", "open_units", "plan"]
 
 FulfilmentPlan = dict[str, list[tuple[str, int]]]
 """Fulfilment order → its line items and quantities."""
@@ -42,14 +43,18 @@ def _tail(text: str) -> str:
     return text.rpartition("/")[2]
 
 
-def units(order: dict[str, Any]) -> dict[str, int]:
-    """Units by line that are not fulfilled yet."""
-    left: Counter[str] = Counter()
+def open_units(order: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """What is not fulfilled yet: line, location (its gid, or ``""``), units."""
     for fulfilment_order in order["fulfillmentOrders"]["nodes"]:
         if fulfilment_order["status"] in _OPEN | {"ON_HOLD"}:
+            location = ((fulfilment_order.get("assignedLocation") or {}).get("location") or {}).get("id") or ""
             for item in fulfilment_order["lineItems"]["nodes"]:
-                left[_tail(item["lineItem"]["id"])] += item["remainingQuantity"]
-    return dict(left)
+                yield _tail(item["lineItem"]["id"]), location, item["remainingQuantity"]
+
+
+def fulfilled(order: dict[str, Any]) -> bool:
+    """Has anything of it left?"""
+    return any(f["status"] not in _VOID for f in order["fulfillments"])
 
 
 def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str], list[str]]:

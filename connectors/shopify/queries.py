@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = [
     "CREDIT",
     "FULFILLMENT_CREATE",
-    "HOLD",
     "NODE",
     "ORDER",
     "ORDER_CANCEL",
@@ -66,15 +65,6 @@ mutation WharfCancel(
   ) {
     job { id done }
     orderCancelUserErrors { field message code }
-  }
-}
-"""
-
-HOLD = """
-mutation WharfHold($id: ID!, $hold: FulfillmentOrderHoldInput!) {
-  fulfillmentOrderHold(id: $id, fulfillmentHold: $hold) {
-    fulfillmentHold { id }
-    userErrors { field message code }
   }
 }
 """

@@ -1,7 +1,7 @@
-"""Effects for Shopify: fulfilments, cancellations, re-fetches, returns and credits (``returns.py``, ``credit.py``).
+"""Effects for Shopify: fulfilments, re-fetches; cancellations, returns and credits (``cancel.py``, ``returns.py``, ``credit.py``).
 
 ``fulfillmentCreate`` knows no idempotency keys, so before anything is written we look whether it is there already: a fulfilment with our
-tracking number, a cancelled order, a hold with our handle. A repeat after any outcome writes nothing twice.
+tracking number, a cancelled order, a refund with our mark. A repeat after any outcome writes nothing twice.
 """
 
 from __future__ import annotations
@@ -15,29 +15,17 @@ from domain.effects import ChannelCancel, ChannelRefetch, ChannelReturn, Channel
 
 from . import queries
 from .answers import Never, NotYet, check
+from .cancel import Cancels
 from .client import GraphqlError, ShopifyClient, Throttled
 from .credit import Refunds
 from .fetch import Fetcher
-from .plan import CannotFulfil, FulfilmentPlan, plan, units
+from .plan import CannotFulfil, FulfilmentPlan, plan
 from .read import gid
 from .returns import Returns
 
 __all__ = ["ShopifySender"]
 
-_REASONS = (
-    ("INVENTORY", ("stock", "unfillable", "backorder", "short", "inventory")),
-    ("FRAUD", ("fraud", "risk")),
-    ("DECLINED", ("payment", "declined")),
-    ("CUSTOMER", ("customer", "requested")),
-)
-_HANDLE_TAKEN = "DUPLICATE_FULFILLMENT_HOLD_HANDLE"
 _GONE = frozenset({400, 404, 406, 422})
-
-
-def cancel_reason(reason: str) -> str:
-    """Shopify's OrderCancelReason from our own words."""
-    low = reason.lower()
-    return next((code for code, words in _REASONS if any(w in low for w in words)), "OTHER")
 
 
 class ShopifySender:
@@ -46,7 +34,7 @@ class ShopifySender:
     def __init__(self, account: str, client: ShopifyClient) -> None:
         self.account, self.client = account, client
         self._fetcher = Fetcher(account, client)
-        self._refunds, self._returns = Refunds(client), Returns(client)
+        self._refunds, self._returns, self._cancels = Refunds(client), Returns(client), Cancels(client)
 
     async def send(self, effect: Effect, now: int) -> Sent:
         """One attempt. Never raises for what Shopify did."""
@@ -72,7 +60,7 @@ class ShopifySender:
         if isinstance(effect, ChannelShipment):
             return await self._ship(effect)
         if isinstance(effect, ChannelCancel):
-            return await self._cancel(effect)
+            return await self._cancels.cancel(effect, await self._order(effect.channel_order_id))
         if isinstance(effect, ChannelRefetch):
             facts = await self._fetcher.fetch(effect, now)
             return Sent(ok=True, reference=effect.resource_id, orders=facts)
@@ -121,55 +109,3 @@ class ShopifySender:
         result = data["fulfillmentCreate"]
         check(result["userErrors"])
         return str(result["fulfillment"]["id"])
-
-    async def _cancel(self, effect: ChannelCancel) -> Sent:
-        """The whole order by ``orderCancel``; a part by a hold with a note, for staff to edit the order: an edit reprices it."""
-        order = await self._order(effect.channel_order_id)
-        if order.get("cancelledAt"):
-            return Sent(ok=True, reference=str(order["id"]))
-        left = units(order)
-        wanted = {x.line_id: x.qty for x in effect.lines}
-        if wanted and any(wanted.get(line, 0) < n for line, n in left.items()):
-            return await self._hold(effect, order)
-        reason = cancel_reason(effect.reason)
-        data = await self.client.graphql(
-            queries.ORDER_CANCEL,
-            {
-                "orderId": order["id"],
-                "reason": reason,
-                "refundMethod": {"originalPaymentMethodsRefund": self.client.account.cancel_refunds},
-                "restock": reason != "INVENTORY",
-                "notifyCustomer": self.client.account.notify_customer,
-                "staffNote": f"Wharfinger: {effect.reason}"[:250],
-            },
-        )
-        result = data["orderCancel"]
-        check(result["orderCancelUserErrors"])
-        return Sent(ok=True, reference=str((result.get("job") or {}).get("id", "")))
-
-    async def _hold(self, effect: ChannelCancel, order: dict[str, Any]) -> Sent:
-        wanted = {x.line_id: x.qty for x in effect.lines}
-        notes = ", ".join(f"{x.qty} × {x.sku}" for x in effect.lines)
-        references = []
-        for number, fulfilment_order in enumerate(order["fulfillmentOrders"]["nodes"]):
-            items = []
-            for item in fulfilment_order["lineItems"]["nodes"]:
-                line = str(item["lineItem"]["id"]).rpartition("/")[2]
-                take = min(wanted.get(line, 0), item["remainingQuantity"])
-                if take > 0:
-                    wanted[line] -= take
-                    items.append({"id": item["id"], "quantity": take})
-            if items:
-                hold = {
-                    "reason": "INVENTORY_OUT_OF_STOCK" if cancel_reason(effect.reason) == "INVENTORY" else "OTHER",
-                    "reasonNotes": f"Wharfinger will not deliver {notes}: {effect.reason}"[:250],
-                    "handle": f"wharf-{effect.event_id}-{number}"[:64],
-                    "notifyMerchant": True,
-                    "fulfillmentOrderLineItems": items,
-                }
-                data = await self.client.graphql(queries.HOLD, {"id": fulfilment_order["id"], "hold": hold})
-                result = data["fulfillmentOrderHold"]
-                errors = [e for e in result["userErrors"] if e.get("code") != _HANDLE_TAKEN]
-                check(errors)
-                references.append(str((result.get("fulfillmentHold") or {}).get("id", "")))
-        return Sent(ok=True, reference=" ".join(r for r in references if r))

@@ -67,6 +67,12 @@ def list_orders(
     status: Annotated[str, typer.Option(help="Only this status, such as HELD or BACKORDERED")] = "",
     channel: Annotated[str, typer.Option(help="Only this channel, such as shopify")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the latest first")] = 50,
+    problems: Annotated[
+        bool,
+        typer.Option(
+            "--problems", help="Instead: what a person should look at (sent as it was, message failed, too late)"
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List orders and where they stand."""
@@ -76,14 +82,19 @@ def list_orders(
 
     if status and status.upper() not in STATUSES:
         raise UserError(f"--status {status}: there are {', '.join(STATUSES)}")
+    if problems and status:
+        raise UserError("--problems lists events, not orders: leave out --status")
     with _clickhouse() as client:
-        rows = orders.listed(client, status, channel, limit)
+        rows = orders.problems(client, channel, limit) if problems else orders.listed(client, status, channel, limit)
     if as_json:
         typer.echo(json.dumps({"orders": rows}, default=lambda t: t.isoformat() if hasattr(t, "isoformat") else str(t)))
         return
     names = ["order_key", "name", "status", "placed_at", "changed_at", "events", "intervention"]
-    shown = [[f"{r[n]:%Y-%m-%d %H:%M:%S}" if n.endswith("_at") else r[n] for n in names] for r in rows]
-    typer.echo("\n".join(table([names, *shown], frozenset({5}))) if rows else "no such orders")
+    if problems:
+        names = ["order_key", "name", "status", "time", "problem", "depot", "reason"]
+    shown = [[f"{r[n]:%Y-%m-%d %H:%M:%S}" if n.endswith(("_at", "time")) else r[n] for n in names] for r in rows]
+    right = frozenset() if problems else frozenset({5})
+    typer.echo("\n".join(table([names, *shown], right)) if rows else "nothing" if problems else "no such orders")
 
 
 class Act(NamedTuple):

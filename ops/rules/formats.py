@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-__all__ = ["FORMATS", "closest"]
+__all__ = ["FORMATS", "closest", "country_named"]
 
 Finding = tuple[str, str]
 """What is wrong, and the way out."""
@@ -28,6 +28,30 @@ def _countries() -> dict[str, str]:
 
     text = resources.files("tzdata.zoneinfo").joinpath("iso3166.tab").read_text(encoding="utf-8")
     return dict(line.split("\t", 1) for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def country_named(name: str) -> str:
+    """A hint at the code of a country that is given by its English name."""
+    names = {text.casefold(): code for code, text in _countries().items()}
+    names |= {
+        "great britain": "GB",
+        "united kingdom": "GB",
+        "england": "GB",
+        "united states": "US",
+        "usa": "US",
+        "holland": "NL",
+    }
+    names |= {
+        "nederland": "NL",
+        "deutschland": "DE",
+        "belgië": "BE",
+        "belgique": "BE",
+        "österreich": "AT",
+        "españa": "ES",
+        "italia": "IT",
+    }
+    found = difflib.get_close_matches(name.casefold(), list(names), 1, 0.8)
+    return f"did you mean {names[found[0]]}?" if found else ""
 
 
 def _country(value: str) -> Finding | None:

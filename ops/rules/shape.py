@@ -12,7 +12,7 @@ from msgspec import inspect
 from domain.hashes import hashed, kind_of
 from domain.rules import RuleSet
 
-from .formats import FORMATS, closest
+from .formats import FORMATS, closest, country_named
 from .source import Path, Problem, Source
 
 __all__ = ["check_shape"]
@@ -112,11 +112,35 @@ def _struct(source: Source, path: Path, value: dict[str, Any], kind: inspect.Str
         if name in fields:
             _walk(source, (*path, name), item, fields[name].type, found)
         else:
-            hint = closest(name, list(fields)) or f"fields here: {', '.join(fields)}"
+            hint = (
+                closest(name, list(fields))
+                or (elsewhere(name) if kind.cls is RuleSet else "")
+                or f"fields here: {', '.join(fields)}"
+            )
             found.append(source.problem((*path, name), "no such field", hint))
     for name, field in fields.items():
         if field.required and name not in value:
             found.append(source.problem((*path, name), "is missing", f"every {kind.cls.__name__} has one"))
+
+
+@lru_cache(maxsize=1)
+def _homes() -> dict[str, list[str]]:
+    """The groups of a rule set that have a field of a name: ``unfillable_after_days`` → ``routing``."""
+    homes: dict[str, list[str]] = {}
+    top = _type_info(RuleSet)
+    for group in top.fields if isinstance(top, inspect.StructType) else ():
+        kind = group.type.type if isinstance(group.type, inspect.Metadata) else group.type
+        inner = kind.item_type if isinstance(kind, inspect.ListType) else kind
+        inner = inner.type if isinstance(inner, inspect.Metadata) else inner
+        for f in inner.fields if isinstance(inner, inspect.StructType) else ():
+            homes.setdefault(f.encode_name, []).append(group.encode_name)
+    return homes
+
+
+def elsewhere(name: str) -> str:
+    """A hint at the groups of a rule set that do have a field of this name, where there are at most three; else ``""``."""
+    homes = _homes().get(name, [])
+    return f"it belongs into {' or '.join(homes)}" if 0 < len(homes) <= 3 else ""
 
 
 def _limits(source: Source, path: Path, value: Any, kind: inspect.Type) -> Problem | None:
@@ -137,8 +161,40 @@ def _form_hint(value: str, pattern: str) -> str:
         return 'write "2026-12-01" or "2026-12-01 00:00"'
     if re.fullmatch(r"[0-9]:[0-5][0-9]", value):
         return f'write "0{value}"'
+    return _date_hint(value) or _code_hint(value, pattern)
+
+
+def _date_hint(value: str) -> str:
+    """A date or a time of day that is written otherwise."""
+    if m := re.fullmatch(r"([0-9]{1,2})[-./]([0-9]{1,2})[-./]([0-9]{4})", value):
+        return f'the year first, then the month: "{m[3]}-{m[2]:0>2}-{m[1]:0>2}", if {m[1]} is the day'
+    if m := re.fullmatch(r"([0-9]{1,2}) ?(?::([0-5][0-9]))? ?([ap])m", value.lower()):
+        return f'write "{int(m[1]) % 12 + 12 * (m[3] == "p"):02}:{m[2] or "00"}"'
+    return ""
+
+
+_CURRENCIES = {
+    "euro": "EUR",
+    "euros": "EUR",
+    "dollar": "USD",
+    "dollars": "USD",
+    "pound": "GBP",
+    "pounds": "GBP",
+    "€": "EUR",
+    "$": "USD",
+    "£": "GBP",
+}
+
+
+def _code_hint(value: str, pattern: str) -> str:
+    """The code that a name stands for."""
     if re.fullmatch(r"[a-z]{2,3}", value):
         return f"write {value.upper()}"
+    if "[A-Z]{3}" in pattern:
+        code = _CURRENCIES.get(value.lower(), "")
+        return f"did you mean {code}?" if code else "as EUR"
+    if "[A-Z]{2}" in pattern:
+        return country_named(value) or "as NL"
     return ""
 
 
@@ -149,7 +205,9 @@ def _type_hint(value: Any, kind: inspect.Type) -> str:
         return f"write {'true' if str(value).lower() in ('yes', 'on') else 'false'}"
     if isinstance(kind, inspect.StrType) and isinstance(value, bool | int | float):
         return f'in quotes it is text: "{str(value).lower() if isinstance(value, bool) else value}"'
-    if isinstance(kind, inspect.ListType) and value is not None and not isinstance(value, dict):
+    if isinstance(kind, inspect.ListType) and isinstance(value, dict):
+        return "a list has a dash before each: `- " + (f"{next(iter(value))}: …`" if value else "…`")
+    if isinstance(kind, inspect.ListType) and value is not None:
         return f"a list of one is [{value}]"
     return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -104,8 +105,31 @@ def parse(text: str) -> Source | Problem:
         return Source(yaml.load(text), text=text)
     except YAMLError as e:
         mark = getattr(e, "problem_mark", None)
-        message = str(getattr(e, "problem", None) or e).splitlines()[0]
-        return Problem(mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, "", f"this is no YAML: {message}")
+        said = str(getattr(e, "problem", None) or e).splitlines()[0]
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if key := _TWICE.match(said):
+            return Problem(
+                line, column, key[1], "stands here for the second time in this group", "put both into one, or drop one"
+            )
+        hint = next((hint for words, hint in _YAML_HINTS if words in said), "")
+        return Problem(line, column, "", f"this is no YAML: {said}", hint)
+
+
+_TWICE = re.compile(r'found duplicate key "([^"]*)"')
+_YAML_HINTS = (
+    ("\\t", "indent with spaces; a tab is none"),
+    ("expected ',' or '}'", "a comma is missing, or a { before it is not closed by }"),
+    ("expected ',' or ']'", "a comma is missing, or a [ before it is not closed by ]"),
+    ("expected <block end>", "this line begins in another column than its neighbours: put them below each other"),
+    ("mapping values are not allowed", "a text with a colon in it stands in quotes; else look at the indentation"),
+    ("while scanning a quoted", "a quote is not closed"),
+    ("unexpected end of stream", "a quote is not closed"),
+    ("could not find expected ':'", "every field is written as NAME: VALUE"),
+    ("expected alphabetic or numeric character", "a * stands in quotes"),
+    ("found undefined alias", "a value that begins with * stands in quotes"),
+    ("cannot start any token", "a value that begins with this character stands in quotes"),
+)
+"""What a person has to do about YAML's own words; the first that fits."""
 
 
 def _plain(node: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from domain.effects import ChannelReturn, Credit, Effect
+from domain.effects import ChannelCancel, ChannelReturn, Credit, Effect
 from domain.order_state import OrderState
 from domain.return_state import Rma
 from domain.return_status import rma_status
@@ -70,5 +70,12 @@ def money_of(x: Effect) -> dict[str, Any]:
             "payments": {p.payment_id: p.amount for p in x.payments},
             "amounts": {u.line_id: u.amount for u in x.lines},
             "fees": {f.kind: f.amount for f in x.fees},
+        }
+    if isinstance(x, ChannelCancel):
+        return {
+            "amount": x.amount,
+            "tax": sum(v.tax for v in x.values),
+            "payments": {p.payment_id: p.amount for p in x.payments},
+            "amounts": {v.line_id: v.amount for v in x.values},
         }
     return {"action": x.action} if isinstance(x, ChannelReturn) else {}

@@ -190,8 +190,8 @@ class EffectExpect(_Form, frozen=True):
     """Something to be done outside: PickOrder, PickOrderCancel, ChannelShipment, ChannelCancel; ``to``: the connection.
 
     ``priority``: the order's class when the pick order went out, 0 for the first; ``bundle``: how many pick orders its parcel has.
-    Of a Credit: ``amount``, ``tax``, ``payments``, ``amounts`` by
-    line, ``fees`` by kind; of a ChannelReturn: ``action``. Of a CustomerMessage (``to``: message:mail …): ``kind``, what it tells of;
+    Of a Credit, or of what a ChannelCancel has the channel pay back: ``amount``, ``tax``, ``payments``, ``amounts`` by
+    line; of a Credit ``fees`` by kind; of a ChannelReturn: ``action``. Of a CustomerMessage (``to``: message:mail …): ``kind``, what it tells of;
     ``causes``: the events in it; ``address``, ``template``, ``language``; ``eta``, ``eta_before``: days; ``gives_up``: a moment; ``label``: its link.
     """
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from domain.credit import ledger
 from domain.order_state import OrderState
+from domain.order_told import CancelRefund
 from domain.pool_state import PoolOrder, SkuStock, WaveGroup
 from domain.pool_view import MemoryPool
+from domain.return_state import CreditFact
 from domain.status import status
 
 from .fold import Fold
@@ -82,13 +84,13 @@ def _order(fold: Fold, key: str) -> Iterator[tuple[str, str]]:
 
 
 def _money(s: OrderState) -> Iterator[tuple[str, str]]:
-    """Credits never exceed what was paid: in all, by line, by tax, and by payment."""
-    if s.book is None or s.header is None or not s.book.rmas:
+    """Credits, and what cancelled units have the channel pay back, never exceed what was paid: in all, by line, by tax, and by payment."""
+    rmas = s.book.rmas if s.book else []
+    if s.header is None or not (rmas or s.paid_back):
         return
     book = ledger(s)
-    paid = [
-        c for r in s.book.rmas for c in r.credits if c.sent and c.status != "MANUAL"
-    ]  # by hand a person may pay more
+    paid: list[CreditFact | CancelRefund] = [c for c in s.paid_back.values() if not c.failed]
+    paid += [c for r in rmas for c in r.credits if c.sent and c.status != "MANUAL"]  # by hand a person may pay more
     if sum(c.amount for c in paid) > book.cap:
         yield "credits ≤ what was paid", f"{s.key}: {sum(c.amount for c in paid)} of {book.cap}"
     for line_id, value in book.value.items():

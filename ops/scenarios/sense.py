@@ -11,6 +11,7 @@ from domain.rules import RuleSet
 from ops.rules.formats import closest
 from ops.rules.source import Path, Problem, Source
 
+from .facts import line_ids
 from .form import Scenario, Step
 from .form_expect import Expect
 from .return_facts import RETURN_VERBS, WMS
@@ -70,7 +71,7 @@ def moments(source: Source, scenario: Scenario, problems: list[Problem]) -> tupl
 
 def check_sense(source: Source, scenario: Scenario, rules: list[RuleSet]) -> list[Problem]:
     """Everything that can't be meant so. ``rules``: all the rule sets in it."""
-    found = [*_steps(scenario), *_expectations(scenario), *_other_times(scenario)]
+    found = [*_steps(scenario), *_lines(scenario), *_expectations(scenario), *_other_times(scenario)]
     if rules:
         found += _depots(scenario, sorted({d.id for r in rules for d in r.depots}))
     return [source.problem(*f) for f in found]
@@ -102,6 +103,23 @@ def _known_order(scenario: Scenario, i: int, step: Step) -> Iterator[Finding]:
         if told is not None and told.order not in before:
             hint = closest(told.order, before) or "an `order:` step must come before"
             yield ("steps", i, verb, "order"), f"no order {told.order} before this step", hint
+
+
+def _lines(scenario: Scenario) -> Iterator[Finding]:
+    """Units of a line that the order never had would be passed over in silence."""
+    shown: dict[str, dict[str, None]] = {}
+    for step in scenario.steps:
+        for form in (step.order, step.change):
+            if form is not None and form.lines is not None:
+                shown.setdefault(form.order, {}).update(dict.fromkeys(line_ids(form.lines)))
+    for i, step in enumerate(scenario.steps):
+        for verb in ("cancel", "refund", "fulfilment", "warehouse"):
+            told: Any = getattr(step, verb)
+            known = list(shown.get(told.order, ())) if told is not None else []
+            for name in told.lines if known else ():
+                if name not in known:
+                    hint = closest(name, known) or f"its lines are {', '.join(known)}"
+                    yield ("steps", i, verb, "lines", name), f"order {told.order} has no line {name}", hint
 
 
 def _depots(scenario: Scenario, known: list[str]) -> Iterator[Finding]:

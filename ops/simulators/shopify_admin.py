@@ -48,7 +48,6 @@ class Admin:
         self._calls = 0
         self._operations: dict[str, Callable[[Variables], dict[str, Any]]] = {
             "fulfillmentCreate(": self._fulfillment_create,
-            "fulfillmentOrderHold(": self._hold,
             "orderCancel(": self._order_cancel,
             "node(": self._node,
             **returns.operations(),
@@ -199,16 +198,6 @@ class Admin:
             errors = e.errors
         job = None if errors else {"id": f"gid://shopify/Job/{_tail(v['orderId'])}", "done": False}
         return {"orderCancel": {"job": job, "orderCancelUserErrors": errors}}
-
-    def _hold(self, v: Variables) -> dict[str, Any]:
-        order = self.shop.orders.get(_tail(v.get("id")) // 10)
-        errors: list[dict[str, Any]] = []
-        try:
-            self.shop.hold(_known(order, "id"), v["hold"]["handle"], v["hold"].get("reasonNotes", ""))
-        except UserErrors as e:
-            errors = e.errors
-        made = None if errors else {"id": f"gid://shopify/FulfillmentHold/{_tail(v['id'])}"}
-        return {"fulfillmentOrderHold": {"fulfillmentHold": made, "userErrors": errors}}
 
     def _node(self, v: Variables) -> dict[str, Any]:
         """Refunds, fulfilments and fulfillment orders carry their order's number before their own last digit."""

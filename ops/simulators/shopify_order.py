@@ -157,7 +157,6 @@ class SimOrder:
     refunds: list[SimRefund] = field(default_factory=list)
     fulfilments: list[SimFulfilment] = field(default_factory=list)
     returns: list[SimReturn] = field(default_factory=list)
-    held: list[str] = field(default_factory=list)
     changes: int = 0
 
     @property

@@ -257,6 +257,9 @@ class ShopReturns:
                 raise UserErrors(["key"], "This key came with other content.", "IDEMPOTENCY_KEY_PARAMETER_MISMATCH")
             return self._answers[key][1]
         lines = [(_tail(x["lineItemId"]), int(x["quantity"])) for x in given.get("refundLineItems", [])]
+        cancels = any(x["restockType"] == "CANCEL" for x in given.get("refundLineItems", []))
+        if cancels:
+            self._cancellable(order, given["refundLineItems"])
         for number, n in lines:
             line = order.line(number)
             back = sum(q for r in order.refunds for i, q in r.lines if i == number)
@@ -266,9 +269,23 @@ class ShopReturns:
                 )
         pay = [(_tail(t["parentId"]), _cents(t["amount"])) for t in given.get("transactions", [])]
         shipping = _cents((given.get("shipping") or {}).get("amount", 0))
-        made = self._refund(order, lines, pay, note=given.get("note", ""), key=key, shipping=shipping)
+        made = self._refund(order, lines, pay, note=given.get("note", ""), key=key, shipping=shipping, cancels=cancels)
         self._answers[key] = (content, {"id": f"gid://shopify/Refund/{made.id}"})
         return self._answers[key][1]
+
+    def _cancellable(self, order: SimOrder, items: list[Json]) -> None:
+        """Units to be cancelled are ones that nobody has fulfilled, and are restocked somewhere."""
+        if order.cancelled_at is not None or any(x["restockType"] != "CANCEL" for x in items):
+            raise UserErrors(["refundLineItems"], "Refund line items can't be cancelled.")
+        for x in items:
+            if not x.get("locationId"):
+                raise UserErrors(["refundLineItems", "locationId"], "Location can't be blank when restocking")
+        for number in {_tail(x["lineItemId"]) for x in items}:
+            line, n = order.line(number), sum(int(x["quantity"]) for x in items if _tail(x["lineItemId"]) == number)
+            if line is None or n > line.remaining:
+                raise UserErrors(
+                    ["refundLineItems", "quantity"], "Quantity cannot cancel more items than are unfulfilled"
+                )
 
     def _refund(
         self,
@@ -279,6 +296,7 @@ class ShopReturns:
         note: str,
         key: str,
         shipping: int,
+        cancels: bool = False,
     ) -> SimRefund:
         name = str(order.id)
         for payment, cents in pay:
@@ -287,18 +305,32 @@ class ShopReturns:
                 raise UserErrors(["transactions"], "Refund amount is more than is available")
         try:
             for i, (payment, cents) in enumerate(pay):
-                self.shop.payments.refund(f"{key}/{i}", name, str(payment), cents, by="wharfinger")
+                by = "wharfinger:cancel" if cancels else "wharfinger"
+                self.shop.payments.refund(f"{key}/{i}", name, str(payment), cents, by=by)
         except Declined as e:
             raise UserErrors(["transactions"], str(e)) from e
-        made = SimRefund(order.id * 10 + len(order.refunds), self.shop.now(), lines, "no_restock", note, shipping, pay)
+        restock = "cancel" if cancels else "no_restock"
+        made = SimRefund(order.id * 10 + len(order.refunds), self.shop.now(), lines, restock, note, shipping, pay)
         order.refunds.append(made)
+        if cancels:
+            self._cancelled(order, lines)
         left = sum(self.shop.payments.left(name, p) for p in self.shop.payments.captured(name))
-        order.financial_status = "partially_refunded" if left else "refunded"
+        if pay:
+            order.financial_status = "partially_refunded" if left else "refunded"
         shown = [{"line_id": str(i), "qty": n} for i, n in lines]
         amount = sum(cents for _, cents in pay)
         self.shop.changed(order, "refunded", refund=made.id, lines=shown, amount=amount, note=note)
         self.shop.tell(order, f"refund/{made.id}", "refunds/create", refund_body(order, made))
         return made
+
+    def _cancelled(self, order: SimOrder, lines: list[tuple[int, int]]) -> None:
+        for number, n in lines:
+            line = order.line(number)
+            if line is not None:
+                line.cancelled += n
+                self.shop.ledger.append(
+                    "part_cancelled", order=order.id, line=str(number), sku=line.product.sku, qty=n, by="wharfinger"
+                )
 
 
 def _refund(r: SimRefund) -> Json:

@@ -224,10 +224,3 @@ class Shop:
         self.courier.deliver("fulfillments/create", order.id, event, body)
         self._tell(order, "fulfilled", ("orders/updated",))
         return made
-
-    def hold(self, order: SimOrder, handle: str, note: str) -> None:
-        """An app's hold on a part of an order."""
-        if handle in order.held:
-            raise UserErrors(["fulfillmentHold", "handle"], "Handle is taken", "DUPLICATE_FULFILLMENT_HOLD_HANDLE")
-        order.held.append(handle)
-        self._change(order, "held", handle=handle, note=note)

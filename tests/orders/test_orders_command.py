@@ -136,6 +136,25 @@ def test_list_filters_by_status_and_limits(client: Any) -> None:
     assert "shopify:acme:1001" in run("list")
 
 
+def test_what_a_person_should_look_at_is_listed_with_its_reason(clickhouse: Any, client: Any) -> None:
+    why = "address, service or article changed too late: they go as they were (too late)"
+    told = [
+        order_event("9", 1, "EXCEPTION", depot="nl-1", reason=why),
+        order_event("9", 2, "SHIPPED"),
+        order_event("10", 1, "CANCEL_REJECTED", channel="bol", reason="shipped already"),
+    ]
+    Writer(clickhouse, list).write([Batch(ORDERS_EVENTS.name, 1, 0, 2, [0, 1, 2], told)])
+    rows = json.loads(run("list", "--problems", "--json"))["orders"]
+    assert {(r["order_key"], r["problem"], r["reason"]) for r in rows} == {
+        ("shopify:acme:9", "EXCEPTION", why),
+        ("bol:acme:10", "CANCEL_REJECTED", "shipped already"),
+    }
+    assert why in run("list", "--problems", "--channel", "shopify")
+    assert run("list", "--problems", "--channel", "square").strip() == "nothing"
+    with pytest.raises(UserError, match="leave out --status"):
+        CliRunner().invoke(app, ["orders", "list", "--problems", "--status", "HELD"], catch_exceptions=False)
+
+
 def test_a_status_that_is_none_is_refused(client: Any) -> None:
     with pytest.raises(UserError, match="--status LOST: there are RECEIVED"):
         CliRunner().invoke(app, ["orders", "list", "--status", "LOST"], catch_exceptions=False)

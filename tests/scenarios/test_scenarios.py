@@ -218,6 +218,12 @@ def test_a_record_in_the_dlq_that_nobody_expects_fails_the_scenario(mugs):
             "money is in minor units: 999 for 9.99",
             id="money",
         ),
+        pytest.param(
+            "lines: [{sku: MUG}]}\n  - at",
+            'lines: [{sku: MUG, line: m}]}\n  - cancel: {order: "1001", lines: {MUG: 1}}\n  - at',
+            "steps[1].cancel.lines.MUG: order 1001 has no line MUG; its lines are m",
+            id="line",
+        ),
     ],
 )
 def test_a_file_that_makes_no_sense_is_an_error_with_its_place_and_a_way_out(mugs, old, new, error):

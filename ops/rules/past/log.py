@@ -1,17 +1,22 @@
 """A pool's past as a file: what it was told (``wharf.pools.in``), and where it reserved (from ``wharf.pools.events``).
 
-An entry is a byte (``I`` input, ``E`` event), the length of the value in four bytes (big-endian), and the value as it is on the
-topic. Events stand before the inputs: they say which depot an allocation id means.
+An entry is a byte (``I`` input, ``E`` event, ``P``: the inputs of another partition begin), the length of the value in four bytes
+(big-endian), and the value as it is on the topic. Events stand before the inputs: they say which depot an allocation id means. The
+inputs of a partition stand together and in their order: it has its own clock, and rules took their place in each one.
 """
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from domain.commands import PoolCommand
 from domain.events import PoolEvent
@@ -24,29 +29,40 @@ __all__ = ["entries", "fetch", "write"]
 _HEAD = struct.Struct(">cI")
 _KEPT = frozenset({"RESERVED", "REPLENISHED", "HELD", "UNFILLABLE"})
 """Where units went, and that an order got some back: it will ask for those again."""
+_KEPT_HEADERS = frozenset(b"wharfinger." + t.encode() for t in _KEPT)
 SECONDS = 15.0
 
 
 def write(file: BinaryIO, kind: bytes, value: bytes) -> None:
-    """Append an entry. ``kind``: ``b"I"`` or ``b"E"``."""
+    """Append an entry. ``kind``: ``b"I"``, ``b"E"`` or (with nothing) ``b"P"``."""
     file.write(_HEAD.pack(kind, len(value)))
     file.write(value)
 
 
-def entries(path: Path) -> Iterator[tuple[int, PoolCommand | PoolEvent]]:
-    """Every record with the byte behind it (for progress). Raises UserError where the file is none of ours, or was cut."""
-    at = 0
-    with path.open("rb") as file:
-        while head := file.read(_HEAD.size):
+def entries(path: Path) -> Iterator[tuple[int, PoolCommand | PoolEvent | None]]:
+    """Every record with the byte behind it (for progress); None where another partition begins. Raises UserError where the file is none of ours, or was cut."""
+    with path.open("rb") as file, _mapped(file) as data:
+        at, end, head = 0, len(data), _HEAD.size
+        while at < end:
             try:
-                kind, size = _HEAD.unpack(head)
-                record = decode(file.read(size) if kind in b"IE" else b"")
+                kind, size = _HEAD.unpack_from(data, at)
+                record = None if kind == b"P" else decode(data[at + head : at + head + size] if kind in b"IE" else b"")
             except (struct.error, DecodeError) as e:
                 raise UserError(
                     f"{path}: byte {at}: {e}; a log is made by `wharf rules simulate --save-log FILE`"
                 ) from e
-            at += _HEAD.size + size
+            at += head + size
             yield at, record  # type: ignore[misc]  # what the two topics carry
+
+
+@contextmanager
+def _mapped(file: BinaryIO) -> Iterator[bytes | mmap.mmap]:
+    """The file's content; an empty one can't be mapped."""
+    if not os.fstat(file.fileno()).st_size:
+        yield b""
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
 
 
 def fetch(path: Path, kafka: Mapping[str, str], progress: Callable[[int, int], None]) -> list[str]:
@@ -63,8 +79,8 @@ def fetch(path: Path, kafka: Mapping[str, str], progress: Callable[[int, int], N
     )
     try:
         with path.open("wb") as file:
-            _read(consumer, POOLS_EVENTS.name, lambda v: _event(file, v), progress)
-            cut = _read(consumer, POOLS_IN.name, lambda v: write(file, b"I", v), progress)
+            _read(consumer, POOLS_EVENTS.name, lambda m: _event(file, m), progress)
+            cut = _read(consumer, POOLS_IN.name, lambda m: _input(file, m), progress, lambda: write(file, b"P", b""))
     except KafkaException as e:
         raise UserError(f"Kafka at {kafka['bootstrap.servers']}: {e.args[0].str()}") from e
     finally:
@@ -72,42 +88,68 @@ def fetch(path: Path, kafka: Mapping[str, str], progress: Callable[[int, int], N
     return [f"{p} begins at offset {n}: stock and orders from before are not known" for p, n in cut]
 
 
-def _event(file: BinaryIO, value: bytes) -> None:
-    event = decode(value)
-    if event.type in _KEPT:
+def _event(file: BinaryIO, m: Message) -> None:
+    value, kind = m.value(), dict(m.headers() or ()).get("ce_type")
+    if value and (kind in _KEPT_HEADERS if kind else decode(value).type in _KEPT):
         write(file, b"E", value)
 
 
+def _input(file: BinaryIO, m: Message) -> None:
+    if value := m.value():
+        write(file, b"I", value)
+
+
 def _read(
-    consumer: Consumer, topic: str, take: Callable[[bytes], None], progress: Callable[[int, int], None]
-) -> Iterable[tuple[str, int]]:
-    """Hand every value of a topic to ``take``; gives the partitions that no longer begin at 0, with where they do."""
+    consumer: Consumer,
+    topic: str,
+    take: Callable[[Message], None],
+    progress: Callable[[int, int], None],
+    apart: Callable[[], None] | None = None,
+) -> list[tuple[str, int]]:
+    """Hand every message of a topic to ``take``; gives the partitions that no longer begin at 0, with where they do.
+
+    ``apart``: read partition after partition, and call this before each.
+    """
     found = consumer.list_topics(topic, timeout=SECONDS).topics[topic]
     if found.error or not found.partitions:
         raise UserError(f"the topic {topic} is not there: `wharf up` makes it")
     bounds = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=SECONDS) for p in found.partitions}
-    open_, total, done = (
-        {p for p, (low, high) in bounds.items() if high > low},
-        sum(h - lo for lo, h in bounds.values()),
-        0,
-    )
-    consumer.assign([TopicPartition(topic, p, bounds[p][0]) for p in open_])
+    filled = [p for p, (low, high) in sorted(bounds.items()) if high > low]
+    total, done = sum(h - lo for lo, h in bounds.values()), 0
+    for part in [[p] for p in filled] if apart else [filled] if filled else []:
+        if apart:
+            apart()
+        consumer.assign([TopicPartition(topic, p, bounds[p][0]) for p in part])
+        for messages in _to_the_end(consumer, topic, set(part)):
+            for m in messages:
+                take(m)
+            done += len(messages)
+            progress(done, total)
+        consumer.unassign()
+    return [(f"{topic}/{p}", low) for p, (low, _) in bounds.items() if low]
+
+
+def _to_the_end(consumer: Consumer, topic: str, open_: set[int]) -> Iterator[list[Message]]:
+    """What is assigned, until every partition has come to its present end."""
+    patience = time.monotonic() + SECONDS
     while open_:
-        messages = consumer.consume(2000, SECONDS if not done else 1.0)
-        if not messages and not done:
+        messages = consumer.consume(
+            2000, 0.1
+        )  # it waits for so many, or for the whole time: a small partition has fewer
+        good = []
+        if messages:
+            patience = time.monotonic() + SECONDS
+        elif time.monotonic() > patience:
             raise UserError(f"{topic}: an open transaction is in the way, or Kafka does not answer; try again")
         for m in messages:
             error = m.error()
-            if error and error.code() == KafkaError._PARTITION_EOF:
+            if error is None:
+                good.append(m)
+            elif error.code() == KafkaError._PARTITION_EOF:
                 open_.discard(m.partition())
-            elif error:
+            else:
                 raise KafkaException(error)
-            elif value := m.value():
-                take(bytes(value))
-                done += 1
-        progress(done, total)
-    consumer.unassign()
-    return [(f"{topic}/{p}", low) for p, (low, _) in bounds.items() if low]
+        yield good
 
 
 def save(path: Path, events: Iterable[PoolEvent], inputs: Iterable[PoolCommand]) -> None:

@@ -12,6 +12,10 @@ from domain.events import PoolEvent
 __all__ = ["Happened", "Real"]
 
 
+_ALL_OF_IT = ("SHIPPED", "CANCELLED", "REJECTED")
+"""What a report without figures says of all that is left."""
+
+
 class Happened(msgspec.Struct, frozen=True):
     """What a report adds, by line: units that failed at the depot (with the reason), and units it gave up as it was asked to."""
 
@@ -53,11 +57,13 @@ class Real:
 
     def reported(self, c: WmsReported, skus: dict[str, str]) -> Happened | None:
         """What a report adds; None for nothing new. ``skus``: the order's lines. Figures are cumulative, none: all that is left."""
+        blank = _blank(c)
+        if blank and c.status not in _ALL_OF_IT:
+            return None  # most reports: taken, being picked, picked
         depot, left = self._depot.get(c.allocation_id), self._left.get(c.allocation_id)
         if depot is None or left is None:
             return None
-        blank = not any(x.cancelled or x.short or x.shipped for x in c.lines)
-        if blank and c.status in ("SHIPPED", "CANCELLED", "REJECTED"):
+        if blank:
             rows = [(k, s, left[s]) for k, s in skus.items() if left.get(s)]
             shown = {
                 k: (n, 0, 0) if c.status == "SHIPPED" else (0, n, 0) if c.status == "REJECTED" else (0, 0, n)
@@ -83,3 +89,7 @@ class Real:
         before = self._told.get((allocation_id, line_id), (0, 0, 0))
         self._told[allocation_id, line_id] = (max(before[0], now[0]), max(before[1], now[1]), max(before[2], now[2]))
         return max(now[0] - before[0], 0), max(now[1] - before[1], 0), max(now[2] - before[2], 0)
+
+
+def _blank(c: WmsReported) -> bool:
+    return not any(x.cancelled or x.short or x.shipped for x in c.lines)

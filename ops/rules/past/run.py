@@ -42,7 +42,9 @@ def fold(
     """Fold a log through one world; ``span``: from, to (UTC ms, the end is not in it). ``progress`` gets the byte reached."""
     world, (start, end) = World(rules, span[0], before), span
     for n, (at, record) in enumerate(entries(path)):
-        if isinstance(record, PoolEvent):
+        if record is None:
+            world.begin_partition()
+        elif isinstance(record, PoolEvent):
             world.real.said(record)
         elif _time(record) < end:
             world.take(record)

@@ -9,7 +9,7 @@ reserved is the same, and counts are raised by what really left. A depot's failu
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from domain.pool_freed import stock_after
 from domain.pool_session import Session
 from domain.pool_state import NEW, SkuStock
 from domain.pool_stock import row_of
+from domain.pool_view import PoolView, Work
 from domain.rulebook import RuleBook
 from domain.rules import RuleSet
 from domain.values import AllocationPlan, LineQty, WmsLine
@@ -45,20 +46,64 @@ class LivePool:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[type[Any], str], Any] = {}
+        self.kept: dict[tuple[type[Any], str], Any] = {}
 
     def load(self, kind: type[T], id: str) -> T | None:
         """The record itself."""
-        found: T | None = self._kept.get((kind, id))
+        found: T | None = self.kept.get((kind, id))
         return found
 
     def save(self, id: str, value: msgspec.Struct) -> None:
         """Keep."""
-        self._kept[type(value), id] = value
+        self.kept[type(value), id] = value
 
     def delete(self, kind: type[msgspec.Struct], id: str) -> None:
         """Drop."""
-        del self._kept[kind, id]
+        del self.kept[kind, id]
+
+
+class LiveWork(Work):
+    """Works on the records of a ``LivePool`` themselves: nothing is gathered, nothing is written at the end."""
+
+    def __init__(self, view: PoolView) -> None:
+        self._kept = cast("LivePool", view).kept
+
+    def get(self, kind: type[T], id: str) -> T | None:
+        """The record itself."""
+        found: T | None = self._kept.get((kind, id))
+        return found
+
+    def get_or(self, id: str, new: T) -> T:
+        """The record; ``new`` is kept at once, for it is empty."""
+        found: T = self._kept.setdefault((type(new), id), new)
+        return found
+
+    def put(self, id: str, value: msgspec.Struct) -> None:
+        """Keep."""
+        self._kept[type(value), id] = value
+
+    def drop(self, kind: type[msgspec.Struct], id: str) -> None:
+        """Drop."""
+        self._kept.pop((kind, id), None)
+
+    def flush(self) -> None:
+        """It is all there already."""
+
+
+class QuietSession(Session):
+    """Nobody reads a simulated pool's events, nor the ids of what it sends: they are only counted (queues sort by that, and a bundle's
+    parcel is named by it)."""
+
+    unit_of_work = LiveWork
+
+    def event(self, type: str, **_: Any) -> str:
+        """Count it."""
+        self._meta.seq += 1
+        self.save_meta()
+        return f"{self.pool}/{self._meta.seq}"
+
+    def _command_id(self, type: str) -> str:
+        return ""
 
 
 class Row(msgspec.Struct, array_like=True):
@@ -99,7 +144,7 @@ _read = msgspec.json.Decoder(_Seen).decode
 
 
 class _Order:
-    """What an order wants, and what it has here."""
+    """What an order wants, and what it has here. ``asked_at``: when it last asked, by pool."""
 
     __slots__ = (
         "asked",
@@ -127,7 +172,8 @@ class _Order:
         self.plans: dict[str, AllocationPlan] = {}
         self.waiting: dict[tuple[int, str], int] = {}
         self.unfillable = 0
-        self.asked, self.asked_at, self.held = 0, -1, False
+        self.asked, self.held = 0, False
+        self.asked_at: dict[str, int] = {}
         self.waited = False
         self.served_at = 0
         self.first: _Seen | None = None
@@ -143,12 +189,16 @@ class World:
     """``start``: from when ``rules`` decide and orders count, UTC ms."""
 
     def __init__(self, rules: RuleSet | None, start: int, before: RuleSet) -> None:
-        self._new, self._start, self._rules, self._book = rules, start, before, RuleBook()
-        self._views: dict[str, LivePool] = {}
+        self._new, self._start, self._before = rules, start, before
         self._orders: dict[str, _Order] = {}
         self.real = Real()
-        self._ticked = 0
-        self._began = False
+        self.begin_partition()
+
+    def begin_partition(self) -> None:
+        """What follows is another partition's: other pools, with a clock and a place for each version of the rules of their own."""
+        self._rules, self._book = self._before, RuleBook()
+        self._views: dict[str, LivePool] = {}
+        self._ticked, self._began = 0, False
 
     # -- the log -------------------------------------------------------------------------------------------------------
     def take(self, command: c.PoolCommand) -> None:
@@ -157,13 +207,13 @@ class World:
             self._begin(command)
         if (book := self._book.at(command.time)) is not self._book:
             self._in_force(book, command)
-        if isinstance(command, c.RulesPublished):
-            self._published(command)
+        if isinstance(command, c.WmsReported):  # the most frequent first
+            self._wms(command)
+        elif isinstance(command, c.AllocationRequested):
+            self._wanted(command)
         elif isinstance(command, c.Tick):
             if command.time >= self._ticked + TICK_MS:
                 self._tick(command)
-        elif isinstance(command, c.AllocationRequested):
-            self._wanted(command)
         elif isinstance(command, c.AllocationReleased):
             for x in command.lines:
                 self.real.released(command.allocation_id, x.sku, x.qty)
@@ -172,8 +222,8 @@ class World:
             self._less(command, command.lines)
         elif isinstance(command, c.StockReported):
             self._stock(command)
-        elif isinstance(command, c.WmsReported):
-            self._wms(command)
+        elif isinstance(command, c.RulesPublished):
+            self._published(command)
 
     def _begin(self, command: c.PoolCommand) -> None:
         self._began = True
@@ -209,8 +259,9 @@ class World:
         o = self._orders.get(command.order_key)
         if o is None:
             o = self._orders[command.order_key] = _Order(command.time, command.latest_delivery)
-        again = o.asked_at >= 0 and self.real.asks_again(command.order_key, o.asked_at, command.time)
-        o.asked_at = command.time
+        asked_at = o.asked_at.get(command.pool, -1)
+        again = asked_at >= 0 and self.real.asks_again(command.order_key, asked_at, command.time)
+        o.asked_at[command.pool] = command.time
         for x in command.lines:
             before = o.want.get(x.line_id, 0)
             o.want[x.line_id] = max(before, x.qty) if again else before + x.qty
@@ -301,7 +352,7 @@ class World:
         todo = deque([first])
         while todo:
             try:
-                result = pool.handle(view, todo.popleft(), self._rules, conditions)
+                result = pool.handle(view, todo.popleft(), self._rules, conditions, QuietSession)
             except Rejected:
                 continue  # in reality it is in the DLQ too, or it is a repeat whose count reads differently here
             for answer in result.order_commands:
