@@ -42,7 +42,7 @@ def _assign(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
         turn,
         "RETURN_RESOLVED",
         p,
-        reason=f"belongs to {c.to_order} {c.reason}".rstrip(),
+        reason=f"{p.problem.id} belongs to {c.to_order} {c.reason}".rstrip(),
         actor=c.actor,
         intervention=True,
     )
@@ -56,13 +56,17 @@ def _accept(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
         raise Rejected(
             "return.order", "action", f"{turn.state.key} is no order: assign the parcel to one, or inspect it"
         )
-    r = find(turn, c.rma_id or p.rma)
+    r, over = find(turn, c.rma_id or p.rma), False
     if r is None:
         x = undelivered(turn, p.tracking_number, found_lines(p) or got_lines(p))
         r = _blind(turn, c, p) if x is None else take_back(turn, x, p.receipt.depot, c.actor or c.source)
     elif r.ended or r.decision != "approved":
-        reopen(turn, r, f"parcel {p.receipt.id} accepted {c.reason}".rstrip(), c.actor)
+        reopen(turn, r, f"{p.problem.id} parcel {p.receipt.id} accepted {c.reason}".rstrip(), c.actor)
+        over = True
     p.problem.state = "accepted"
+    if not over:
+        why = f"{p.problem.id} accepted as {r.id} {c.reason}".rstrip()
+        parcel_told(turn, "RETURN_RESOLVED", p, reason=why, actor=c.actor, intervention=True)
     b = book(turn)
     b.parcels = [x for x in b.parcels if x is not p]
     for report in reports(turn, p, turn.state.key, r.id):
@@ -114,7 +118,7 @@ def _shelve(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
         turn,
         "RETURN_RESOLVED",
         p,
-        reason=f"to stock, nobody is credited {c.reason}".rstrip(),
+        reason=f"{p.problem.id} to stock, nobody is credited {c.reason}".rstrip(),
         actor=c.actor,
         intervention=True,
     )
@@ -122,7 +126,14 @@ def _shelve(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
 
 def _refuse_parcel(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
     p.problem.state = "refused"
-    parcel_told(turn, "RETURN_RESOLVED", p, reason=f"refused {c.reason}".rstrip(), actor=c.actor, intervention=True)
+    parcel_told(
+        turn,
+        "RETURN_RESOLVED",
+        p,
+        reason=f"{p.problem.id} refused {c.reason}".rstrip(),
+        actor=c.actor,
+        intervention=True,
+    )
 
 
 PARCEL_ACTIONS: dict[str, Callable[[Turn, ReturnResolved, Parcel], None]] = {

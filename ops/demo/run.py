@@ -158,6 +158,7 @@ class _Run:
             clickhouse=clickhouse.url,
             home=str(self.home.path),
             kept=self.options.keep,
+            clock=self.site.clock if self.options.keep else "",
             **parts,
         )
 
