@@ -7,7 +7,7 @@ from .errors import Rejected
 from .order_identity import same_again, too_old
 from .order_judge import flag
 from .order_pullback import give_back, uncover
-from .order_requests import target_of
+from .order_requests import keeps_stock, target_of
 from .order_state import Allocation, AllocLine, Line, Request, RequestLine
 from .order_turn import Turn, event_line
 from .values import AllocationPlan, EventLine
@@ -68,7 +68,7 @@ def _allocate(
         if line is not None:
             line.allocated += wanted
         give_back(turn, a, x, None, x.qty - wanted, why="not_wanted")
-        if line is not None and turn.state.holds:
+        if line is not None and turn.state.holds and not keeps_stock(turn):
             give_back(turn, a, x, line, wanted, why="held")
         elif line is not None and wanted:
             units.append(event_line(line, wanted))

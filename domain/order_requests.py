@@ -16,12 +16,19 @@ from .priority import rank
 from .rules import RuleSet
 from .values import Address, DemandLine, PickLine
 
-__all__ = ["address_hash", "may_ship", "request_units", "submit", "target_of"]
+__all__ = ["address_hash", "keeps_stock", "may_ship", "request_units", "submit", "target_of"]
 
 
 def may_ship(h: Header, rules: RuleSet) -> bool:
     """Is it ours to ship at all: not the channel's own, and no test order where the rules leave those alone."""
     return h.fulfilled_by != "channel" and (rules.ship_test_orders or not h.test)
+
+
+def keeps_stock(turn: Turn) -> bool:
+    """Is it held for nothing but the old goods of an exchange, and the rules keep the new ones for the customer meanwhile?"""
+    h = turn.state.header
+    waits = h is not None and bool(h.exchange_for) and set(turn.state.holds) == {"AWAITING_RETURN_ITEMS"}
+    return waits and turn.rules.returns.exchange.reserve
 
 
 def request_units(turn: Turn) -> None:
@@ -53,7 +60,8 @@ def _request(turn: Turn, h: Header, lines: list[Line], replaces: str, excluded: 
         postcode=h.ship_to.postcode,
         service_level=h.service_level,
         customer_key=h.customer_key,
-        address_hash=address_hash(h.ship_to),
+        # What waits for returned goods can't leave with a wave: without a door it is bundled with nothing.
+        address_hash="" if s.holds else address_hash(h.ship_to),
         tags=h.tags,
         value=h.total,
         currency=h.currency,

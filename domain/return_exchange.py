@@ -39,12 +39,12 @@ def value(r: Rma, *, included: bool) -> int:
     return sum(x.qty * x.unit_price + (0 if included else x.tax) for x in r.exchange)
 
 
-def cover(turn: Turn, r: Rma, amount: int) -> int:
-    """How much of a credit the new goods stand for; the new order is asked for, or released."""
+def cover(turn: Turn, r: Rma, amount: int, left: int) -> int:
+    """How much of a credit the new goods stand for: never more than is ``left`` of what was paid. The new order is asked for, or released."""
     h = turn.state.header
     if h is None or not any(x.qty for x in r.exchange) or r.ended == "CANCELLED":
         return 0
-    part = min(amount, value(r, included=h.tax_included) - r.covered)
+    part = min(amount, value(r, included=h.tax_included) - r.covered, left)
     if part <= 0:
         return 0
     r.covered += part

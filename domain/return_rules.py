@@ -124,11 +124,13 @@ class ExchangeRule(_Rule, frozen=True):
 
     ``out_of_stock``: what can't be had at once waits (``backorder``), or its value is credited (``credit``). ``dearer``: the
     customer pays the difference first (``charge``: the new order awaits payment), or a person decides (``review``).
+    ``reserve``: goods asked for at the approval are kept for the customer until the old ones are here; else they are only asked for then.
     """
 
     ship: Annotated[str, _one_of("approved", "inspected")] = "inspected"
     out_of_stock: Annotated[str, _one_of("backorder", "credit")] = "backorder"
     dearer: Annotated[str, _one_of("charge", "review")] = "charge"
+    reserve: bool = False
 
 
 Timezone = Annotated[str, Meta(description="IANA name", extra_json_schema={"format": "timezone"})]

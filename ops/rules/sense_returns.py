@@ -34,6 +34,12 @@ def returns_sense(group: dict[str, Any], depots: list[str]) -> Iterator[Finding]
         yield from _depot((name, "depot"), getattr(rules, name).depot, depots)
     if rules.label.carrier and not rules.locations:
         yield ("label", "carrier"), "labels, but nowhere to send returns to", "give at least one of `locations`"
+    if rules.exchange.reserve and rules.exchange.ship != "approved":
+        yield (
+            ("exchange", "reserve"),
+            "nothing is asked for before the old goods are inspected",
+            "give `ship: approved`, or leave it out",
+        )
     if rules.fees.label and not rules.label.carrier:
         yield ("fees", "label"), "a fee for labels that are never made", "give `label.carrier`, or leave the fee out"
 

@@ -110,6 +110,7 @@ def test_json_is_read_like_yaml_with_lines():
         pytest.param(GOOD + "channels: {bol: {returns: {b_grade: {depot: outlt}}}}\n", 4, "channels.bol.returns.b_grade.depot", "one of a", id="a-channels-return-depot-there-is-not"),
         pytest.param(GOOD + "channels: {bol: {returns: {windows: [{days: 1, channels: [amazon]}]}}}\n", 4, "channels.bol.returns.windows[0].channels", "never for bol", id="a-channels-window-for-another"),
         pytest.param(GOOD + "returns: {fees: {}}\nchannels: {bol: {returns: {fees: {label: 495}}}}\n", 5, "channels.bol.returns.fees.label", "never made", id="a-channels-fee-for-no-label"),
+        pytest.param(GOOD + "returns: {exchange: {reserve: true}}\n", 4, "returns.exchange.reserve", "give `ship: approved`", id="nothing-to-reserve"),
         pytest.param(GOOD + "returns: {shipping: sometimes}\n", 4, "returns.shipping", "one of never, whole_order, share", id="shipping-sometimes"),
         pytest.param("currency: EUR\n", 1, "depots", "nothing can be allocated", id="no-depots"),
         pytest.param("depots: [\n", 2, "", "no YAML", id="no-yaml"),

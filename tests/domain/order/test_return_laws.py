@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain import commands as c
 from domain.commands import StockReported
-from domain.credit import ledger
+from domain.credit import credits_of, ledger
 from domain.effects import Credit
 from domain.order import handle
 from domain.order_state import Header, Line, OrderState, Shipment
@@ -181,9 +181,9 @@ def check(desk, foreign=0, foreign_lines=None):
     assert all(n <= value[k].tax for k, n in by_tax.items())
     assert all(n <= {k: n for k, _, n in desk.state.header.payments}[k] for k, n in by_payment.items())
     assert sum(e.shipping for e in desk.credits) <= shipping
-    # Credits all of whose value is in goods make no effect: the state has them. A claim that a person pays above what is left is MANUAL.
-    facts = [x for r in (desk.state.book.rmas if desk.state.book else []) for x in r.credits]
-    goods = sum(x.goods for x in facts if x.status != "MANUAL")
+    # Credits all of whose value is in goods make no effect: the state has them.
+    facts = credits_of(desk.state)
+    goods = sum(x.goods for x in facts)
     assert goods >= 0
     for line_id, v in value.items():
         mine = sum(a for x in facts for k, _, a, _ in x.lines if k == line_id)
@@ -312,7 +312,7 @@ class Returning(RuleBasedStateMachine):
     def channel_refunds(self, data, n, amount):
         """A person gives money back in the channel's own admin: never above what is left, of the line and in all."""
         line_id = self._line(data)
-        ours = sum(x.amount for e in self.desk.credits for x in e.lines if x.line_id == line_id)
+        ours = sum(a for x in credits_of(self.desk.state) for k, _, a, _ in x.lines if k == line_id)
         of_line = paid(self.desk.state)[0][line_id].gross - ours - self.foreign_lines.get(line_id, 0)
         amount = min(amount, ledger(self.desk.state).left, of_line)
         if amount <= 0:
