@@ -257,9 +257,12 @@ class Returning(RuleBasedStateMachine):
         said = {"rma_id": rma, "decision": "approve", "reason": "", "actor": "eve", "lines": []}
         self.desk.send(c.ReturnDecided(**self.desk.fact("ReturnDecided", **said)))
 
-    @rule(data=st.data(), n=QTY, goods=QTY, price=MONEY)
-    def exchange(self, data, n, goods, price):
-        self.desk.request({self._line(data): n}, "", "exchange", [ExchangeLine("NEW", goods, price, 0, "")])
+    @rule(data=st.data(), n=QTY, goods=QTY, price=MONEY, back=st.booleans())
+    def exchange(self, data, n, goods, price, back):
+        line = self._line(data)
+        rma = self.desk.request({line: n}, "", "exchange", [ExchangeLine("NEW", goods, price, 0, "")])
+        if back:
+            self.desk.inspect(rma, {(line, "RESTOCK"): n}, receipt=f"{rma}-all")
 
     @precondition(lambda self: self.desk.state.book and any(r.covered for r in self.desk.state.book.rmas))
     @rule(data=st.data())
