@@ -122,29 +122,29 @@ def _is_share(amount: int, units: int, price: Price) -> bool:
 def _nothing_but_shipping(evidence: Evidence, credits: list[dict[str, Any]]) -> list[str]:
     """Beside its units less the fees, an order's credits hold its shipping once all of it came back, and nothing else. An exchange's
     goods stand for a part: ``exchanges`` looks at those."""
-    beside: Counter[str] = Counter()
+    by_order: dict[str, list[dict[str, Any]]] = {}
     for c in credits:
-        beside[c["order_key"]] += c["amount"] + c["fees"] - sum(x["amount"] for x in c["returned"])
-    elsewhere = {c["order_key"] for c in credits if c["rma_kind"] == "exchange"}
-    return [
-        f"{key}: {n} cents credited beside the units, {shipping_back(evidence, key)} of shipping are to go back"
-        for key, n in beside.items()
-        if key not in elsewhere and n != shipping_back(evidence, key)
-    ]
+        by_order.setdefault(c["order_key"], []).append(c)
+    bad = []
+    for key, mine in by_order.items():
+        beside = sum(c["amount"] + c["fees"] - sum(x["amount"] for x in c["returned"]) for c in mine)
+        shipping = shipping_back(evidence, key, mine)
+        if beside != shipping and not any(c["rma_kind"] == "exchange" for c in mine):
+            bad.append(f"{key}: {beside} cents credited beside the units, {shipping} of shipping are to go back")
+    return bad
 
 
-def shipping_back(evidence: Evidence, key: str) -> int:
-    """The shipping that goes back with an order of which every unit was credited or cancelled; 0 for others."""
+def shipping_back(evidence: Evidence, key: str, credits: list[dict[str, Any]] | None = None) -> int:
+    """The shipping that goes back with an order of which every unit was credited or cancelled; 0 for others. ``credits``: the order's, if known."""
+    mine = [e.data for e in evidence.order_events if e.data["order_key"] == key] if credits is None else credits
     gone: Counter[str] = Counter()
-    for e in evidence.order_events:
-        if e.data["order_key"] == key and e.data["type"] == "CREDITED":
-            for x in e.data["returned"]:
-                gone[x["line_id"]] += x["qty"]
+    for c in mine:
+        for x in c["returned"] if c["type"] == "CREDITED" else ():
+            gone[x["line_id"]] += x["qty"]
     for channel in evidence.channels:
         if key in channel.shipping:
-            cancelled = channel.cancelled
             lines = {line: price.qty for (k, line), price in channel.prices.items() if k == key}
-            whole = all(gone[line] + cancelled[key, line] >= n for line, n in lines.items())
+            whole = all(gone[line] + channel.cancelled[key, line] >= n for line, n in lines.items())
             return channel.shipping[key] if whole else 0
     return 0
 
