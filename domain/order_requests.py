@@ -16,19 +16,12 @@ from .priority import rank
 from .rules import RuleSet
 from .values import Address, DemandLine, PickLine
 
-__all__ = ["address_hash", "keeps_stock", "may_ship", "request_units", "submit", "target_of"]
+__all__ = ["address_hash", "may_ship", "request_units", "submit", "target_of"]
 
 
 def may_ship(h: Header, rules: RuleSet) -> bool:
     """Is it ours to ship at all: not the channel's own, and no test order where the rules leave those alone."""
     return h.fulfilled_by != "channel" and (rules.ship_test_orders or not h.test)
-
-
-def keeps_stock(turn: Turn) -> bool:
-    """Is it held for nothing but the old goods of an exchange, and the rules keep the new ones for the customer meanwhile?"""
-    h = turn.state.header
-    waits = h is not None and bool(h.exchange_for) and set(turn.state.holds) == {"AWAITING_RETURN_ITEMS"}
-    return waits and turn.rules.returns.exchange.reserve
 
 
 def request_units(turn: Turn) -> None:

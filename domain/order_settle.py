@@ -10,11 +10,11 @@ from __future__ import annotations
 from .effects import ChannelCancel
 from .order_holds import release_all, update
 from .order_pullback import drop_finished, flush, free, recall, recall_all, withdraw_unsent
-from .order_requests import keeps_stock, request_units, submit
+from .order_requests import request_units, submit
 from .order_state import Line
 from .order_turn import Turn, event_line
 from .order_wants import Wants, facts, wants
-from .return_exchange import report_cancelled
+from .return_exchange import keeps_stock, report_cancelled
 from .return_settle import settle_returns
 from .status import is_live, status
 from .values import EventLine, LineQty
