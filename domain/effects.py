@@ -64,7 +64,8 @@ class PickOrderCancel(Record, frozen=True):
 
 
 class ChannelShipment(Record, frozen=True):
-    """Tell the channel what was shipped, with tracking."""
+    """Tell the channel what was shipped, with tracking. ``told_before``: units of the order in the same parcel (by its tracking number) that
+    earlier effects tell of: two allocations that were packed together, or a parcel that was reported in parts."""
 
     order_key: str
     target: str
@@ -76,6 +77,7 @@ class ChannelShipment(Record, frozen=True):
     tracking_number: str
     tracking_url: str
     shipped_at: int
+    told_before: list[LineQty] = []
 
 
 class ChannelCancel(Record, frozen=True):

@@ -1,7 +1,8 @@
 """Which rules are for whom: a set has general rules, and others for a pool, a channel or one account of it.
 
-The most special one decides: account (``bol:acme``), then channel (``bol``), then pool, then the general rule, each group whole. The
-version of what comes out names what was laid over it (``v12+pool:be+channel:bol``), so every decision says so.
+The most special one decides: account (``bol:acme``), then channel (``bol``), then pool, then the general rule, each group whole (of
+``returns``, which is a large one, each field whole). The version of what comes out names what was laid over it
+(``v12+pool:be+channel:bol``), so every decision says so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from .return_rules import ReturnsFor
 from .rules import RuleSet
 
 __all__ = ["of_order", "of_pool", "split_key"]
@@ -55,7 +57,11 @@ def _layered(rules: RuleSet, kind: str, name: str, account: str) -> RuleSet:
 
 
 def _over(rules: RuleSet, layer: msgspec.Struct, label: str) -> RuleSet:
-    changed: dict[str, Any] = {
-        name: value for name in layer.__struct_fields__ if (value := getattr(layer, name)) is not None
-    }
+    changed = _told(layer)
+    if isinstance(own := changed.get("returns"), ReturnsFor):
+        changed["returns"] = msgspec.structs.replace(rules.returns, **_told(own))
     return msgspec.structs.replace(rules, version=f"{rules.version}+{label}", **changed)
+
+
+def _told(layer: msgspec.Struct) -> dict[str, Any]:
+    return {name: value for name in layer.__struct_fields__ if (value := getattr(layer, name)) is not None}

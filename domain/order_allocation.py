@@ -10,6 +10,7 @@ from .order_pullback import give_back, uncover
 from .order_requests import target_of
 from .order_state import Allocation, AllocLine, Line, Request, RequestLine
 from .order_turn import Turn, event_line
+from .return_exchange import keeps_stock
 from .values import AllocationPlan, EventLine
 
 __all__ = ["allocation_decided", "tick", "wave_released"]
@@ -68,7 +69,7 @@ def _allocate(
         if line is not None:
             line.allocated += wanted
         give_back(turn, a, x, None, x.qty - wanted, why="not_wanted")
-        if line is not None and turn.state.holds:
+        if line is not None and turn.state.holds and not keeps_stock(turn):
             give_back(turn, a, x, line, wanted, why="held")
         elif line is not None and wanted:
             units.append(event_line(line, wanted))

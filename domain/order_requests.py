@@ -53,7 +53,8 @@ def _request(turn: Turn, h: Header, lines: list[Line], replaces: str, excluded: 
         postcode=h.ship_to.postcode,
         service_level=h.service_level,
         customer_key=h.customer_key,
-        address_hash=address_hash(h.ship_to),
+        # What waits for returned goods can't leave with a wave: without a door it is bundled with nothing.
+        address_hash="" if s.holds else address_hash(h.ship_to),
         tags=h.tags,
         value=h.total,
         currency=h.currency,

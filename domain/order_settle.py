@@ -2,7 +2,7 @@
 
 1. Quantities: what is no longer ordered, was shipped by others, or is to be cancelled is taken back and booked so. 2. Holds.
 3. A held order takes back all that no warehouse has, and recalls the rest. 4. What is free is asked of the pool; what is allocated
-becomes a pick order. Nothing of 4 happens while a hold is in force.
+becomes a pick order. Nothing of 4 happens while a hold is in force; of an exchange that waits for the old goods, by rule, the stock is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .order_requests import request_units, submit
 from .order_state import Line
 from .order_turn import Turn, event_line
 from .order_wants import Wants, facts, wants
-from .return_exchange import report_cancelled
+from .return_exchange import keeps_stock, report_cancelled
 from .return_settle import settle_returns
 from .status import is_live, status
 from .values import EventLine, LineQty
@@ -32,7 +32,8 @@ def settle(turn: Turn) -> None:
         return
     _quantities(turn)
     update(turn)
-    if s.holds:
+    kept = bool(s.holds) and keeps_stock(turn)
+    if s.holds and not kept:
         _stop(turn)
     if turn.uncover or turn.release or turn.withdraw:
         flush(turn)
@@ -41,6 +42,8 @@ def settle(turn: Turn) -> None:
     if not s.holds:
         _no_shipping(turn)
         submit(turn)
+        request_units(turn)
+    elif kept:
         request_units(turn)
     if s.book is not None:
         settle_returns(turn)

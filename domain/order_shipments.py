@@ -97,8 +97,21 @@ def _tell_channel(turn: Turn, x: Shipment, lines: list[LineQty]) -> None:
             tracking_number=x.tracking_number,
             tracking_url=x.tracking_url,
             shipped_at=x.shipped_at,
+            told_before=_told_before(turn.state, x, lines),
         )
     )
+
+
+def _told_before(s: OrderState, x: Shipment, lines: list[LineQty]) -> list[LineQty]:
+    """Units of the same parcel that the channel has been told of, or will have been: effects of an order come in turn."""
+    if not x.tracking_number:
+        return []
+    told: dict[str, LineQty] = {}
+    for u in (u for y in s.shipments if y.tracking_number == x.tracking_number for u in y.lines):
+        told[u.line_id] = LineQty(u.line_id, u.sku, told[u.line_id].qty + u.qty if u.line_id in told else u.qty)
+    for u in lines:
+        told[u.line_id] = LineQty(u.line_id, u.sku, told[u.line_id].qty - u.qty)
+    return [u for u in told.values() if u.qty > 0]
 
 
 def shipment_tracked(turn: Turn, c: ShipmentTracked) -> None:

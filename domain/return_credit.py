@@ -166,7 +166,7 @@ def _finish(turn: Turn, r: Rma, sums: _Sum) -> None:
     amount = gross - sum(a for _, a, _ in fees)
     if not sums.lines and not amount:
         return
-    goods = cover(turn, r, amount)
+    goods = cover(turn, r, amount, sums.book.left)
     c = CreditFact(
         uuid5(r.id, len(r.credits) + 1, "Credit"),
         amount - goods,

@@ -23,7 +23,7 @@ from .return_commands import ReturnResolved
 from .return_state import Rma
 from .values import Address, Client, Delivery, EventLine, InspectedLine, Order, OrderLine, Payment
 
-__all__ = ["cover", "create", "exchange_order_id", "release", "report_cancelled", "withdraw"]
+__all__ = ["cover", "create", "exchange_order_id", "keeps_stock", "release", "report_cancelled", "withdraw"]
 
 HOLD = "AWAITING_RETURN_ITEMS"
 
@@ -39,12 +39,12 @@ def value(r: Rma, *, included: bool) -> int:
     return sum(x.qty * x.unit_price + (0 if included else x.tax) for x in r.exchange)
 
 
-def cover(turn: Turn, r: Rma, amount: int) -> int:
-    """How much of a credit the new goods stand for; the new order is asked for, or released."""
+def cover(turn: Turn, r: Rma, amount: int, left: int) -> int:
+    """How much of a credit the new goods stand for: never more than is ``left`` of what was paid. The new order is asked for, or released."""
     h = turn.state.header
     if h is None or not any(x.qty for x in r.exchange) or r.ended == "CANCELLED":
         return 0
-    part = min(amount, value(r, included=h.tax_included) - r.covered)
+    part = min(amount, value(r, included=h.tax_included) - r.covered, left)
     if part <= 0:
         return 0
     r.covered += part
@@ -155,6 +155,13 @@ def _fact(turn: Turn, kind: str, r: Rma, key: str, said: object) -> dict[str, An
     digest = hashlib.sha256(msgspec.msgpack.encode(said)).hexdigest()[:16]
     marks = {"order_key": r.exchange_key, "idempotency_key": key, "delivery_id": "", "content_hash": digest}
     return {**turn.head(kind), **marks}
+
+
+def keeps_stock(turn: Turn) -> bool:
+    """Is it held for nothing but the old goods of an exchange, and the rules keep the new ones for the customer meanwhile?"""
+    h = turn.state.header
+    waits = h is not None and bool(h.exchange_for) and set(turn.state.holds) == {HOLD}
+    return waits and turn.rules.returns.exchange.reserve
 
 
 def report_cancelled(turn: Turn, units: list[EventLine], reason: str) -> None:

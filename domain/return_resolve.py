@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 import msgspec
 
-from .commands import ReturnInspected, ReturnReceived, ReturnResolved
+from .commands import ReturnResolved
 from .credit import ledger
 from .errors import Rejected
-from .keys import rma_id
 from .order_identity import too_old
 from .order_turn import Turn
 from .return_book import book, find, known_to_channel, needed, problem, returned, told
 from .return_commands import ACTIONS
 from .return_credit import give_back_goods, paid_by_hand, send_credit, units_of
 from .return_decide import channel
-from .return_dock import apply_inspected, apply_received, put_away
+from .return_dock import put_away
 from .return_exchange import release, withdraw
-from .return_parcels import found_lines, got_lines, parcel, parcel_told, reopen, reports
+from .return_parcel_resolve import PARCEL_ACTIONS, resolve_parcel
+from .return_parcels import parcel
 from .return_state import GOOD, Parcel, Problem, Receipt, Rma, RmaLine
 from .values import InspectedLine
 
@@ -31,7 +31,7 @@ def return_resolved(turn: Turn, c: ReturnResolved) -> None:
         raise Rejected("return.action", "action", f"{c.action!r} is none of {', '.join(ACTIONS)}")
     p = parcel(turn, c.exception_id) if c.exception_id else _only_parcel(turn, c)
     if p is not None:
-        _parcel(turn, c, p)
+        resolve_parcel(turn, c, p)
         return
     r = needed(turn, c.rma_id)
     if c.action == "exchange_cancelled":
@@ -43,117 +43,17 @@ def return_resolved(turn: Turn, c: ReturnResolved) -> None:
 
 
 def _only_parcel(turn: Turn, c: ReturnResolved) -> Parcel | None:
-    """No exception named: the parcel, where there is one only and no RMA of this order is meant."""
-    if c.rma_id and c.action != "assign" and turn.state.header is not None:
-        return None
+    """No exception named: the parcel, where there is one only and no RMA of this order is meant, or one whose only trouble it is."""
     waiting = [p for p in book(turn).parcels if p.problem.state == "open"]
+    if c.rma_id and c.action != "assign" and turn.state.header is not None:
+        r = find(turn, c.rma_id)
+        if r is None or r.open_problems or c.action not in PARCEL_ACTIONS:
+            return None
+        waiting = [p for p in waiting if p.rma == r.id]
+    elif len(waiting) > 1:
+        which = ", ".join(p.problem.id for p in waiting)
+        raise Rejected("return.exception", "exception_id", f"{len(waiting)} parcels wait here: say which, {which}")
     return waiting[0] if len(waiting) == 1 else None
-
-
-# -- parcels -----------------------------------------------------------------------------------------------------------
-def _parcel(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
-    if p.problem.state != "open":
-        too_old(turn, f"{p.problem.id} is {p.problem.state} already")
-        return
-    if c.action not in ("assign", "accept", "inspect", "refuse"):
-        raise Rejected(
-            "return.action", "action", f"{c.action!r} is for no parcel: assign, accept, inspect or refuse it"
-        )
-    {"assign": _assign, "accept": _accept, "inspect": _shelve, "refuse": _refuse_parcel}[c.action](turn, c, p)
-
-
-def _assign(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
-    """It is another order's: that one gets what the WMS told."""
-    if not c.to_order or c.to_order.count(":") < 2:
-        raise Rejected("return.to_order", "to_order", f"{c.to_order!r} is no order key: channel:account:order_id")
-    if c.to_order == turn.state.key:
-        _accept(turn, c, p)
-        return
-    p.to, p.rma, p.problem.state = c.to_order, c.rma_id, "assigned"
-    parcel_told(
-        turn,
-        "RETURN_RESOLVED",
-        p,
-        reason=f"belongs to {c.to_order} {c.reason}".rstrip(),
-        actor=c.actor,
-        intervention=True,
-    )
-    for command in reports(turn, p, c.to_order, c.rma_id):
-        turn.tell(command)
-
-
-def _accept(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
-    """It is a return of this order: the RMA named, the one that was over, or a new one."""
-    if turn.state.header is None:
-        raise Rejected(
-            "return.order", "action", f"{turn.state.key} is no order: assign the parcel to one, or inspect it"
-        )
-    r = find(turn, c.rma_id or p.rma)
-    if r is None:
-        r = _blind(turn, c, p)
-    elif r.ended or r.decision != "approved":
-        reopen(turn, r, f"parcel {p.receipt.id} accepted {c.reason}".rstrip(), c.actor)
-    p.problem.state = "accepted"
-    b = book(turn)
-    b.parcels = [x for x in b.parcels if x is not p]
-    for report in reports(turn, p, turn.state.key, r.id):
-        if isinstance(report, ReturnReceived):
-            apply_received(turn, r, report)
-        elif isinstance(report, ReturnInspected):
-            apply_inspected(turn, r, report)
-
-
-def _blind(turn: Turn, c: ReturnResolved, p: Parcel) -> Rma:
-    """A return that nobody asked for: approved as it lies there, as far as the order has such units."""
-    b, lines = book(turn), list[RmaLine]()
-    units = {(x.line_id, x.sku): x.qty for x in got_lines(p)}
-    for x in c.lines or found_lines(p):
-        units.setdefault((x.line_id, x.sku), x.qty)
-    for (line_id, sku), n in units.items():
-        line = turn.line(line_id) or next((y for y in turn.state.lines if sku and sku in (y.sku, y.variant_id)), None)
-        if line is not None:
-            lines.append(RmaLine(line.line_id, line.sku, min(n, max(0, line.shipped - line.returned))))
-    lines = [x for x in lines if x.qty]
-    if not lines:
-        raise Rejected(
-            "return.lines", "lines", "nothing in the parcel is of this order: inspect it, or assign it to another"
-        )
-    r = Rma(rma_id(turn.state.key, b.next), "return", "operator", turn.command.time, lines, "approved", judged=True)
-    r.actor, r.depot = c.actor, p.receipt.depot
-    b.rmas, b.next = [*b.rmas, r], b.next + 1
-    told(
-        turn,
-        "RMA_CREATED",
-        r,
-        reason=f"parcel {p.receipt.id} without a request {c.reason}".rstrip(),
-        actor=c.actor,
-        intervention=True,
-    )
-    return r
-
-
-def _shelve(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
-    """Nobody's: the goods go to stock as told (by the command, else as the WMS inspected them), nobody is credited."""
-    lines = c.lines or found_lines(p)
-    if not lines:
-        raise Rejected("return.lines", "lines", "say what becomes of the units: RESTOCK, B_GRADE or WRITE_OFF")
-    for x in lines:
-        if x.disposition in GOOD:
-            put_away(turn, x, p.receipt, None)
-    p.problem.state = "accepted"
-    parcel_told(
-        turn,
-        "RETURN_RESOLVED",
-        p,
-        reason=f"to stock, nobody is credited {c.reason}".rstrip(),
-        actor=c.actor,
-        intervention=True,
-    )
-
-
-def _refuse_parcel(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
-    p.problem.state = "refused"
-    parcel_told(turn, "RETURN_RESOLVED", p, reason=f"refused {c.reason}".rstrip(), actor=c.actor, intervention=True)
 
 
 # -- exceptions of an RMA ----------------------------------------------------------------------------------------------
@@ -202,6 +102,12 @@ def _refuse(turn: Turn, r: Rma, p: Problem, c: ReturnResolved) -> None:
     elif p.kind == "LOST" and x is not None:
         x.dropped += min(p.qty, x.coming)
     p.state = "refused"
+    _not_credited(turn, r, p, c)
+
+
+def _not_credited(turn: Turn, r: Rma, p: Problem, c: ReturnResolved) -> None:
+    """The channel is told of units that it waits for and that will not be credited."""
+    x = _line(r, p)
     if x is not None and p.kind in ("MISSING", "WRONG_ITEM", "LOST") and known_to_channel(r) and not r.theirs:
         channel(turn, r, "refuse", [returned(x, p.qty, disposition=p.kind, note=p.note)], c.reason)
 
@@ -230,23 +136,30 @@ def _take_in(turn: Turn, r: Rma, p: Problem, c: ReturnResolved) -> None:
 
 
 def _disposition(p: Problem, c: ReturnResolved) -> str:
-    said = next((x.disposition for x in c.lines if x.sku == p.sku), p.note.partition(" ")[0])
+    x = _said(p, c)
+    said = x.disposition if x is not None else p.note.partition(" ")[0]
     return said if said in GOOD else ""
+
+
+def _said(p: Problem, c: ReturnResolved) -> InspectedLine | None:
+    """What the command says of these units. What lay in the place of an article is another one."""
+    if p.kind == "WRONG_ITEM":
+        return c.lines[0] if len(c.lines) == 1 else None
+    return next((x for x in c.lines if x.sku == p.sku), None)
 
 
 def _to_stock(turn: Turn, r: Rma, p: Problem, c: ReturnResolved) -> None:
     """Units that are none of this return go to stock, nobody is credited."""
-    disposition = _disposition(p, c)
+    disposition, x = _disposition(p, c), _said(p, c)
     if p.kind not in ("UNEXPECTED", "WRONG_ITEM") or not disposition:
-        raise Rejected("return.lines", "lines", f"say what becomes of {p.qty} × {p.sku}: RESTOCK, B_GRADE or WRITE_OFF")
-    sku = next((x.sku for x in c.lines), p.sku)
-    put_away(
-        turn,
-        InspectedLine(p.line_id if sku == p.sku else "", sku, p.qty, disposition),
-        Receipt(p.id, "resolved", p.depot or r.depot),
-        r,
-    )
+        what = "what lay there, one article" if p.kind == "WRONG_ITEM" else f"what becomes of {p.qty} × {p.sku}"
+        raise Rejected("return.lines", "lines", f"say {what}: RESTOCK, B_GRADE or WRITE_OFF")
+    unit = InspectedLine(p.line_id, p.sku, p.qty, disposition)
+    if x is not None and p.kind == "WRONG_ITEM":
+        unit = InspectedLine("", x.sku, x.qty, disposition)
+    put_away(turn, unit, Receipt(p.id, "resolved", p.depot or r.depot), r)
     p.state = "accepted"
+    _not_credited(turn, r, p, c)
 
 
 _WAYS: dict[str, Callable[[Turn, Rma, Problem, ReturnResolved], None]] = {

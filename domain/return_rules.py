@@ -20,6 +20,7 @@ __all__ = [
     "ReturnLocation",
     "ReturnWindow",
     "Returns",
+    "ReturnsFor",
     "WriteOff",
 ]
 
@@ -123,11 +124,21 @@ class ExchangeRule(_Rule, frozen=True):
 
     ``out_of_stock``: what can't be had at once waits (``backorder``), or its value is credited (``credit``). ``dearer``: the
     customer pays the difference first (``charge``: the new order awaits payment), or a person decides (``review``).
+    ``reserve``: goods asked for at the approval are kept for the customer until the old ones are here; else they are only asked for then.
     """
 
     ship: Annotated[str, _one_of("approved", "inspected")] = "inspected"
     out_of_stock: Annotated[str, _one_of("backorder", "credit")] = "backorder"
     dearer: Annotated[str, _one_of("charge", "review")] = "charge"
+    reserve: bool = False
+
+
+Timezone = Annotated[str, Meta(description="IANA name", extra_json_schema={"format": "timezone"})]
+Ineligible = Annotated[str, _one_of("decline", "review")]
+Undelivered = Annotated[str, _one_of("decline", "review", "allow")]
+Shipping = Annotated[str, _one_of("never", "whole_order", "share")]
+Late = Annotated[str, _one_of("accept", "review")]
+SentBack = Annotated[str, _one_of("credit", "review")]
 
 
 class Returns(_Rule, frozen=True):
@@ -142,17 +153,15 @@ class Returns(_Rule, frozen=True):
     credited once inspected, or wait for a person.
     """
 
-    timezone: Annotated[str, Meta(description="IANA name", extra_json_schema={"format": "timezone"})] = (
-        "Europe/Amsterdam"
-    )
+    timezone: Timezone = "Europe/Amsterdam"
     windows: list[ReturnWindow] = msgspec.field(
         default_factory=lambda: [ReturnWindow(14, channels=["bol", "amazon"]), ReturnWindow(30)]
     )
     auto_approve: bool = True
     review_above: Count = 0
     claims_up_to: Count = 0
-    ineligible: Annotated[str, _one_of("decline", "review")] = "decline"
-    undelivered: Annotated[str, _one_of("decline", "review", "allow")] = "review"
+    ineligible: Ineligible = "decline"
+    undelivered: Undelivered = "review"
     final_sale_tags: list[str] = []
     final_sale_skus: list[str] = []
     reasons: list[ReasonRule] = msgspec.field(
@@ -164,7 +173,7 @@ class Returns(_Rule, frozen=True):
         ]
     )
     fees: ReturnFees = ReturnFees()
-    shipping: Annotated[str, _one_of("never", "whole_order", "share")] = "whole_order"
+    shipping: Shipping = "whole_order"
     label: LabelRule = LabelRule()
     locations: list[ReturnLocation] = []
     restock: Restock = Restock()
@@ -172,5 +181,31 @@ class Returns(_Rule, frozen=True):
     write_off: WriteOff = WriteOff()
     exchange: ExchangeRule = ExchangeRule()
     expiry_days: Count = 30
-    late: Annotated[str, _one_of("accept", "review")] = "accept"
-    return_to_sender: Annotated[str, _one_of("credit", "review")] = "credit"
+    late: Late = "accept"
+    return_to_sender: SentBack = "credit"
+
+
+class ReturnsFor(_Rule, frozen=True):
+    """What is otherwise about returns for one channel or account: each field that stands here replaces that of ``Returns`` whole."""
+
+    timezone: Timezone | None = None
+    windows: list[ReturnWindow] | None = None
+    auto_approve: bool | None = None
+    review_above: Count | None = None
+    claims_up_to: Count | None = None
+    ineligible: Ineligible | None = None
+    undelivered: Undelivered | None = None
+    final_sale_tags: list[str] | None = None
+    final_sale_skus: list[str] | None = None
+    reasons: list[ReasonRule] | None = None
+    fees: ReturnFees | None = None
+    shipping: Shipping | None = None
+    label: LabelRule | None = None
+    locations: list[ReturnLocation] | None = None
+    restock: Restock | None = None
+    b_grade: BGrade | None = None
+    write_off: WriteOff | None = None
+    exchange: ExchangeRule | None = None
+    expiry_days: Count | None = None
+    late: Late | None = None
+    return_to_sender: SentBack | None = None

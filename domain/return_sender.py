@@ -6,14 +6,17 @@ waits for a person like any parcel that names no return.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .commands import ReturnInspected, ReturnReceived
 from .keys import rma_id
 from .order_state import Shipment
 from .order_turn import Turn
 from .return_book import book, told
 from .return_state import Rma, RmaLine
+from .values import InspectedLine, LineQty
 
-__all__ = ["KIND", "sent_back"]
+__all__ = ["KIND", "sent_back", "take_back", "undelivered"]
 
 KIND = "return_to_sender"
 
@@ -22,20 +25,23 @@ def sent_back(turn: Turn, c: ReturnReceived | ReturnInspected) -> Rma | None:
     """The return of the undelivered parcel that these goods are; None where there is none, or the rules leave it to a person."""
     if turn.rules.returns.return_to_sender != "credit":
         return None
-    x = _parcel(turn, c)
-    if x is None:
-        return None
+    x = undelivered(turn, c.tracking_number, c.lines)
+    return None if x is None else take_back(turn, x, c.depot, "policy")
+
+
+def take_back(turn: Turn, x: Shipment, depot: str, actor: str) -> Rma:
+    """Open the return of an undelivered parcel, approved."""
     b = book(turn)
     lines = [RmaLine(u.line_id, u.sku, u.qty, KIND) for u in x.lines]
     r = Rma(rma_id(turn.state.key, b.next), KIND, "carrier", turn.command.time, lines, "approved", judged=True)
-    r.actor, r.tracking_number, r.carrier, r.depot = "policy", x.tracking_number, x.carrier, c.depot
+    r.actor, r.tracking_number, r.carrier, r.depot = actor, x.tracking_number, x.carrier, depot
     r.reason = f"return to sender: parcel {x.id}"
     b.rmas, b.next = [*b.rmas, r], b.next + 1
-    told(turn, "RMA_CREATED", r, reason=r.reason, actor=r.actor)
+    told(turn, "RMA_CREATED", r, reason=r.reason, actor=r.actor, intervention=actor != "policy")
     return r
 
 
-def _parcel(turn: Turn, c: ReturnReceived | ReturnInspected) -> Shipment | None:
+def undelivered(turn: Turn, tracking_number: str, goods: Sequence[LineQty | InspectedLine]) -> Shipment | None:
     """A parcel on its way back that no return stands for yet: by its tracking number, or the only one with these articles."""
     book_ = turn.state.book
     taken = {r.reason for r in book_.rmas if r.kind == KIND} if book_ else set()
@@ -44,8 +50,8 @@ def _parcel(turn: Turn, c: ReturnReceived | ReturnInspected) -> Shipment | None:
         for x in turn.state.shipments
         if x.status == "RETURN_TO_SENDER" and not x.delivered_at and f"return to sender: parcel {x.id}" not in taken
     ]
-    if c.tracking_number:
-        return next((x for x in back if x.tracking_number == c.tracking_number), None)
-    names = {n for u in c.lines for n in (u.line_id, u.sku) if n}
+    if tracking_number:
+        return next((x for x in back if x.tracking_number == tracking_number), None)
+    names = {n for u in goods for n in (u.line_id, u.sku) if n}
     fit = [x for x in back if names & {n for u in x.lines for n in (u.line_id, u.sku)}]
     return fit[0] if len(fit) == 1 else None

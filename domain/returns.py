@@ -89,6 +89,10 @@ def _approve(turn: Turn, r: Rma, c: ReturnDecided, actor: str) -> None:
 def return_reported(turn: Turn, c: ReturnReported) -> None:
     """A return as the channel shows it: a new one, or the echo of ours. Its ``approved`` needs no policy of ours."""
     r = _reported(turn, c)
+    if r is None and not c.lines and c.status == "approved" and (making := _making(turn)):
+        # Most likely the echo of the one we are just making there; the channel's answer, or its units, will say so.
+        told(turn, "RETURN_REPORTED", making[0], [], reason=f"{c.return_id} {c.status}, its units are not told yet")
+        return
     if r is None:
         r = _new(turn, "return", "channel", c.lines, actor=turn.target)
         r.theirs = turn.state.header is not None and turn.state.header.fulfilled_by == "channel"
@@ -111,7 +115,7 @@ def return_reported(turn: Turn, c: ReturnReported) -> None:
 
 
 def _reported(turn: Turn, c: ReturnReported) -> Rma | None:
-    """Ours of it: by the channel's ids, or the one we are just making there that has the same units."""
+    """Ours of it: by the channel's ids, by our id that its units carry, or the one we are just making there that has the same units."""
     rmas = turn.state.book.rmas if turn.state.book else []
     for r in rmas:
         same_return = bool(c.return_id) and r.return_id == c.return_id
@@ -119,12 +123,19 @@ def _reported(turn: Turn, c: ReturnReported) -> Rma | None:
             return r
         if c.rma_id and c.rma_id in (r.channel_rma, r.id):
             return r
+        if any(x.comment == r.id or x.comment.endswith(f" {r.id}") for x in c.lines):
+            return r
     units = sorted((x.sku or x.line_id, x.qty) for x in c.lines)
-    making = (r for r in rmas if "create" in r.effects.values() and not r.return_id and not r.ended)
-    for r in making:
+    for r in _making(turn):
         if units in (sorted((x.sku, x.qty) for x in r.lines), sorted((x.line_id, x.qty) for x in r.lines)):
             return r
     return None
+
+
+def _making(turn: Turn) -> list[Rma]:
+    """Returns that the channel was asked to make, and has not answered yet."""
+    rmas = turn.state.book.rmas if turn.state.book else []
+    return [r for r in rmas if "create" in r.effects.values() and not r.return_id and not r.ended]
 
 
 def return_tracked(turn: Turn, c: ReturnTracked) -> None:

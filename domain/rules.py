@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from .notice_rules import Notifications
-from .return_rules import Returns
+from .return_rules import Returns, ReturnsFor
 
 __all__ = [
     "ACTIONS",
@@ -348,7 +348,8 @@ class FraudRule(_Rule, frozen=True):
 
 
 class ChannelRules(_Rule, frozen=True):
-    """What is otherwise for one channel (``bol``) or account (``bol:acme``): a group that is here replaces the general one whole."""
+    """What is otherwise for one channel (``bol``) or account (``bol:acme``): a group that is here replaces the general one whole;
+    of ``returns``, each field."""
 
     default_pool: Pool | None = None
     checks: list[CheckRule] | None = None
@@ -357,6 +358,7 @@ class ChannelRules(_Rule, frozen=True):
     paid_states: list[Annotated[str, _enum(_PAYMENT)]] | None = None
     ship_test_orders: bool | None = None
     notifications: Notifications | None = None
+    returns: ReturnsFor | None = None
 
 
 class PoolRules(_Rule, frozen=True):

@@ -41,7 +41,7 @@ def find(client: Any, text: str) -> str:
         if found:
             raise UserError(f"{text!r} is the {what} of {len(found)} orders: say which, {', '.join(found)}")
     near = _keys(client, "positionCaseInsensitive(order_key, {text:String}) > 0", text)
-    hint = f"did you mean {', '.join(near)}?" if near else "`wharf orders list` shows the latest"
+    hint = f"did you mean {', '.join(near)}?" if near else "`wharf orders list` shows the latest."
     raise UserError(
         f"no order {text!r}: give its key (channel:account:order id), the channel's id, or its name; {hint} "
         "One that came in just now takes a moment, and a delivery that could not be translated is in `wharf dlq list`."

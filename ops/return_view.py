@@ -52,7 +52,8 @@ def _new(name: str, e: Event) -> dict[str, Any]:
 def _add(r: dict[str, Any], e: Event) -> None:
     kind = e["type"]
     r["status"], r["changed_at"] = e["rma_status"] or r["status"], _iso(e["time"])
-    r["kind"] = e["rma_kind"] or r["kind"]
+    if not (r["rma_id"] and e["rma_kind"] == "parcel"):  # a parcel that came late for a return is a part of its story
+        r["kind"] = e["rma_kind"] or r["kind"]
     r["order_name"] = e.get("name") or r["order_name"]
     r["carrier"] = e["carrier"] or r["carrier"]
     r["tracking_number"] = e["tracking_number"] or r["tracking_number"]
@@ -188,6 +189,6 @@ def render(r: dict[str, Any]) -> str:
     out.append("")
     for t in r["timeline"]:
         said = " ".join(x for x in (t["reason"], f"by {t['actor']}" if t["actor"] else "") if x)
-        units = ", ".join(f"{x['qty']} × {x['sku']} {x['disposition']}".rstrip() for x in t["lines"])
+        units = ", ".join(f"{x['qty']} × {x['sku'] or x['line_id']} {x['disposition']}".rstrip() for x in t["lines"])
         out.append(f"  {t['at']}  {t['type']:<18} {units}  {said}".rstrip())
     return "\n".join(out)

@@ -6,7 +6,9 @@ from typing import Any
 
 __all__ = ["Never", "NotYet", "check"]
 
-_TRANSIENT_CODES = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "ORDER_LOCKED"})
+_TRANSIENT_CODES = frozenset(
+    {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "ORDER_LOCKED", "IDEMPOTENCY_CONCURRENT_REQUEST"}
+)
 
 
 class Never(Exception):

@@ -1,8 +1,10 @@
 """Credits at Shopify: ``returnProcess`` for units of a return that Shopify has, ``refundCreate`` for everything else.
 
 ``refundCreate`` carries ``@idempotent(key:)`` with the effect's id (mandatory from API version 2026-04); Shopify keeps keys for a limited time
-only. So before either is called we look for a refund with our mark in its note; and ``returnProcess``, which knows no keys, is not called
-for units that are already processed: then a person looks. No repeat pays twice.
+only. So before either is called we look for a refund with our mark in its note. ``returnProcess`` knows no keys, and its ``note`` is "the
+note for the return": that the refund bears it is not documented. So units that are processed are not processed again, and where more
+units are processed than our earlier credits account for, and a refund of just this amount bears no mark, it may be ours: a person looks.
+No repeat pays twice.
 """
 
 from __future__ import annotations
@@ -102,6 +104,7 @@ class Refunds:
             raise Never(f"Shopify knows no return {effect.return_id}")
         if known := our_refund(found["refunds"]["nodes"], effect):
             return known
+        _never_twice(found, effect)
         given: Json = {
             "returnId": found["id"],
             "returnLineItems": _return_lines(effect.lines, found["returnLineItems"]["nodes"]),
@@ -125,6 +128,20 @@ class Refunds:
         made = result["return"]["refunds"]["nodes"]
         fresh = [r for r in made if r["id"] not in before]
         return our_refund(made, effect) or next((_tail(r["id"]) for r in fresh), "")
+
+
+def _never_twice(found: Json, effect: Credit) -> None:
+    """Raises Never where an earlier try of this credit may have been carried out without leaving our mark."""
+    done = sum(int(x["processedQuantity"]) for x in found["returnLineItems"]["nodes"])
+    if done <= effect.credited_before:
+        return
+    for r in found["refunds"]["nodes"]:
+        paid = minor(str(r["totalRefundedSet"]["presentmentMoney"]["amount"]), effect.currency, "totalRefundedSet")
+        if paid == effect.amount and "wharf:" not in str(r.get("note") or ""):
+            raise Never(
+                f"{done} units are processed in Shopify's return, {effect.credited_before} by our credits before this one, "
+                f"and its refund {_tail(r['id'])} is of this amount: if it is this credit, resolve it as refunded, else pay it in Shopify"
+            )
 
 
 def _note(effect: Credit) -> str:

@@ -58,7 +58,7 @@ def fulfilled(order: dict[str, Any]) -> bool:
 
 
 def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str], list[str]]:
-    """Units that fulfilments of this very shipment hold: those with its tracking number.
+    """Units that fulfilments of this very shipment hold: those with its tracking number, less those that other effects tell of.
 
     A shipment without tracking is known by its lines: untracked fulfilments of nothing but these units are taken for it, since a repeat of
     a lost answer is likelier than a second untracked parcel of the same content.
@@ -77,7 +77,8 @@ def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str],
         if ours:
             done += lines
             ids.append(str(f["id"]))
-    return done, ids
+    done -= Counter({x.line_id: x.qty for x in effect.told_before})  # another part of the order in the same parcel
+    return done, ids if +done else []
 
 
 def plan(order: dict[str, Any], effect: ChannelShipment) -> Plan:

@@ -137,13 +137,16 @@ query WharfReturnUnits($id: ID!) {
     id
     status
     order { id }
-    refunds(first: 250) { nodes { id note } }
+    refunds(first: 250) {
+      nodes { id note totalRefundedSet { presentmentMoney { amount currencyCode } } }
+    }
     returnLineItems(first: 250) {
       nodes {
         ... on ReturnLineItem {
           id
           quantity
           processableQuantity
+          processedQuantity
           fulfillmentLineItem { lineItem { id } }
         }
       }

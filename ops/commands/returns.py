@@ -238,6 +238,7 @@ def resolve(
         raise UserError("--action assign and --to-order belong together")
     if action == Action.REFUNDED and not reference:
         raise UserError("--reference: say how it was paid (a bank's or provider's number)")
+    _must_wait(found, action, exception)
     if to_order:
         with _clickhouse() as client:
             to_order = orders.find(client, to_order)
@@ -254,6 +255,20 @@ def resolve(
         now=_now(),
     )
     _tell(command, found["status"], execute, as_json)
+
+
+def _must_wait(found: dict[str, Any], action: Action, exception: str) -> None:
+    """Raises UserError where nothing waits that this action could be about."""
+    waiting = [x for x in found["exceptions"] if x["open"]]
+    if action in (Action.RETRY, Action.REFUNDED):
+        there, what = bool(found["manual_refund"]), "no credit waits for a person"
+    else:
+        there = any(exception in ("", x["id"]) for x in waiting)
+        what = f"no open exception {exception}".rstrip()
+    if there:
+        return
+    todo = [x["reason"] for x in waiting] + ([f"a credit, {found['manual_refund']}"] if found["manual_refund"] else [])
+    raise UserError(f"{found['name']}: {what}; {'what waits: ' + '; '.join(todo) if todo else 'nothing waits'}")
 
 
 def label(
@@ -324,9 +339,11 @@ def _found(which: str) -> list[dict[str, Any]]:
 
 def _one(which: str) -> dict[str, Any]:
     found = _found(which)
-    if len(found) > 1:
-        raise UserError(f"{which} has {len(found)} returns: say which, {', '.join(r['name'] for r in found)}")
-    return found[0]
+    if len(found) == 1:
+        return found[0]
+    if (named := [r for r in found if r["name"] == which]) and len(named) == 1:
+        return named[0]  # an order's parcel without an RMA has the order's key for its name
+    raise UserError(f"{which} has {len(found)} returns: say which, {', '.join(r['name'] for r in found)}")
 
 
 def _order_lines(found: dict[str, Any], wanted: list[str]) -> list[Any]:
@@ -383,6 +400,19 @@ def _exchange(text: str) -> Any:
     return ExchangeLine(sku, int(qty), int(price or 0))
 
 
+def _plain(value: Any) -> str:
+    """A field of a command for people: units as ``2 × MUG (line 7, RESTOCK)``."""
+    if not isinstance(value, list):
+        return str(value)
+    parts = []
+    for x in value:
+        of = f"line {x['line_id']}" if x.get("line_id") else ""
+        price = f"{x['unit_price']} each" if x.get("unit_price") else ""
+        more = ", ".join(filter(None, (of, x.get("disposition"), x.get("reason"), price)))
+        parts.append(f"{x['qty']} × {x['sku'] or x.get('line_id')}" + (f" ({more})" if more else ""))
+    return ", ".join(parts)
+
+
 def _tell(command: OrderCommand, status: str, execute: bool, as_json: bool) -> None:
     import msgspec
 
@@ -408,7 +438,9 @@ def _tell(command: OrderCommand, status: str, execute: bool, as_json: bool) -> N
         "delivery_id",
         "content_hash",
     }
-    what = ", ".join(f"{k}={v}" for k, v in said.items() if k not in hidden and v not in ("", [], None))
+    if said["type"] == "ReturnResolved":
+        hidden.add("amount")  # an exchange's order says it, a person never
+    what = ", ".join(f"{k}={_plain(v)}" for k, v in said.items() if k not in hidden and v not in ("", [], None))
     typer.echo(f"{said['order_key']} is {status or 'unassigned'}")
     typer.echo(f"{'written' if execute else 'would write'} to {ORDERS_IN.name}: {said['type']} {what}")
     if not execute:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import time
 
 from .checks.clickhouse import ClickHouse
-from .checks.evidence import Channel, Evidence, Poison
+from .checks.evidence import Channel, Evidence, Exchange, Poison, SentOrder
 from .checks.log import read_topic
 from .ledgers import fetch, from_bol, from_shopify, from_threepl, money, payments
-from .site import ACCOUNT, Site
+from .site import ACCOUNT, PORTAL, Site
 
 __all__ = ["collect"]
 
 CATCH_UP_SECONDS = 60.0
 
 
-def collect(site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poison]) -> Evidence:
-    """Read everything. ``broken``: the deliveries that were spoilt on purpose. ClickHouse is given a minute to catch up with the log; the checks say if it did not."""
+def collect(
+    site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poison], exchanges: list[Exchange]
+) -> Evidence:
+    """Read everything. ``broken``: the deliveries that were spoilt on purpose; ``exchanges``: what customers asked for on the shop's own page.
+
+    ClickHouse is given a minute to catch up with the log; the checks say if it did not.
+    """
     order_events = list(read_topic(bootstrap, "wharf.orders.events"))
     pool_events = list(read_topic(bootstrap, "wharf.pools.events"))
     _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)})
@@ -30,7 +35,7 @@ def collect(site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poi
         bol.money.extend(money(payments(site.bol), f"bol:{ACCOUNT}"))
         channels.append(bol)
     channels.append(Channel(f"shopify:{ACCOUNT}", poison=broken))
-    return Evidence(
+    evidence = Evidence(
         order_events=order_events,
         pool_events=pool_events,
         pools_in=list(read_topic(bootstrap, "wharf.pools.in")),
@@ -38,7 +43,17 @@ def collect(site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poi
         channels=channels,
         warehouse=from_threepl(fetch(site.threepl)),
         rows=clickhouse.rows,
+        exchanges=exchanges,
     )
+    channels.append(_exchange_orders(evidence))
+    return evidence
+
+
+def _exchange_orders(evidence: Evidence) -> Channel:
+    """The orders that exchanges made: the customers asked for their goods, no channel sent them."""
+    made = [(x, key) for x in evidence.exchanges for key in evidence.exchange_orders(x.key)]
+    orders = [SentOrder(key, {"x1": x.goods_qty}, seen=False, told=False) for x, key in made]
+    return Channel(f"portal:{PORTAL}", orders)
 
 
 def _catch_up(clickhouse: ClickHouse, expected: dict[str, int]) -> None:

@@ -13,6 +13,7 @@ from .display import Display
 from .lag import Lag
 from .ledgers import progress
 from .operator import Operator
+from .portal import Portal
 from .site import Site
 from .watch import Watch
 
@@ -31,7 +32,7 @@ class Stuck(Exception):
 
 
 class Flow:
-    """Runs the flow of one demo; ``run`` returns when all is quiet."""
+    """Runs the flow of one demo; ``run`` returns when all is quiet. ``portal``: what customers asked for on the shop's own page."""
 
     def __init__(
         self, site: Site, supervisor: Supervisor, display: Display, bootstrap: str, timeout_seconds: float
@@ -47,7 +48,9 @@ class Flow:
         self._idle_since = time.monotonic()
         self._moves = -1
         self._lag = Lag(bootstrap)
-        self._operator = Operator(self._watch, {"bootstrap.servers": bootstrap}, self._now, self._start)
+        self.portal = Portal(site)
+        kafka = {"bootstrap.servers": bootstrap}
+        self._operator = Operator(self._watch, kafka, self._now, self._start, portal=self.portal)
 
     def close(self) -> None:
         """Stop watching."""

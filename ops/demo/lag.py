@@ -1,7 +1,8 @@
 """How far the consumer groups are behind: the records that no one has worked yet.
 
 The difference of two offsets would never become zero: a transaction's own marker takes an offset, and the worker writes the time
-(``Tick``) all the while. So what lies between a group's committed offset and the end of the log is read and counted, ticks apart.
+(``Tick``) all the while. So what lies between a group's committed offset and the end of the log is read and counted, ticks apart. But
+in the topic of effects to be tried again a tick is the wake-up that is under way exactly while any of them waits: it counts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = ["Lag"]
 FAR = 2_000
 """Further behind than this the offsets alone are told: reading would take longer than it is true."""
 SECONDS = 10.0
+RETRY = "wharf.effects.retry"
 
 
 class Lag:
@@ -87,7 +89,8 @@ class Lag:
         for message in self._consumer.consume(500, timeout=0.05):
             error = message.error()
             if error is None:
-                behind[str(message.topic())] += decode(message.value() or b"")[0] != "Tick"
+                topic = str(message.topic())
+                behind[topic] += topic == RETRY or decode(message.value() or b"")[0] != "Tick"
             elif error.code() == KafkaError._PARTITION_EOF:
                 todo.discard((str(message.topic()), int(message.partition() or 0)))
             else:

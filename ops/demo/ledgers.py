@@ -132,6 +132,7 @@ def from_shopify(ledger: Json, account: str) -> Channel:
             channel.orders.append(SentOrder(key, ordered[key], seen=True, test=e["test"]))
             for x in e["lines"]:
                 channel.prices[(key, x["line_id"])] = Price(x["qty"], x["gross"])
+            channel.shipping[key] = e["total"] - sum(x["gross"] for x in e["lines"])
         elif e["kind"] == "fulfilled":
             channel.told.extend(Told(key, x["line_id"], x["qty"], e["number"]) for x in e["lines"])
         elif e["kind"] == "part_cancelled":

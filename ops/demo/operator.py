@@ -1,4 +1,5 @@
-"""The person at the merchant's desk in a demo: pays claims, and books in parcels of which nobody knows whose they are."""
+"""The people of a demo: customers who want other goods instead, and the person at the merchant's desk, who pays claims, takes payments,
+and books in parcels of which nobody knows whose they are."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING
 from domain.values import InspectedLine, ReturnLine
 from ops import orders, returns
 
+from .checks.evidence import Exchange
+from .portal import Portal
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -16,18 +19,24 @@ if TYPE_CHECKING:
 __all__ = ["CLAIMS", "Operator"]
 
 ACTOR = "demo"
-CLAIMS = 0
+CLAIMS = 3
 """Customers whose goods arrived broken, and who are paid without sending them back."""
 CLAIM_HOURS = 30.0
+EXCHANGE_PRICES = (0, -300, 500, 0, -300, 500)
+"""Customers who send a unit back and want another one of the article: what that costs more (cents) than the one they have."""
+EXCHANGE_HOURS = 26.0
 HOUR_MS = 3_600_000
 
 
 class Operator:
     """``work`` is called again and again; each thing is said once. ``kafka``: librdkafka properties."""
 
-    def __init__(self, watch: Watch, kafka: dict[str, str], now: Callable[[], int], start: int) -> None:
-        self._watch, self._kafka, self._now, self._start = watch, kafka, now, start
-        self._claimed = False
+    def __init__(
+        self, watch: Watch, kafka: dict[str, str], now: Callable[[], int], start: int, *, portal: Portal
+    ) -> None:
+        self._watch, self._kafka, self._now, self._start, self._portal = watch, kafka, now, start, portal
+        self._claimed = self._exchanged = False
+        self._paid: set[str] = set()
         self._approved: set[str] = set()
         self._resolved: set[str] = set()
 
@@ -35,6 +44,16 @@ class Operator:
         """Do what is due."""
         if not self._claimed and self._now() > self._start + CLAIM_HOURS * HOUR_MS:
             self._claim()
+        if not self._exchanged and self._now() > self._start + EXCHANGE_HOURS * HOUR_MS:
+            self._exchange()
+        for key in self._watch.exchanges_to_pay():
+            if key not in self._paid:
+                self._paid.add(key)
+                said = orders.hold(key, "AWAITING_PAYMENT", "release", "difference paid", actor=ACTOR, now=self._now())
+                self._send(said)
+        self._look_at_returns()
+
+    def _look_at_returns(self) -> None:
         for key, rma in self._watch.claims_to_decide():
             if rma not in self._approved:
                 self._approved.add(rma)
@@ -55,9 +74,17 @@ class Operator:
     def _claim(self) -> None:
         """For the first delivered orders by key that nothing came back of: so the same ones in a run that goes alike."""
         self._claimed = True
-        for key, line_id in self._watch.delivered_lines("shopify")[:CLAIMS]:
-            lines = [ReturnLine(line_id, "", 1, "damaged", "arrived broken")]
+        for key, x in self._watch.delivered_lines("shopify")[:CLAIMS]:
+            lines = [ReturnLine(x["line_id"], "", 1, "damaged", "arrived broken")]
             self._send(returns.request(key, lines, kind="claim", actor=ACTOR, now=self._now()))
+
+    def _exchange(self) -> None:
+        """For the next ones, over the shop's own page."""
+        self._exchanged = True
+        wishes = zip(EXCHANGE_PRICES, self._watch.delivered_lines("shopify"), strict=False)
+        for more, (key, x) in wishes:
+            price = max(0, x["amount"] // x["qty"] + more)
+            self._portal.exchange(Exchange(key, x["line_id"], 1, x["sku"], 1, price))
 
     def _send(self, command: OrderCommand) -> None:
         orders.send(command, self._kafka)

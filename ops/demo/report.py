@@ -63,6 +63,8 @@ class Report:
     clickhouse: str
     home: str
     kept: bool = False
+    clock: str = ""
+    """``WHARF_CLOCK`` of a run that was kept: commands must live in its time."""
     queries: dict[str, str] = field(default_factory=lambda: dict(QUERIES))
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,6 +90,7 @@ class Report:
             "look_next": {
                 "clickhouse": self.clickhouse,
                 "home": self.home,
+                "clock": self.clock,
                 "logs": f"{self.home}/logs",
                 "queries": [{"title": title, "sql": sql} for title, sql in self.queries.items()],
             },

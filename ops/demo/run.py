@@ -139,7 +139,7 @@ class _Run:
             flow.close()
         with self._timed("check"):
             self.display.step("gathering evidence: the log, the simulators' ledgers, ClickHouse")
-            evidence = collect(self.site, bootstrap, clickhouse, broken)
+            evidence = collect(self.site, bootstrap, clickhouse, broken, flow.portal.asked)
             self.display.step("checking")
             findings = run_checks(evidence)
             parts = summarize(evidence, clickhouse)
@@ -158,6 +158,7 @@ class _Run:
             clickhouse=clickhouse.url,
             home=str(self.home.path),
             kept=self.options.keep,
+            clock=self.site.clock if self.options.keep else "",
             **parts,
         )
 

@@ -20,19 +20,27 @@ from ops.supervisor import Spec
 from .home import Home
 from .plan import PACE, Plan, Stock
 
-__all__ = ["ACCOUNT", "Site"]
+__all__ = ["ACCOUNT", "PORTAL", "SECRETS", "Site"]
 
 WHARF = (sys.executable, "-c", "from ops.cli import main; main()")
 ACCOUNT = "acme"
 POOL = "main"
 CARRIER = "post"
 """The carrier of return labels that the demo's rules name."""
-SHOP_RETURNS, BOL_RETURNS, UNKNOWN_PARCELS = 0.0, 0.0, 0.0
+SHOP_RETURNS, BOL_RETURNS, UNKNOWN_PARCELS = 0.09, 0.06, 0.001
 """The share of the first orders (60 %) of which something is sent back, of their items at Bol, and of parcels of which an article comes
 back and nobody knows whose it is."""
 BOL_RETURN_HOURS = (9.5, 13.0)
 """After shipping: what left has been delivered by then."""
-SECRETS = {"WMS": "demo-wms-secret", "SHOPIFY": "demo-shopify-secret", "TOKEN": "demo-token", "BOL": "demo-bol"}
+PORTAL = "shop"
+"""The shop's own return page."""
+SECRETS = {
+    "WMS": "demo-wms-secret",
+    "SHOPIFY": "demo-shopify-secret",
+    "TOKEN": "demo-token",
+    "BOL": "demo-bol",
+    "PORTAL": "demo-portal-secret",
+}
 """They guard simulators on localhost for a few minutes; that they are written here is no harm."""
 
 
@@ -120,7 +128,8 @@ class Site:
             }
             for wms in self.depots.values()
         }
-        channels = {"shopify": {ACCOUNT: shop}, "bol": {ACCOUNT: bol}}
+        portal = {"secrets": [SECRETS["PORTAL"]]}
+        channels = {"shopify": {ACCOUNT: shop}, "bol": {ACCOUNT: bol}, "portal": {PORTAL: portal}}
         carriers = {
             CARRIER: {
                 "name": "Wharf Post",

@@ -104,7 +104,8 @@ def _next(report: Report, console: Console) -> None:
     say(f"{report.orders} orders, {simulated}, in {report.seconds['all']:.0f} s ({parts})")
     if report.kept:
         say("\n[bold]Still running[/bold]; where to look next:")
-        say(f"  export WHARF_HOME={report.home} WHARF_CONFIG={report.home}/wharf.yaml")
+        clock = f" WHARF_CLOCK='{report.clock}'" if report.clock else ""
+        say(f"  export WHARF_HOME={report.home} WHARF_CONFIG={report.home}/wharf.yaml{clock}")
         say(f"  ClickHouse  {report.clickhouse}")
         for title, sql in report.queries.items():
             say(escape(f'  # {title}\n  curl {report.clickhouse} --data-binary "{sql}"'))

@@ -18,6 +18,9 @@ __all__ = ["Progress", "Watch"]
 BACKGROUND = frozenset({"DUPLICATE", "STALE", "RETURN_REPORTED", "REFUNDED"})
 """What goes on for days after the last parcel: polls that repeat themselves, returns that a channel tells of."""
 
+EXCHANGE = "~x"
+"""What the key of an order for an exchange's goods has in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -42,7 +45,7 @@ class Watch(threading.Thread):
         self._moves = 0
         self._keys: dict[str, set[str]] = {}
         self._books: dict[str, Book] = {}
-        self._delivered: dict[str, str] = {}
+        self._delivered: dict[str, dict[str, Any]] = {}
         self._has_return: set[str] = set()
         self._claims: dict[str, tuple[str, str]] = {}
         self._parcels: dict[str, list[tuple[str, int, str]]] = {}
@@ -83,7 +86,7 @@ class Watch(threading.Thread):
 
     def _returned(self, kind: str, key: str, event: dict[str, Any]) -> None:
         if kind == "DELIVERED" and event["lines"]:
-            self._delivered.setdefault(key, event["lines"][0]["line_id"])
+            self._delivered.setdefault(key, event["lines"][0])
         if event["rma_id"]:
             self._has_return.add(key)
         if event["rma_kind"] == "claim":
@@ -95,10 +98,14 @@ class Watch(threading.Thread):
             if kind == "RETURN_RESOLVED":
                 self._parcels.pop(key, None)
 
-    def delivered_lines(self, channel: str) -> list[tuple[str, str]]:
-        """Delivered orders of a channel of which nothing came back, by key, each with a line of it."""
-        found = sorted(self._delivered.items())
-        return [(k, line) for k, line in found if k.startswith(f"{channel}:") and k not in self._has_return]
+    def delivered_lines(self, channel: str) -> list[tuple[str, dict[str, Any]]]:
+        """Delivered orders of a channel of which nothing came back, by key, each with a line of it (``line_id``, ``sku``, ``qty``, ``amount``)."""
+        found = [(k, dict(line)) for k, line in sorted(self._delivered.items()) if k.startswith(f"{channel}:")]
+        return [(k, line) for k, line in found if k not in self._has_return and EXCHANGE not in k]
+
+    def exchanges_to_pay(self) -> list[str]:
+        """Orders for an exchange's goods that wait for the customer to pay a difference."""
+        return [b.key for b in list(self._books.values()) if EXCHANGE in b.key and "AWAITING_PAYMENT" in b.holds]
 
     def claims_to_decide(self) -> list[tuple[str, str]]:
         """Claims (order key, RMA) that wait for a person."""

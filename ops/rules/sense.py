@@ -13,7 +13,7 @@ from .formats import closest
 from .sense_bundling import bundling_sense
 from .sense_more import check_more
 from .sense_notices import notices_sense
-from .sense_returns import returns_sense
+from .sense_returns import channel_returns_sense, returns_sense
 from .sense_routing import routing_sense
 from .source import Path, Problem, Source, show
 
@@ -41,10 +41,22 @@ def check_sense(source: Source, shape: list[Problem]) -> list[Problem]:
         ]
         bundling = bundling_sense(data["bundling"], every)
         found += [(("bundling", *path), message, hint) for path, message, hint in bundling]
-    if isinstance(data.get("returns"), dict) and not any(b.startswith("returns") for b in broken):
-        named = [d.id for d in depots.values()]
-        found += [(("returns", *path), message, hint) for path, message, hint in returns_sense(data["returns"], named)]
+    found += _returns(data, [d.id for d in depots.values()], broken)
     return [source.problem(*f) for f in found] + check_more(source, broken)
+
+
+def _returns(data: dict[str, Any], depots: list[str], broken: list[str]) -> Iterator[Finding]:
+    """The general rules about returns, and those for each channel as they are once laid over the general ones."""
+    if any(b.startswith("returns") for b in broken):
+        return
+    general = data.get("returns") if isinstance(data.get("returns"), dict) else {}
+    if general:
+        yield from ((("returns", *path), message, hint) for path, message, hint in returns_sense(general, depots))
+    for prefix, group in _groups(data):
+        own = group.get("returns") if prefix[:1] == ("channels",) else None
+        if isinstance(own, dict) and not any(b.startswith(show((*prefix, "returns"))) for b in broken):
+            for path, message, hint in channel_returns_sense(general or {}, own, str(prefix[1]), depots):
+                yield (*prefix, "returns", *path), message, hint
 
 
 def _groups(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from domain.return_rules import Returns, ReturnWindow
 from .formats import closest
 from .source import Path
 
-__all__ = ["returns_sense"]
+__all__ = ["channel_returns_sense", "returns_sense"]
 
 Finding = tuple[Path, str, str]
 """Where, what is wrong, the way out."""
@@ -34,8 +34,35 @@ def returns_sense(group: dict[str, Any], depots: list[str]) -> Iterator[Finding]
         yield from _depot((name, "depot"), getattr(rules, name).depot, depots)
     if rules.label.carrier and not rules.locations:
         yield ("label", "carrier"), "labels, but nowhere to send returns to", "give at least one of `locations`"
+    if rules.exchange.reserve and rules.exchange.ship != "approved":
+        yield (
+            ("exchange", "reserve"),
+            "nothing is asked for before the old goods are inspected",
+            "give `ship: approved`, or leave it out",
+        )
     if rules.fees.label and not rules.label.carrier:
         yield ("fees", "label"), "a fee for labels that are never made", "give `label.carrier`, or leave the fee out"
+
+
+def channel_returns_sense(
+    general: dict[str, Any], own: dict[str, Any], channel: str, depots: list[str]
+) -> Iterator[Finding]:
+    """Every finding in the fields that ``channel`` (``bol``, ``bol:acme``) has of its own, laid over the general ones."""
+    own = {k: v for k, v in own.items() if v is not None}
+    for path, message, hint in returns_sense({**general, **own}, depots):
+        if path[0] in own:
+            yield path, message, hint
+    named: list[tuple[Path, list[str]]] = [
+        (("windows", i), x.get("channels", [])) for i, x in enumerate(own.get("windows", []))
+    ]
+    for place, channels in (*named, (("label",), own.get("label", {}).get("channels", []))):
+        if channels and not any(_same(channel, c) for c in channels):
+            yield (*place, "channels"), f"is never for {channel}", "leave `channels` out here"
+
+
+def _same(channel: str, other: str) -> bool:
+    """One of them is the other, or an account of it."""
+    return channel == other or channel.startswith(f"{other}:") or other.startswith(f"{channel}:")
 
 
 def _covers(earlier: list[str], later: list[str]) -> bool:

@@ -36,6 +36,8 @@ class ShopReturns:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self._answers: dict[str, tuple[str, Json]] = {}
+        self.notes_reach_refunds = True
+        """Whether a refund bears the note of the ``returnProcess`` that made it: Shopify's documents don't say."""
         shop.send_back = self.request  # type: ignore[method-assign]
 
     def operations(self) -> dict[str, Callable[[Json], Json]]:
@@ -132,6 +134,7 @@ class ShopReturns:
                 "id": f"gid://shopify/ReturnLineItem/{x.id}",
                 "quantity": x.qty,
                 "processableQuantity": x.qty - x.processed if r.status == "OPEN" else 0,
+                "processedQuantity": x.processed,
                 "returnReason": x.reason,
                 "returnReasonNote": x.note,
                 "customerNote": None,
@@ -238,7 +241,12 @@ class ShopReturns:
         shipping = _cents(((given.get("refundShipping") or {}).get("shippingRefundAmount") or {}).get("amount", 0))
         key = f"process-{found.id}-{sum(x.processed for x in found.lines)}"
         made = self._refund(
-            order, [(units[i].line, n) for i, n in wanted], pay, note=given.get("note", ""), key=key, shipping=shipping
+            order,
+            [(units[i].line, n) for i, n in wanted],
+            pay,
+            note=given.get("note", "") if self.notes_reach_refunds else "",
+            key=key,
+            shipping=shipping,
         )
         for number, n in wanted:
             units[number].processed += n
@@ -334,4 +342,5 @@ class ShopReturns:
 
 
 def _refund(r: SimRefund) -> Json:
-    return {"id": f"gid://shopify/Refund/{r.id}", "note": r.note}
+    total = {"amount": money(sum(cents for _, cents in r.paid)), "currencyCode": "EUR"}
+    return {"id": f"gid://shopify/Refund/{r.id}", "note": r.note, "totalRefundedSet": {"presentmentMoney": total}}

@@ -83,6 +83,19 @@ def a_cent_moved() -> Evidence:
     return replace(e, channels=[channel])
 
 
+def with_shipping(paid: int, more: int = 0) -> Evidence:
+    """The two units are all of the order, which had 4.95 of shipping; ``paid`` of it went back, and ``more``."""
+    e = sound()
+    last = replace(e.order_events[3], data={**e.order_events[3].data, "amount": 2665 + paid + more})
+    money = [replace(m, amount=m.amount + paid + more) if m.amount == 2665 else m for m in e.channels[0].money]
+    channel = replace(e.channels[0], money=money, prices={(KEY, "1"): Price(2, 5331)}, shipping={KEY: 495})
+    return replace(e, order_events=[*e.order_events[:3], last], channels=[channel])
+
+
+def test_the_shipping_of_an_order_that_came_back_whole_goes_back() -> None:
+    assert credits.check(with_shipping(495)).offenders == []
+
+
 @pytest.mark.parametrize(
     ("tamper", "says"),
     [
@@ -102,6 +115,10 @@ def a_cent_moved() -> Evidence:
             lambda: with_events(event(5, "CREDITED", returned=[unit(2, 2666)])),
             "4 units credited, 3 bought",
             id="more-units-than-bought",
+        ),
+        pytest.param(lambda: with_shipping(0), "495 of shipping are to go back", id="shipping-kept"),
+        pytest.param(
+            lambda: with_shipping(495, more=1), "496 cents credited beside the units", id="a-cent-beside-the-units"
         ),
     ],
 )

@@ -65,6 +65,10 @@ def client(clickhouse: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         back(9, "RETURN_RESOLVED", "INSPECTED", reason="e2 UNEXPECTED refused", actor="eve"),
         back(10, "CREDITED", "CREDITED", ReturnedLine("L1", "A", 1, amount=2999, tax=521), amount=2999, tax=521),
         order_event("R-9", 1, "RETURN_EXCEPTION", channel="returns", reason="p1 UNKNOWN: nobody", rma_kind="parcel"),
+        order_event("1003", 1, "RMA_CREATED", rma_id="shopify:acme:1003/r1", rma_kind="return", rma_status="APPROVED"),
+        order_event("1003", 2, "RETURN_EXCEPTION", reason="p1 NO_RMA: the parcel names no return", rma_kind="parcel"),
+        order_event("1003", 3, "RETURN_EXCEPTION", reason="p2 NO_RMA: the parcel names no return", rma_kind="parcel"),
+        order_event("1003", 4, "RETURN_RESOLVED", reason="p1 accepted as shopify:acme:1003/r2", rma_kind="parcel"),
         order_event("2", 1, "PLACED"),
     ]
     Writer(clickhouse, list).write([Batch(ORDERS_EVENTS.name, 0, 0, len(events) - 1, list(range(len(events))), events)])
@@ -126,7 +130,7 @@ def test_a_return_is_shown_to_people_with_money_in_its_currency() -> None:
 @pytest.mark.usefixtures("client")
 def test_what_waits_for_a_person_is_listed_parcels_without_an_order_too() -> None:
     found = json.loads(run("list", "--exceptions", "--json"))["returns"]
-    assert {r["name"] for r in found} == {RMA, "returns:acme:R-9"}
+    assert {r["name"] for r in found} == {RMA, "returns:acme:R-9", "shopify:acme:1003"}
     assert json.loads(run("list", "--status", "declined", "--json"))["returns"] == []
     assert "p1 UNKNOWN" in run("list")
 
@@ -203,6 +207,19 @@ def test_an_unknown_parcel_goes_to_its_order_or_to_stock(sent: list[OrderCommand
     assert two.lines == [InspectedLine("", "B", 1, "RESTOCK")]
 
 
+@pytest.mark.usefixtures("client")
+def test_an_orders_parcel_without_an_rma_is_meant_by_the_orders_key(sent: list[OrderCommand]) -> None:
+    said = run(
+        "resolve", "shopify:acme:1003", "--action", "accept", "--unit", "A=1:RESTOCK", "--reason", "his", "--execute"
+    )
+    (command,) = sent
+    assert isinstance(command, ReturnResolved)
+    assert (command.order_key, command.rma_id, command.exception_id) == ("shopify:acme:1003", "", "")
+    assert "lines=1 × A (RESTOCK)" in said
+    (parcel,) = [r for r in json.loads(run("show", "1003", "--json"))["returns"] if not r["rma_id"]]
+    assert [(x["id"], x["open"]) for x in parcel["exceptions"]] == [("p1", False), ("p2", True)]
+
+
 @pytest.mark.usefixtures("client", "sent")
 @pytest.mark.parametrize(
     ("arguments", "why"),
@@ -215,6 +232,19 @@ def test_an_unknown_parcel_goes_to_its_order_or_to_stock(sent: list[OrderCommand
         (["approve", RMA, "--reason", "x", "--line", "Z=1"], "shopify:acme:1001/r1 has L1"),
         (["resolve", RMA, "--action", "assign", "--reason", "x"], "--to-order belong together"),
         (["resolve", RMA, "--action", "refunded", "--reason", "x"], "--reference"),
+        (
+            ["resolve", RMA, "--action", "retry", "--reason", "x"],
+            "no credit waits for a person; what waits: e1 MISSING",
+        ),
+        (
+            ["resolve", RMA, "--action", "refuse", "--reason", "x", "--exception", "e2"],
+            "no open exception e2; what waits",
+        ),
+        (
+            ["resolve", "shopify:acme:1003/r1", "--action", "credit", "--reason", "x"],
+            "no open exception; nothing waits",
+        ),
+        (["approve", "1003", "--reason", "x"], "has 2 returns: say which, shopify:acme:1003/r1, shopify:acme:1003"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_option(arguments: list[str], why: str) -> None:

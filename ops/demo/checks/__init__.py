@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import bundles, credits, dead_letters, events_once, final_states, kpis, quantities, shipments, stock
+from . import bundles, credits, dead_letters, events_once, exchanges, final_states, kpis, quantities, shipments, stock
 from .evidence import Evidence
 from .finding import Finding
 
@@ -17,6 +17,7 @@ CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
     shipments.check,
     bundles.check,
     credits.check,
+    exchanges.check,
     events_once.check,
     kpis.check,
     dead_letters.check,

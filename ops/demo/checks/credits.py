@@ -8,13 +8,14 @@ from typing import Any
 from .evidence import Evidence, Money, Price
 from .finding import Finding, found
 
-__all__ = ["check"]
+__all__ = ["check", "shipping_back"]
 
 PROMISE = (
     "every credit is in the payment provider's ledger to the cent, once, never above what was captured, "
     "and for units that a warehouse found good"
 )
 OURS = "wharfinger"
+KINDS = ("return", "claim", "exchange")
 PAID_FOR = frozenset({"RESTOCK", "B_GRADE", "WRITE_OFF"})
 
 Line = tuple[str, str]
@@ -26,12 +27,13 @@ def check(evidence: Evidence) -> Finding:
     money = [m for c in evidence.channels for m in c.money]
     credits = [e.data for e in evidence.order_events if e.data["type"] == "CREDITED"]
     violations = _never_above(money) + _to_the_cent(money, credits) + _for_good_units(evidence, credits)
-    violations += _lines_add_up(evidence, credits)
+    violations += _lines_add_up(evidence, credits) + _nothing_but_shipping(evidence, credits)
     open_credits = _unanswered(evidence)
     violations += [f"{rma}: a credit was asked for and never answered" for rma in open_credits]
     figures = {
         "credits": len(credits),
         "orders": len({c["order_key"] for c in credits}),
+        **{f"{kind}s": len({c["rma_id"] for c in credits if c["rma_kind"] == kind}) for kind in KINDS},
         "credited_cents": sum(c["amount"] for c in credits),
         "fees_cents": sum(c["fees"] for c in credits),
         "provider_cents": sum(m.amount for m in money if m.kind == "refunded" and m.by == OURS),
@@ -78,9 +80,7 @@ def _for_good_units(evidence: Evidence, credits: list[dict[str, Any]]) -> list[s
         if x.disposition in PAID_FOR:
             good[(x.rma, x.line_id)] += x.qty
     paid: Counter[Line] = Counter()
-    by_hand = {
-        e.data["rma_id"] for e in evidence.order_events if e.data["type"] in ("RETURN_RESOLVED", "EXCHANGE_CREATED")
-    }
+    by_hand = {e.data["rma_id"] for e in evidence.order_events if e.data["type"] == "RETURN_RESOLVED"}
     for c in credits:
         if c["rma_kind"] == "claim" or c["rma_id"] in by_hand:
             continue
@@ -117,6 +117,36 @@ def _is_share(amount: int, units: int, price: Price) -> bool:
     return (
         2 * abs(amount * price.qty - price.gross * units) <= price.qty if units < price.qty else amount == price.gross
     )
+
+
+def _nothing_but_shipping(evidence: Evidence, credits: list[dict[str, Any]]) -> list[str]:
+    """Beside its units less the fees, an order's credits hold its shipping once all of it came back, and nothing else. An exchange's
+    goods stand for a part: ``exchanges`` looks at those."""
+    by_order: dict[str, list[dict[str, Any]]] = {}
+    for c in credits:
+        by_order.setdefault(c["order_key"], []).append(c)
+    bad = []
+    for key, mine in by_order.items():
+        beside = sum(c["amount"] + c["fees"] - sum(x["amount"] for x in c["returned"]) for c in mine)
+        shipping = shipping_back(evidence, key, mine)
+        if beside != shipping and not any(c["rma_kind"] == "exchange" for c in mine):
+            bad.append(f"{key}: {beside} cents credited beside the units, {shipping} of shipping are to go back")
+    return bad
+
+
+def shipping_back(evidence: Evidence, key: str, credits: list[dict[str, Any]] | None = None) -> int:
+    """The shipping that goes back with an order of which every unit was credited or cancelled; 0 for others. ``credits``: the order's, if known."""
+    mine = [e.data for e in evidence.order_events if e.data["order_key"] == key] if credits is None else credits
+    gone: Counter[str] = Counter()
+    for c in mine:
+        for x in c["returned"] if c["type"] == "CREDITED" else ():
+            gone[x["line_id"]] += x["qty"]
+    for channel in evidence.channels:
+        if key in channel.shipping:
+            lines = {line: price.qty for (k, line), price in channel.prices.items() if k == key}
+            whole = all(gone[line] + channel.cancelled[key, line] >= n for line, n in lines.items())
+            return channel.shipping[key] if whole else 0
+    return 0
 
 
 def _unanswered(evidence: Evidence) -> list[str]:

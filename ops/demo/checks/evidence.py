@@ -13,6 +13,7 @@ __all__ = [
     "Bundle",
     "Channel",
     "Evidence",
+    "Exchange",
     "Inspected",
     "Money",
     "Poison",
@@ -34,6 +35,7 @@ class SentOrder:
     """An order as its channel's ledger knows it. ``lines``: units ordered, by line; ``elsewhere``: lines that are not ours to ship.
 
     ``seen``: the channel had a 2xx for a delivery of it, or showed it in a poll's answer; without either, no one could know it.
+    ``told``: the channel is told what is shipped of it; of an exchange's goods it is not.
     """
 
     key: str
@@ -42,6 +44,22 @@ class SentOrder:
     test: bool = False
     channel_ships: bool = False
     elsewhere: frozenset[str] = frozenset()
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a customer asked for on the shop's own return page: ``qty`` units of a line back, ``goods_qty`` units of ``sku`` out at ``price`` each.
+
+    ``key``: the order that the units were bought with.
+    """
+
+    key: str
+    line_id: str
+    qty: int
+    sku: str
+    goods_qty: int
+    price: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +116,8 @@ class Poison:
 @dataclass(frozen=True, slots=True)
 class Channel:
     """A channel's ledger. ``cancelled``: units by (order key, line) that it counts as cancelled: it takes no shipment of those.
-    ``money``: the ledger of the provider that took its customers' payments; ``prices`` by (order key, line).
+    ``money``: the ledger of the provider that took its customers' payments; ``prices`` by (order key, line); ``shipping``: what an order's
+    customer paid for it, by order key.
     """
 
     name: str
@@ -109,6 +128,7 @@ class Channel:
     violations: list[str] = field(default_factory=list)
     money: list[Money] = field(default_factory=list)
     prices: dict[tuple[str, str], Price] = field(default_factory=dict)
+    shipping: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +187,11 @@ class Evidence:
     channels: list[Channel] = field(default_factory=list)
     warehouse: Warehouse = field(default_factory=Warehouse)
     rows: Rows = _no_rows
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def exchange_orders(self, key: str) -> list[str]:
+        """The orders in the log that an exchange of this order's units made."""
+        return sorted({k for e in self.order_events if (k := e.data["order_key"]).startswith(f"{key}~x")})
 
 
 def order_of(reference: str) -> str:

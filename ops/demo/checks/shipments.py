@@ -55,6 +55,8 @@ def _untold(evidence: Evidence, shipped: Counter[Line], told: Counter[Line]) -> 
     cancelled: Counter[Line] = Counter()
     for channel in evidence.channels:
         cancelled += channel.cancelled
+    quiet = {o.key for c in evidence.channels for o in c.orders if not o.told}
+    shipped = Counter({line: n for line, n in shipped.items() if line[0] not in quiet})
     return [
         f"{'/'.join(line)}: {shipped[line]} shipped, {told[line]} told to the channel ({cancelled[line]} cancelled there)"
         for line in sorted({*shipped, *told})

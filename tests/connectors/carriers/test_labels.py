@@ -71,6 +71,12 @@ async def test_the_pdf_is_one_a6_page_whose_barcodes_scan(carrier: LocalCarrier)
     assert label.tracking_url == f"https://track.example/{label.tracking_number}"
 
 
+async def test_a_real_rma_of_a_long_account_scans_as_it_is(carrier: LocalCarrier) -> None:
+    rma = "shopify:a-merchant-with-a-long-account-name:5600000000225~x12/r10"
+    label = await carrier.make(request(rma_id=rma))
+    assert scanned(page(label.pdf))["QRCode"] == rma
+
+
 async def test_the_zpl_prints_the_same_two_codes(carrier: LocalCarrier) -> None:
     label = await carrier.make(request(sender=Address("Anna Smit", street1="Kade 1", city="Oss", country="NL")))
     printed = zplkit.render(label.zpl)

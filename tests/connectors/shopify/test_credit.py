@@ -212,6 +212,36 @@ async def test_units_that_are_processed_already_are_left_to_a_person(shop: Any) 
         assert s.paid_back == []
 
 
+@pytest.mark.parametrize("notes", [True, False], ids=["refunds-bear-the-note", "refunds-bear-no-note"])
+async def test_an_answer_that_was_lost_never_has_the_next_unit_of_a_return_processed(shop: Any, notes: bool) -> None:
+    async with shop() as s:
+        order = s.order(next(n for n in range(1, 99) if s.order(n).lines[0].qty > 1))
+        s.sim.returns.notes_reach_refunds = notes
+        line = order.lines[0]
+        made = s.sim.returns._made(order, "OPEN", [(line.id, 2, "UNWANTED", "")])
+        first = credit(order, 500, return_id=str(made.id))
+        paid = await s.sender.send(first, START)  # the answer is lost: the same effect comes again
+        again = await s.sender.send(first, START)
+        if notes:
+            assert (again.ok, again.reference) == (True, paid.reference)
+        else:
+            assert (again.ok, again.permanent) == (False, True)
+            assert f"refund {paid.reference} is of this amount" in again.error
+        assert (s.paid_back, made.lines[0].processed) == ([500], 1)
+        second = credit(order, 500, n=2, return_id=str(made.id), credited_before=1)
+        assert (await s.sender.send(second, START)).ok
+        assert (s.paid_back, made.lines[0].processed) == ([500, 500], 2)
+
+
+async def test_units_that_the_merchant_processed_himself_for_another_amount_stop_nothing(shop: Any) -> None:
+    async with shop() as s:
+        order = s.order(next(n for n in range(1, 99) if s.order(n).lines[0].qty > 1))
+        made = s.sim.returns._made(order, "OPEN", [(order.lines[0].id, 2, "UNWANTED", "")])
+        made.lines[0].processed = 1
+        assert (await s.sender.send(credit(order, 500, return_id=str(made.id)), START)).ok
+        assert (s.paid_back, made.lines[0].processed) == ([500], 2)
+
+
 async def test_a_return_is_made_once_and_closed(shop: Any) -> None:
     async with shop() as s:
         order = s.order()

@@ -11,14 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain import commands as c
 from domain.commands import StockReported
-from domain.credit import ledger
+from domain.credit import credits_of, ledger
 from domain.effects import Credit
 from domain.order import handle
 from domain.order_state import Header, Line, OrderState, Shipment
 from domain.order_told import StoredAddress
 from domain.return_rules import BGrade, ReturnFees, Returns
 from domain.rules import Depot, RuleSet
-from domain.values import InspectedLine, LineQty, RefundLine, ReturnLine
+from domain.values import ExchangeLine, InspectedLine, LineQty, RefundLine, ReturnLine
 
 KEY, NOW = "shopify:acme:1001", 1_795_000_000_000
 QTY = st.integers(1, 4)
@@ -99,16 +99,17 @@ class Desk:
             **said,
         }
 
-    def request(self, units, reason=""):
+    def request(self, units, reason="", kind="return", exchange=(), amount=None):
         lines = [ReturnLine(k, "", n, reason) for k, n in units.items()]
         said = {
-            "kind": "return",
+            "kind": kind,
             "via": "api",
             "return_id": "",
             "lines": lines,
-            "exchange": [],
+            "exchange": list(exchange),
             "label_payer": "",
             "actor": "",
+            "amount": amount,
         }
         self.send(c.ReturnRequested(**self.fact("ReturnRequested", **said)))
         return self.state.book.rmas[-1].id
@@ -118,6 +119,20 @@ class Desk:
         f = {**self.head("ReturnInspected"), "order_key": KEY, "idempotency_key": "", "wms": "w", "depot": "A"}
         said = {"receipt_id": receipt, "rma_id": rma, "tracking_number": "", "occurred_at": NOW}
         return self.send(c.ReturnInspected(**f, **said, lines=lines))
+
+    def resolve(self, rma, action, exception="", lines=(), amount=0):
+        said = {
+            "rma_id": rma,
+            "exception_id": exception,
+            "action": action,
+            "to_order": "",
+            "lines": list(lines),
+            "reference": "",
+            "reason": "",
+            "actor": "eve",
+            "amount": amount,
+        }
+        self.send(c.ReturnResolved(**self.fact("ReturnResolved", **said)))
 
     def answer(self, effect, ok):
         said = {
@@ -149,6 +164,8 @@ def check(desk, foreign=0, foreign_lines=None):
         assert e.amount == sum(p.amount for p in e.payments) or not e.payments
         assert 0 <= e.tax <= e.amount
         for x in e.lines:
+            if not x.line_id:
+                continue  # the value that an exchange's goods stand for
             by_line[x.line_id] = by_line.get(x.line_id, 0) + x.amount
             units[x.line_id] = units.get(x.line_id, 0) + x.qty
             by_tax[x.line_id] = by_tax.get(x.line_id, 0) + x.tax
@@ -158,12 +175,20 @@ def check(desk, foreign=0, foreign_lines=None):
     found = {}
     for r in desk.state.book.rmas if desk.state.book else []:
         for y in r.lines:
-            found[y.line_id] = found.get(y.line_id, 0) + y.good + y.allowed
+            came = y.qty - y.dropped if r.kind == "claim" else y.good + y.allowed
+            found[y.line_id] = found.get(y.line_id, 0) + came
     assert all(n <= found[k] for k, n in units.items())
     assert all(n <= value[k].tax for k, n in by_tax.items())
     assert all(n <= {k: n for k, _, n in desk.state.header.payments}[k] for k, n in by_payment.items())
     assert sum(e.shipping for e in desk.credits) <= shipping
-    assert sum(e.amount for e in desk.credits) + foreign <= max(cap, foreign)
+    # Credits all of whose value is in goods make no effect: the state has them.
+    facts = credits_of(desk.state)
+    goods = sum(x.goods for x in facts)
+    assert goods >= 0
+    for line_id, v in value.items():
+        mine = sum(a for x in facts for k, _, a, _ in x.lines if k == line_id)
+        assert mine + (foreign_lines or {}).get(line_id, 0) <= max(v.gross, (foreign_lines or {}).get(line_id, 0))
+    assert sum(e.amount for e in desk.credits) + goods + foreign <= max(cap, foreign)
 
 
 RULES = RuleSet(
@@ -176,6 +201,10 @@ FREE = RuleSet(depots=[Depot("A", "NL")], returns=Returns(undelivered="allow"))
 @given(state=shipped_orders(), order=st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 def test_all_units_returned_one_by_one_in_any_order_give_back_exactly_what_was_paid(state, order):
+    one_by_one(state, order)
+
+
+def one_by_one(state, order):
     desk = Desk(state, FREE)
     units = [x.line_id for x in state.lines for _ in range(x.wanted)]
     order.shuffle(units)
@@ -191,6 +220,10 @@ def test_all_units_returned_one_by_one_in_any_order_give_back_exactly_what_was_p
 @given(state=shipped_orders(), order=st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 def test_with_fees_all_units_give_back_what_was_paid_less_the_fees(state, order):
+    with_fees(state, order)
+
+
+def with_fees(state, order):
     desk = Desk(state, RULES)
     units = [x.line_id for x in state.lines for _ in range(x.wanted)]
     order.shuffle(units)
@@ -205,7 +238,7 @@ def test_with_fees_all_units_give_back_what_was_paid_less_the_fees(state, order)
 
 
 class Returning(RuleBasedStateMachine):
-    """Requests, decisions, receipts, inspections, failures, the channel's own refunds, and everything told again."""
+    """Requests of all three kinds, decisions, inspections, failures, goods that don't go out, the channel's own refunds, and everything told again."""
 
     @initialize(state=shipped_orders(), fees=st.booleans())
     def begin(self, state, fees):
@@ -217,6 +250,29 @@ class Returning(RuleBasedStateMachine):
     @rule(data=st.data(), n=QTY, reason=st.sampled_from(["", "defective", "too small"]))
     def ask(self, data, n, reason):
         self.desk.request({self._line(data): n}, reason)
+
+    @rule(data=st.data(), n=QTY, amount=st.none() | MONEY.filter(bool))
+    def claim(self, data, n, amount):
+        rma = self.desk.request({self._line(data): n}, "damaged", "claim", amount=amount)
+        said = {"rma_id": rma, "decision": "approve", "reason": "", "actor": "eve", "lines": []}
+        self.desk.send(c.ReturnDecided(**self.desk.fact("ReturnDecided", **said)))
+
+    @rule(data=st.data(), n=QTY, goods=QTY, price=MONEY, back=st.booleans())
+    def exchange(self, data, n, goods, price, back):
+        line = self._line(data)
+        rma = self.desk.request({line: n}, "", "exchange", [ExchangeLine("NEW", goods, price, 0, "")])
+        if back:
+            self.desk.inspect(rma, {(line, "RESTOCK"): n}, receipt=f"{rma}-all")
+
+    @precondition(lambda self: self.desk.state.book and any(r.covered for r in self.desk.state.book.rmas))
+    @rule(data=st.data())
+    def goods_will_not_go_out(self, data):
+        """The exchange's own order says so of some of its units, each once."""
+        r = data.draw(st.sampled_from([r for r in self.desk.state.book.rmas if r.covered]))
+        (x,) = r.exchange
+        if x.qty:
+            n = data.draw(st.integers(1, x.qty))
+            self.desk.resolve(r.id, "exchange_cancelled", "", [InspectedLine("x1", "NEW", n, "")], n * x.unit_price)
 
     @precondition(lambda self: self.desk.state.book)
     @rule(data=st.data(), decision=st.sampled_from(["approve", "cancel", "decline"]))
@@ -248,17 +304,7 @@ class Returning(RuleBasedStateMachine):
         line = next((x for x in self.desk.state.lines if x.line_id == p.line_id), None)
         if action not in fits or (action == "accept" and (line is None or line.shipped - line.returned < p.qty)):
             return
-        said = {
-            "rma_id": r.id,
-            "exception_id": p.id,
-            "action": action,
-            "to_order": "",
-            "lines": [],
-            "reference": "",
-            "reason": "",
-            "actor": "eve",
-        }
-        self.desk.send(c.ReturnResolved(**self.desk.fact("ReturnResolved", **said)))
+        self.desk.resolve(r.id, action, p.id)
 
     @precondition(lambda self: self.desk.credits)
     @rule(data=st.data(), ok=st.booleans())
@@ -269,7 +315,7 @@ class Returning(RuleBasedStateMachine):
     def channel_refunds(self, data, n, amount):
         """A person gives money back in the channel's own admin: never above what is left, of the line and in all."""
         line_id = self._line(data)
-        ours = sum(x.amount for e in self.desk.credits for x in e.lines if x.line_id == line_id)
+        ours = sum(a for x in credits_of(self.desk.state) for k, _, a, _ in x.lines if k == line_id)
         of_line = paid(self.desk.state)[0][line_id].gross - ours - self.foreign_lines.get(line_id, 0)
         amount = min(amount, ledger(self.desk.state).left, of_line)
         if amount <= 0:

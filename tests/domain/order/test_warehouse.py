@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.commands import AllocationRequested
-from domain.effects import ChannelCancel, PickOrder
+from domain.effects import ChannelCancel, ChannelShipment, PickOrder
 from domain.values import WmsLine
 
 
@@ -162,3 +162,23 @@ def test_tracking_that_comes_later_is_taken_over(desk):
     desk.ship(tracking="3S9")
     assert desk.state.shipments[0].tracking_number == "3S9"
     assert desk.types()[-1] == "UPDATED"
+
+
+def test_the_channel_hears_what_of_a_parcel_it_was_told_before(desk, kit):
+    desk.pool.stock = {("A", "SKU-L1"): 1}
+    desk.upsert(kit.snapshot(kit.line(qty=5)))
+    for answer in desk.pool.receive("A", "SKU-L1", 4, desk.now):
+        desk.send(answer)
+    desk.ship(1, "s1", "3S1")
+    desk.ship(2, "s1", "3S1")  # packed together with the first part
+    first, second = desk.of(ChannelShipment)
+    assert [[x.qty for x in e.told_before] for e in (first, second)] == [[], [1]]
+    assert [x.qty for x in second.lines] == [4]
+
+
+def test_a_parcel_reported_in_parts_says_what_was_told_before(desk, kit):
+    desk.upsert(kit.snapshot(kit.line(qty=3)))
+    desk.wms("PICKED", 1)
+    desk.wms("SHIPPED", 1, _line(picked=3, shipped=1), shipment="s1", tracking="3S1")
+    desk.wms("SHIPPED", 1, _line(picked=3, shipped=3), shipment="s1", tracking="3S1")
+    assert [[x.qty for x in e.told_before] for e in desk.of(ChannelShipment)] == [[], [1]]
