@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from domain.credit import ledger
+from domain.money import line_value
 from domain.order_state import OrderState
 from domain.order_told import CancelRefund
 from domain.pool_state import PoolOrder, SkuStock, WaveGroup
@@ -93,7 +94,11 @@ def _money(s: OrderState) -> Iterator[tuple[str, str]]:
     paid += [c for r in rmas for c in r.credits if c.sent and c.status != "MANUAL"]  # by hand a person may pay more
     if sum(c.amount for c in paid) > book.cap:
         yield "credits ≤ what was paid", f"{s.key}: {sum(c.amount for c in paid)} of {book.cap}"
-    for line_id, value in book.value.items():
+    for line in s.lines:
+        line_id, value = line.line_id, book.value[line.line_id]
+        if not value.qty:  # the shop has taken it off since: what was paid for it stands nowhere but in its price
+            units = sum(n for c in paid for k, n, *_ in c.lines if k == line_id)
+            value = line_value(units, line.unit_price, 0, line.tax, s.header.tax_included)
         gross = sum(a for c in paid for k, _, a, _ in c.lines if k == line_id)
         tax = sum(t for c in paid for k, _, _, t in c.lines if k == line_id)
         if gross > value.gross or tax > value.tax:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from domain.commands import EffectOutcome, ReturnTracked, ShipmentTracked, WmsReported
-from domain.effects import Credit, Effect, PickOrder, PickOrderCancel, ReturnLabel
+from domain.effects import Credit, CustomerMessage, Effect, PickOrder, PickOrderCancel, ReturnLabel
 from domain.keys import split_allocation_id
 from domain.values import LineQty, WmsLine
 
@@ -32,6 +32,7 @@ class Outside:
         self._pays = pays
         self._head = head
         self._n = 0
+        self._references = 0
         self._recalled: dict[str, dict[str, LineQty]] = {}
         self._parcels: dict[str, str] = {}
         self._groups: dict[str, str] = {}
@@ -39,6 +40,9 @@ class Outside:
     def answer(self, effect: Effect, now: int) -> tuple[list[Entry], list[Later]]:
         """What comes back at once, and what comes later."""
         self._n += 1
+        self._references += not isinstance(
+            effect, CustomerMessage
+        )  # whether customers are written to changes no number of a channel's
         w = self._warehouses.get(effect.target, Warehouse())
         reachable = not (isinstance(effect, PickOrder | PickOrderCancel) and w.takes == "unreachable")
         refused = isinstance(effect, Credit) and not self._pays
@@ -70,7 +74,7 @@ class Outside:
             target=effect.target,
             ok=ok,
             attempts=1 if ok else TRIES,
-            reference=f"{effect.target}-{self._n}" if ok else "",
+            reference=f"{effect.target}-{self._references}" if ok else "",
             error="" if ok else "can't be reached",
             allocation_id=getattr(effect, "allocation_id", ""),
         )
