@@ -29,6 +29,7 @@ def read(bootstrap: str, topic: str) -> Iterator[Raw]:
             "group.id": "wharf-demo-oracles",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",  # a log that was cut begins later than at 0
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 20,
         }

@@ -30,6 +30,8 @@ HIT_SECONDS = 30.0
 """A point that is not met for so long (a worker without work) is given up for a plain kill -9."""
 ZOMBIE_SECONDS = 9.0
 """Past the workers' session time-out of 6 s, and long enough for another to take over."""
+OF_BOTH = ("Tick", "RulesPublished")
+"""Types that either input topic takes: no poison in the other."""
 BY_TYPE = {"wharf.orders.in": "wharf.pools.in", "wharf.pools.in": "wharf.orders.in"}
 
 
@@ -188,8 +190,10 @@ class Injector:
             return b"\x00" + (9999).to_bytes(4, "big") + b"some"
         if fault.point == "empty":
             return None
-        other = next(iter(read_topic(self.site.bootstrap, BY_TYPE[topic] if fault.point == "wrong type" else topic)))
-        return other.value if fault.point == "wrong type" else other.value[: len(other.value) // 2]
+        wrong = fault.point == "wrong type"
+        read = read_topic(self.site.bootstrap, BY_TYPE[topic] if wrong else topic)
+        other = next(e for e in read if e.name not in OF_BOTH)
+        return other.value if wrong else other.value[: len(other.value) // 2]
 
     def _changelog(self, fault: Fault) -> None:
         """Workers stopped, a table's changelog cut or gone: a worker must refuse, and ``wharf replay state`` must bring it back."""
@@ -265,7 +269,10 @@ class Injector:
                 self.site.command(*arguments), env=env, capture_output=True, text=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired as e:
-            return -1, f"still ran after {seconds:.0f} s: {e.stderr!r}"
+            said = (e.stderr or b"").decode(errors="replace")
+            with log.open("a") as f:
+                f.write(f"--- {arguments} still ran after {seconds:.0f} s\n{said}\n")
+            return -1, f"still ran after {seconds:.0f} s: {said}"
         text = done.stdout + done.stderr
         with log.open("a") as f:
             f.write(f"--- {arguments} → {done.returncode}\n{text}\n")
