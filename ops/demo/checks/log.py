@@ -71,7 +71,6 @@ def read_topic(bootstrap: str, topic: str, decoded: bool = True) -> Iterator[Ent
             "bootstrap.servers": bootstrap,
             "group.id": "wharf-demo-checks",
             "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",  # a log that was cut begins later than at 0
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
