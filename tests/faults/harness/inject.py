@@ -236,16 +236,15 @@ class Injector:
                 time.sleep(0.1)
             create_topics(self.site.bootstrap, len(partitions), {})
             return
-        # The most recent records stay, and with them the head: it can't agree with what is left.
-        cut = []
-        for entry_partition in partitions:
-            ends = [
-                e.offset
-                for e in read_topic(self.site.bootstrap, topic, decoded=False)
-                if e.partition == entry_partition
-            ]
-            if len(ends) > 3:
-                cut.append(TopicPartition(topic, entry_partition, ends[len(ends) // 2]))
+        # Half of what the table holds is gone; the most recent records stay, and with them the head: it can't agree with what is left.
+        last: dict[int, dict[str, int]] = {number: {} for number in partitions}
+        for e in read_topic(self.site.bootstrap, topic, decoded=False):
+            if e.value:
+                last[e.partition][e.key] = e.offset
+            else:
+                last[e.partition].pop(e.key, None)
+        live = {number: sorted(offsets.values()) for number, offsets in last.items() if len(offsets) > 1}
+        cut = [TopicPartition(topic, number, ends[(len(ends) - 1) // 2] + 1) for number, ends in live.items()]
         self._policy(
             admin, topic, "compact,delete"
         )  # as an operator's mistake would have it: Kafka cuts no compacted topic
