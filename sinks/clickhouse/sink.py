@@ -75,7 +75,7 @@ class Limits:
 
     records: int = 20_000
     records_as_is: int = 100_000
-    linger: float = 0.5
+    linger: float = 1.0
     back_off: float = 0.25
     back_off_max: float = 15.0
 
@@ -125,6 +125,9 @@ class Sink:
                 "max.poll.interval.ms": 600_000,
                 "session.timeout.ms": 10_000,
                 "queued.max.messages.kbytes": 65_536,
+                # It collects for longer than that anyway; a fetch for each transaction's few records is the broker's time and ours.
+                "fetch.min.bytes": 65_536,
+                "fetch.wait.max.ms": 250,
                 **OUTLIVE,
                 **({"group.instance.id": f"{group}-{instance}"} if instance else {}),
                 **config,
