@@ -55,6 +55,18 @@ def test_a_hold_that_was_released_explains_nothing(sound: Evidence, edit: Edited
     assert "stuck at HELD" in final_states.check(tampered).offenders[0]
 
 
+def test_a_line_that_the_channel_ships_needs_no_explanation_beside_one_that_waits(
+    sound: Evidence, edit: Edited
+) -> None:
+    tampered = edit(
+        sound, "4", 1, lambda d: d | {"lines": [*d["lines"], d["lines"][0] | {"line_id": "theirs", "qty": 1}]}
+    )
+    assert "stuck at" in final_states.check(tampered).offenders[0]
+    [order] = [o for o in sound.channels[0].orders if o.key == "shopify:acme:4"]
+    told = orders(tampered, n4=replace(order, lines={**order.lines, "theirs": 1}, elsewhere=frozenset({"theirs"})))
+    assert final_states.check(told).ok
+
+
 def test_waiting_units_explain_only_themselves(sound: Evidence, edit: Edited) -> None:
     """Backordered one of two, and the other is nowhere."""
     tampered = edit(sound, "4", 2, lambda d: d | {"lines": [d["lines"][0] | {"qty": 1}]})

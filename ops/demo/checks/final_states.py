@@ -44,7 +44,7 @@ def _end(order: SentOrder, book: Book | None, dead: bool) -> tuple[str, str]:
 def _known(book: Book, order: SentOrder, dead: bool) -> tuple[str, str]:
     if book.status in DONE:
         return book.status, ""
-    why = book.explanation()
+    why = book.explanation(order.elsewhere)
     if why == "test order" and not order.test:
         return "stuck", "left alone as a test order, which it is not"
     if why == "fulfilled by the channel" and not order.channel_ships:

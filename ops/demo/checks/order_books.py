@@ -85,13 +85,13 @@ class Book:
         left.subtract(self.cancelled)
         return Counter({line: qty for line, qty in left.items() if qty})
 
-    def explanation(self) -> str:
-        """Why units are still open, in one phrase that can be counted; ``""`` where nothing explains it."""
+    def explanation(self, elsewhere: frozenset[str] = frozenset()) -> str:
+        """Why units are still open, in one phrase that can be counted; ``""`` where nothing explains it. ``elsewhere``: lines that the channel ships."""
         if self.reason in ("test order", "fulfilled by the channel"):
             return self.reason
         if self.holds:
             return "held: " + ", ".join(sorted(self.holds))
-        left = self.open()
+        left = Counter({line: qty for line, qty in self.open().items() if line not in elsewhere})
         if left and not left - self.waiting - self.unfillable:
             return "unfillable" if any(self.unfillable[line] for line in left) else "backordered"
         return ""
