@@ -38,6 +38,8 @@ __all__ = ["Committing", "Cycle"]
 log = structlog.get_logger(__name__)
 
 _HEALTH_SECONDS = 5.0
+_LATE_SECONDS, _COLLECT_SECONDS = 0.12, 0.1
+"""Once a record has waited so long for its turn, a cycle first collects for so long."""
 
 
 class Committing:
@@ -84,16 +86,22 @@ class Cycle:
         self._committing: Committing | None = None
         self._pace = Pace(config.batch_size)
         self._failures = 0
+        self._late = False
         self._health_due = 0.0
         self._frozen = False
 
     async def turn(self) -> None:
         """One cycle."""
+        if self._late:
+            # Nobody is served at once any more: a transaction costs the broker the same for few records as for many, so let more come.
+            await asyncio.sleep(_COLLECT_SECONDS)
         wait = 0.01 if self._committing or not self._partitions.settled() else self.config.poll_seconds
         size = self._pace.size
         polled = await self._read(self._intake.poll, size, wait)
         if len(polled.messages) < size:
             self._stalls.drained()
+        if polled.messages:
+            self._late = len(polled.messages) < size and self.config.port.age(polled.messages[0]) > _LATE_SECONDS
         await self._rebalance(polled)
         if self._committing is not None and self._committing.future.done():
             await self.settle()

@@ -38,6 +38,10 @@ class Port(Protocol):
         """Seconds, for measuring."""
         ...
 
+    def age(self, message: Any) -> float:
+        """Seconds since a record was written, by its own timestamp and the machine's clock: good for pacing, and for nothing else."""
+        ...
+
     def spare_collector(self) -> None:
         """All that was allocated so far stays: the garbage collector need not look at it again."""
         ...
@@ -65,6 +69,10 @@ class Librdkafka:
     def monotonic(self) -> float:
         """The process's own."""
         return time.monotonic()
+
+    def age(self, message: Any) -> float:
+        """The producers' clocks may differ."""
+        return float(time.time() - message.timestamp()[1] / 1000)
 
     def spare_collector(self) -> None:
         """Freeze it."""

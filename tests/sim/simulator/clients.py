@@ -393,6 +393,10 @@ class SimPort:
     def monotonic(self) -> float:
         return self._process.kernel.now
 
+    def age(self, message: Any) -> float:
+        """Its records are all of now: what waits is the scheduler's business."""
+        return 0.0
+
     def spare_collector(self) -> None:
         """The simulation has its own."""
 
