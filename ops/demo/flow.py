@@ -10,7 +10,7 @@ from ops.clock import from_setting
 from ops.supervisor import Supervisor
 
 from .display import Display
-from .lag import Lag
+from .lag import RETRY, Lag
 from .ledgers import progress
 from .operator import Operator
 from .portal import Portal
@@ -101,7 +101,10 @@ class Flow:
             return "orders"
         if busy := self._busy():
             return ", ".join(busy)
-        if behind := self._lag.now():
+        behind = self._lag.now()
+        # What only waits to be tried again may wait for hours: a cancel of a pick order that its 3PL had refused is
+        # answered 404 each time, for it might have overtaken the pick order. No reason to stay.
+        if behind and not (idle > SILENT_SECONDS and all(name.endswith(RETRY) for name in behind)):
             return ", ".join(behind)
         left = self._watch.unexplained()
         return f"{len(left)} orders that nothing explains" if left and idle < SILENT_SECONDS else ""

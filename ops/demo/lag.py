@@ -17,7 +17,7 @@ from ops.offsets import Offsets
 
 from .checks.log import decode
 
-__all__ = ["Lag"]
+__all__ = ["RETRY", "Lag"]
 
 FAR = 2_000
 """Further behind than this the offsets alone are told: reading would take longer than it is true."""
