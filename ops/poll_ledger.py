@@ -68,9 +68,8 @@ class Ledger:
     def __init__(self, bootstrap: str, name: str, extra: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.cursor: bytes | None = None
-        self._opened = False
         self._kafka = {**(extra or {}), "bootstrap.servers": bootstrap}
-        self._producer = self._made()
+        self._producer: Producer
 
     def _made(self) -> Producer:
         return Producer(
@@ -91,11 +90,9 @@ class Ledger:
     def open(self) -> None:
         """Fence whoever polled the feed before, then read where it stood. Raises KafkaException.
 
-        Again after a failure: with a new producer, for one that lost its leaders or its transaction may never find them again.
+        Each time with a new producer, for after a failure one that lost its leaders or its transaction may never find them again.
         """
-        if self._opened:
-            self._producer = self._made()
-        self._opened = True
+        self._producer = self._made()
         self._producer.init_transactions(_SECONDS)
         self.cursor = read_cursors(self._kafka).get(self.name)
 
