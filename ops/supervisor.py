@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from ops.signals import Stop
+
 __all__ = ["ProcessFailed", "Spec", "Supervisor", "tail"]
 
 BACK_OFF_FIRST = 0.2
@@ -89,7 +91,10 @@ def tail(path: Path, lines: int = 15) -> str:
 
 
 class Supervisor:
-    """Runs processes until ``stop_all``. Safe to call from several threads; use it as a context manager."""
+    """Runs processes until ``stop_all``. Safe to call from several threads; use it as a context manager.
+
+    ``stop``: where it is set, waiting (not stopping) raises Stopped at once.
+    """
 
     def __init__(
         self,
@@ -97,9 +102,11 @@ class Supervisor:
         env: Mapping[str, str] | None = None,
         die_with_us: bool = True,
         young_seconds: float = YOUNG_SECONDS,
+        stop: Stop | None = None,
     ) -> None:
         self.logs = logs
         self._young_seconds = young_seconds
+        self._stop = stop or Stop()
         self.logs.mkdir(parents=True, exist_ok=True)
         self._env = {**os.environ, **(env or {})}
         self._die_with_us = die_with_us and _LIBC is not None
@@ -137,15 +144,15 @@ class Supervisor:
             self.check()
             if time.monotonic() > end:
                 raise ProcessFailed(name, f"was not ready in {running.spec.ready_seconds:.0f} s", self.log(name))
-            time.sleep(0.05)
+            self._stop.sleep(0.05)
 
     def wait_exit(self, name: str, seconds: float) -> None:
         """Block until a process that runs once has ended well. Raises ProcessFailed."""
-        running = self._running[name]
-        try:
-            code = running.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise ProcessFailed(name, f"still ran after {seconds:.0f} s", self.log(name)) from None
+        running, end = self._running[name], time.monotonic() + seconds
+        while (code := running.process.poll()) is None:
+            if time.monotonic() > end:
+                raise ProcessFailed(name, f"still ran after {seconds:.0f} s", self.log(name))
+            self._stop.sleep(0.05)
         if code:
             raise ProcessFailed(name, f"exited with {code}", self.log(name))
 

@@ -40,17 +40,27 @@ def demo(
 
     All of it runs as separate processes on this machine, on a clock that runs faster. Exit 0 only if every check holds.
     """
-    from ops.demo.home import Home
     from ops.demo.run import Options
     from ops.settings import Settings
 
     place = home or Settings().home / "demo"
     if stop:
-        stopped = Home(place).stop()
-        message = f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {place}"
-        typer.echo(json.dumps({"stopped": stopped}) if as_json else message)
+        _stop([home] if home else [place, Settings().home], as_json)
         return
     _run(Options(orders, seed, place, rules, workers, speed, timeout, keep), as_json)
+
+
+def _stop(places: list[Path], as_json: bool) -> None:
+    """Stop the demo in the first place where one runs: WHARF_HOME may be the demo's own, as its report says to set it. Exit 1: there is none."""
+    from ops.demo.home import Home
+
+    found = next((p for p in places if Home(p).running()), places[0])
+    stopped = Home(found).stop()
+    nothing = f"no demo runs in {' or '.join(map(str, places))}: name its directory by --home"
+    message = f"stopped {', '.join(stopped)}" if stopped else nothing
+    typer.echo(json.dumps({"stopped": stopped}) if as_json else message, err=not (stopped or as_json))
+    if not stopped:
+        raise typer.Exit(1)
 
 
 def _run(options: Options, as_json: bool) -> None:
@@ -58,6 +68,7 @@ def _run(options: Options, as_json: bool) -> None:
 
     from ops.demo.run import DemoFailed, run
     from ops.demo.tables import show
+    from ops.signals import Stopped
 
     try:
         report = run(options)
@@ -66,7 +77,7 @@ def _run(options: Options, as_json: bool) -> None:
         if as_json:
             typer.echo(json.dumps({"ok": False, "error": str(e)}))
         raise typer.Exit(1) from e
-    except KeyboardInterrupt as e:
+    except Stopped as e:
         typer.echo("wharf demo: stopped before the end; no process is left", err=True)
         raise typer.Exit(130) from e
     if as_json:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,10 +52,9 @@ async def _run(settings: Settings, only: list[str], *, once: bool, as_json: bool
     from ops.poll_ledger import TakenOver
     from ops.poller import poll_all, poll_once
     from ops.senders import build_pollers, close_all, connections
+    from ops.signals import stop_event
 
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop_soon, stop)
+    stop = stop_event(_end_soon)
     pollers, closing = build_pollers(connections(settings))
 
     metrics = FeedMetrics()
@@ -79,9 +77,8 @@ async def _run(settings: Settings, only: list[str], *, once: bool, as_json: bool
     return []
 
 
-def _stop_soon(stop: asyncio.Event) -> None:
+def _end_soon() -> None:
     """Finish what is under way, but don't wait for a Kafka or a channel that is gone: what is not committed is polled again."""
-    stop.set()
     asyncio.get_running_loop().call_later(GRACE_SECONDS, os._exit, 0)
 
 

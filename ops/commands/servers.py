@@ -23,18 +23,22 @@ def up(
 
     The rules in WHARF_RULES (rules.yaml) are put in force where none are yet. With WHARF_KAFKA or WHARF_CLICKHOUSE set, those servers are used instead. The data stays under WHARF_HOME (.wharf).
     """
-    from ops.embedded.service import stop_on_signals
     from ops.embedded.up import Up
     from ops.process import json_logs
     from ops.registry import publish_schemas
     from ops.rules.first import check_first_rules, publish_first_rules
     from ops.settings import Settings
+    from ops.signals import Stopped, stop_on_signals
 
     settings = Settings()
     json_logs(settings.log_level)
     check_first_rules(settings)
     stop = stop_on_signals()
-    with Up(settings, kafka_port, clickhouse_port, after_topics=[publish_schemas, publish_first_rules]) as servers:
-        typer.echo(servers.summary(as_json))
-        servers.watch(stop)
-        typer.echo("stopping", err=True)
+    steps = (publish_schemas, publish_first_rules)
+    try:
+        with Up(settings, kafka_port, clickhouse_port, after_topics=steps, stop=stop) as servers:
+            typer.echo(servers.summary(as_json))
+            servers.watch(stop)
+            typer.echo("stopping", err=True)
+    except Stopped:
+        typer.echo("stopped before all was up", err=True)

@@ -27,10 +27,10 @@ def sink(
 
     Without WHARF_CLICKHOUSE it runs ClickHouse itself and serves it read-only over HTTP on localhost.
     """
-    from ops.embedded.service import stop_on_signals
     from ops.embedded.sink import run_sink
     from ops.process import json_logs
     from ops.settings import Settings
+    from ops.signals import stop_on_signals
 
     settings = Settings()
     json_logs(settings.log_level)

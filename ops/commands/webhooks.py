@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,13 +54,12 @@ async def serve(
     from ops import clock
     from ops.embedded.endpoints import kafka_config, publish, withdraw
     from ops.metrics import PREFIX
+    from ops.signals import stop_event
 
     publisher = KafkaPublisher(kafka_config(settings))
     app = create_app(found, publisher, clock.from_setting(settings.clock), labels=LabelStore(settings.labels).open)
     server = AppServer(app, host, port)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_event()
     try:
         await server.start()
     except RuntimeError as e:

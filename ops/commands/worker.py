@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,12 +95,11 @@ async def _run(runtime: Runtime) -> int:
     """Exit code 0: told to stop; 1: to be started again; 2: first somebody has to act."""
     import structlog
 
+    from ops.signals import stop_event
     from streams.runtime import RuntimeFailed, StateLost
     from streams.runtime.errors import TopicsUnfit
 
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_event()
     log = structlog.get_logger("wharf.worker").bind(member=runtime.config.member)
     try:
         await runtime.run(stop)

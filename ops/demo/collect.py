@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from ops.signals import Stop
+
 from .checks.clickhouse import ClickHouse
 from .checks.evidence import Channel, Evidence, Exchange, Poison, SentOrder
 from .checks.log import read_topic
@@ -16,15 +18,17 @@ CATCH_UP_SECONDS = 60.0
 
 
 def collect(
-    site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poison], exchanges: list[Exchange]
+    site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poison], exchanges: list[Exchange], *, stop: Stop
 ) -> Evidence:
     """Read everything. ``broken``: the deliveries that were spoilt on purpose; ``exchanges``: what customers asked for on the shop's own page.
 
-    ClickHouse is given a minute to catch up with the log; the checks say if it did not.
+    ClickHouse is given a minute to catch up with the log; the checks say if it did not. Raises Stopped where ``stop`` is set.
     """
     order_events = list(read_topic(bootstrap, "wharf.orders.events"))
     pool_events = list(read_topic(bootstrap, "wharf.pools.events"))
-    _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)})
+    stop.check()
+    _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)}, stop)
+    stop.check()
     channels: list[Channel] = []
     if site.plan.shopify_orders:
         shop = from_shopify(fetch(site.shopify), ACCOUNT)
@@ -56,8 +60,8 @@ def _exchange_orders(evidence: Evidence) -> Channel:
     return Channel(f"portal:{PORTAL}", orders)
 
 
-def _catch_up(clickhouse: ClickHouse, expected: dict[str, int]) -> None:
+def _catch_up(clickhouse: ClickHouse, expected: dict[str, int], stop: Stop) -> None:
     end = time.monotonic() + CATCH_UP_SECONDS
     for table, count in expected.items():
         while clickhouse.value(f"SELECT count() FROM {table}") < count and time.monotonic() < end:  # noqa: S608
-            time.sleep(0.2)
+            stop.sleep(0.2)

@@ -7,6 +7,7 @@ from collections import Counter
 from urllib.error import URLError
 
 from ops.clock import from_setting
+from ops.signals import Stop
 from ops.supervisor import Supervisor
 
 from .display import Display
@@ -35,8 +36,9 @@ class Flow:
     """Runs the flow of one demo; ``run`` returns when all is quiet. ``portal``: what customers asked for on the shop's own page."""
 
     def __init__(
-        self, site: Site, supervisor: Supervisor, display: Display, bootstrap: str, timeout_seconds: float
+        self, site: Site, supervisor: Supervisor, display: Display, bootstrap: str, timeout_seconds: float, *, stop: Stop
     ) -> None:
+        self._stop = stop
         self.site, self.supervisor, self.display, self.bootstrap = site, supervisor, display, bootstrap
         self.timeout_seconds = timeout_seconds
         self._now = from_setting(site.clock)
@@ -58,7 +60,7 @@ class Flow:
         self._lag.close()
 
     def run(self) -> None:
-        """Until quiet. Raises Stuck, ProcessFailed."""
+        """Until quiet. Raises Stuck, ProcessFailed, Stopped."""
         end = time.monotonic() + self.timeout_seconds
         while waiting := self._waits_for():
             self.supervisor.check()
@@ -67,14 +69,14 @@ class Flow:
             self.display.orders(self._watch.progress(), f"{self._local_time()}, waiting for {waiting}")
             if time.monotonic() > end:
                 raise Stuck(self._what_is_open())
-            time.sleep(LOOK_SECONDS)
+            self._stop.sleep(LOOK_SECONDS)
         self.display.orders(self._watch.progress(), self._local_time(), last=True)
 
     def drain(self, seconds: float = 20.0) -> None:
         """Wait until nobody is behind any more, or for so long; what then is left shows in the checks."""
         end = time.monotonic() + seconds
         while self._lag.now() and time.monotonic() < end:
-            time.sleep(0.1)
+            self._stop.sleep(0.1)
 
     def _local_time(self) -> str:
         from datetime import datetime

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from ops.embedded.endpoints import find
 from ops.errors import UserError
+from ops.signals import Stop, handled
 from ops.supervisor import ProcessFailed, Supervisor
 
 from . import poison
@@ -62,17 +60,24 @@ class Options:
 def run(options: Options) -> Report:
     """Run the demo. Whatever happens, no process is left, unless ``keep`` says so and all went well.
 
-    Raises UserError (a directory in use, a rule file with an error), DemoFailed, KeyboardInterrupt.
+    SIGINT and SIGTERM end it at the next place where nothing is half done. Raises UserError (a directory in use, a rule file with an error),
+    DemoFailed, Stopped.
     """
-    home = Home(options.home)
-    home.prepare()
-    site = _site(options, home)
-    site.write_config()
-    supervisor = Supervisor(home.logs, site.environment(), die_with_us=not options.keep)
+    with handled(Stop()) as stop:
+        home = Home(options.home)
+        home.prepare()
+        site = _site(options, home)
+        site.write_config()
+        stop.check()
+        return _run(options, home, site, stop)
+
+
+def _run(options: Options, home: Home, site: Site, stop: Stop) -> Report:
+    supervisor = Supervisor(home.logs, site.environment(), die_with_us=not options.keep, stop=stop)
     kept = False
     try:
-        with _signals(), Display(options.orders) as display:
-            report = _Run(options, home, site, supervisor, display).all()
+        with Display(options.orders) as display:
+            report = _Run(options, home, site, supervisor, display, stop=stop).all()
     except (ProcessFailed, Stuck) as e:
         raise DemoFailed(str(e)) from e
     else:
@@ -100,26 +105,12 @@ def _site(options: Options, home: Home) -> Site:
     return Site(home, plan, options.workers, options.rules, depots)
 
 
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 class _Run:
-    def __init__(self, options: Options, home: Home, site: Site, supervisor: Supervisor, display: Display) -> None:
+    def __init__(
+        self, options: Options, home: Home, site: Site, supervisor: Supervisor, display: Display, *, stop: Stop
+    ) -> None:
         self.options, self.home, self.site, self.supervisor, self.display = options, home, site, supervisor, display
+        self._stop = stop
         self._began = time.monotonic()
         self._seconds: dict[str, float] = {}
 
@@ -127,7 +118,7 @@ class _Run:
         """Start, flow, freeze, check, report."""
         with self._timed("start"):
             bootstrap, clickhouse = self._start()
-        flow = Flow(self.site, self.supervisor, self.display, bootstrap, self.options.timeout_seconds)
+        flow = Flow(self.site, self.supervisor, self.display, bootstrap, self.options.timeout_seconds, stop=self._stop)
         try:
             with self._timed("flow"):
                 broken = poison.send(self.site, self.options.seed)
@@ -139,10 +130,11 @@ class _Run:
             flow.close()
         with self._timed("check"):
             self.display.step("gathering evidence: the log, the simulators' ledgers, ClickHouse")
-            evidence = collect(self.site, bootstrap, clickhouse, broken, flow.portal.asked)
+            evidence = collect(self.site, bootstrap, clickhouse, broken, flow.portal.asked, stop=self._stop)
             self.display.step("checking")
-            findings = run_checks(evidence)
+            findings = run_checks(evidence, self._stop.check)
             parts = summarize(evidence, clickhouse)
+            self._stop.check()
         if self.options.keep:
             self._go_on()
         self._seconds["all"] = round(time.monotonic() - self._began, 1)
@@ -185,7 +177,7 @@ class _Run:
         self.supervisor.wait_ready("webhooks")
         self.supervisor.wait_ready("simulate-threepl")
         while time.time() * 1000 < site.origin_ms:  # the day begins with its first orders
-            time.sleep(0.02)
+            self._stop.sleep(0.02)
         if site.plan.shopify_orders:
             start(site.shopify_simulator(), wait=False)
         if site.plan.bol_orders:
@@ -203,6 +195,7 @@ class _Run:
         """Nothing may move while the books are compared: first what lets facts in, then what works on them."""
         self.display.step("all quiet: stopping what could still move, so that it can be checked")
         for name in ("poll", "webhooks"):
+            self._stop.check()
             self.supervisor.stop(name)
         flow.drain()
         workers = [f"worker-{slot}" for slot in range(self.options.workers)]

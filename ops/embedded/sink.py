@@ -15,6 +15,7 @@ from ops.embedded.endpoints import kafka_config, publish, withdraw
 from ops.errors import UserError
 from ops.metrics import metrics_served, sink_metrics
 from ops.settings import Settings
+from ops.signals import Stop
 
 __all__ = ["run_sink"]
 
@@ -26,7 +27,7 @@ STALL_SECONDS = 20.0
 
 def run_sink(
     settings: Settings,
-    stop: threading.Event,
+    stop: Stop,
     *,
     port: int | None = None,
     slot: int | None = None,
@@ -74,7 +75,7 @@ def _guard(config: Mapping[str, str]) -> Any:
     return StallWatch(find, ThreadPoolExecutor(1, "wharf-look"), time.monotonic, STALL_SECONDS)
 
 
-def _stop_with(stop: threading.Event, end: Callable[[], None]) -> None:
+def _stop_with(stop: Stop, end: Callable[[], None]) -> None:
     stop.wait()
     end()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from urllib.request import urlopen
@@ -16,6 +15,7 @@ from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.topics import create_topics
 from ops.errors import UserError
 from ops.settings import Settings
+from ops.signals import Stop
 from ops.supervisor import ProcessFailed, Spec, Supervisor
 
 __all__ = ["Up"]
@@ -28,7 +28,7 @@ class Up:
     """A context: entered, everything serves; left, everything has stopped, the sink before the Kafka it reads.
 
     ``after_topics`` are called, in order, once Kafka serves and its topics are there (publishing first rules, say). Raises UserError where
-    something can't start.
+    something can't start, and Stopped where ``stop`` was set before all was up.
     """
 
     def __init__(
@@ -38,7 +38,9 @@ class Up:
         clickhouse_port: int | None = None,
         *,
         after_topics: Sequence[Callable[[Settings], None]] = (),
+        stop: Stop | None = None,
     ) -> None:
+        self._stop = stop or Stop()
         self._settings = settings
         self._kafka = None if settings.kafka else EmbeddedKafka(settings.home, port=kafka_port)
         self._clickhouse_port = clickhouse_port
@@ -49,12 +51,14 @@ class Up:
         try:
             if self._kafka:
                 self._start_kafka(self._kafka)
+            self._stop.check()
             kafka = kafka_bootstrap(self._settings)
             if made := create_topics(kafka, self._settings.partitions, self._settings.kafka_config):
                 log.info("topics created", topics=made)
             for step in self._after_topics:
                 step(self._settings)
-            self._children = Supervisor(self._settings.home / "logs")
+                self._stop.check()
+            self._children = Supervisor(self._settings.home / "logs", stop=self._stop)
             self._children.start(self._sink())
         except ProcessFailed as e:
             self.close()
@@ -75,7 +79,7 @@ class Up:
             withdraw(self._settings.home, "kafka")
             self._kafka.stop()
 
-    def watch(self, stop: threading.Event) -> None:
+    def watch(self, stop: Stop) -> None:
         """Until ``stop``: start again what dies. Raises UserError where something keeps dying."""
         deaths = 0
         while not stop.wait(0.2):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import random
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 from ops.clock import Clock
+from ops.signals import stop_event
 
 __all__ = ["Timeline", "roll", "serve_until_stopped", "serving"]
 
@@ -74,11 +73,7 @@ async def serve_until_stopped(
     app: web.Application, port: int, ready: Callable[[str], None], host: str = "127.0.0.1"
 ) -> None:
     """Serve until SIGTERM or SIGINT; ``ready`` is called once with the base URL."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sig in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in asyncio
-            loop.add_signal_handler(sig, stop.set)
+    stop = stop_event()
     async with serving(app, port, host) as url:
         ready(url)
         await stop.wait()
