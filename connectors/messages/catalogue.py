@@ -11,6 +11,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from ..yaml import YamlError, read_text, safe_load
+
 __all__ = ["PARTS", "Catalogue", "TemplatesError"]
 
 PARTS = ("subject", "text", "html", "sms", "whatsapp")
@@ -63,20 +65,28 @@ class Catalogue:
     def _lay(self, folder: Traversable) -> None:
         for file in sorted(folder.iterdir(), key=lambda f: f.name):
             if file.name in LAYOUTS:
-                self.layouts[file.name] = file.read_text(encoding="utf-8")
+                self.layouts[file.name] = _text(file)
             elif file.name.endswith((".yaml", ".yml")):
                 texts = self._texts.setdefault(file.name.rpartition(".")[0], {})
                 for name, parts in _read(file).items():
                     texts[name] = {**texts.get(name, {}), **parts}
 
 
-def _read(file: Traversable) -> dict[str, dict[str, str]]:
-    from ruamel.yaml import YAML, YAMLError
-
+def _text(file: Traversable) -> str:
+    """Raises TemplatesError."""
     try:
-        data: Any = YAML(typ="safe").load(file.read_text(encoding="utf-8")) or {}
-    except (YAMLError, OSError, UnicodeDecodeError) as e:
-        raise TemplatesError(f"{file}: {e}") from e
+        return read_text(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")
+    except YamlError as e:
+        raise TemplatesError(e.text(str(file))) from e
+    except OSError as e:
+        raise TemplatesError(f"{file}: {e.strerror or e}") from e
+
+
+def _read(file: Traversable) -> dict[str, dict[str, str]]:
+    try:
+        data: Any = safe_load(_text(file)) or {}
+    except YamlError as e:
+        raise TemplatesError(e.text(str(file))) from e
     if not isinstance(data, dict):
         raise TemplatesError(f"{file}: templates by name are needed, each with {', '.join(PARTS)}")
     for name, parts in data.items():

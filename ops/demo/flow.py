@@ -36,7 +36,14 @@ class Flow:
     """Runs the flow of one demo; ``run`` returns when all is quiet. ``portal``: what customers asked for on the shop's own page."""
 
     def __init__(
-        self, site: Site, supervisor: Supervisor, display: Display, bootstrap: str, timeout_seconds: float, *, stop: Stop
+        self,
+        site: Site,
+        supervisor: Supervisor,
+        display: Display,
+        bootstrap: str,
+        timeout_seconds: float,
+        *,
+        stop: Stop,
     ) -> None:
         self._stop = stop
         self.site, self.supervisor, self.display, self.bootstrap = site, supervisor, display, bootstrap

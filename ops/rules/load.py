@@ -14,7 +14,7 @@ from ops.errors import UserError
 from .calendars import CODE, expanded, masked
 from .sense import check_sense
 from .shape import check_shape
-from .source import Problem, Source, parse
+from .source import Problem, Source, parse, read
 
 __all__ = ["DEFAULTS", "RulesError", "check", "check_source", "load", "schema"]
 
@@ -54,11 +54,8 @@ def check_source(source: Source) -> RuleSet | list[Problem]:
 
 def load(path: Path) -> RuleSet:
     """Read a rule file. Raises RulesError with every problem, or UserError where it can't be read."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise UserError(f"{path}: {e}") from e
-    result = check(text)
+    source = read(path)
+    result = [source] if isinstance(source, Problem) else check_source(source)
     if isinstance(result, RuleSet):
         return result
     raise RulesError(str(path), result)

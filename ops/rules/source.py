@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path as FilePath
 from typing import Any
 
 import msgspec
 
-__all__ = ["Path", "Problem", "Source", "parse"]
+from connectors.yaml import YamlError, explained, read_text, reader
+from ops.errors import UserError
+
+__all__ = ["Path", "Problem", "Source", "parse", "read"]
 
 Path = tuple[str | int, ...]
 """Where a value is: keys and indices from the top."""
@@ -94,25 +98,34 @@ def show(path: Path) -> str:
 
 def parse(text: str) -> Source | Problem:
     """Read YAML or JSON; a Problem where it is neither, or a key is there twice."""
-    from ruamel.yaml import YAML, YAMLError
-    from ruamel.yaml.constructor import RoundTripConstructor
+    from ruamel.yaml import YAMLError
 
-    yaml = YAML(typ="rt", pure=True)
-    yaml.Constructor = type("RuleConstructor", (RoundTripConstructor,), {})
+    yaml = reader("rt")
     # A date stays text: ours to check, with its place (YAML's own reader fails on 30 February without one).
     yaml.Constructor.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
     try:
         return Source(yaml.load(text), text=text)
     except YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        said = str(getattr(e, "problem", None) or e).splitlines()[0]
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        if key := _TWICE.match(said):
-            return Problem(
-                line, column, key[1], "stands here for the second time in this group", "put both into one, or drop one"
-            )
-        hint = next((hint for words, hint in _YAML_HINTS if words in said), "")
-        return Problem(line, column, "", f"this is no YAML: {said}", hint)
+        return _problem(explained(e, text))
+
+
+def read(path: FilePath) -> Source | Problem:
+    """The same for a file. Raises UserError where it can't be opened."""
+    try:
+        return parse(read_text(path))
+    except YamlError as e:
+        return _problem(e)
+    except OSError as e:
+        raise UserError(f"{path}: {e.strerror or e}") from e
+
+
+def _problem(e: YamlError) -> Problem:
+    if key := _TWICE.search(e.message):
+        return Problem(
+            e.line, e.column, key[1], "stands here for the second time in this group", "put both into one, or drop one"
+        )
+    hint = e.hint or next((hint for words, hint in _YAML_HINTS if words in e.message), "")
+    return Problem(e.line, e.column, "", e.message, hint)
 
 
 _TWICE = re.compile(r'found duplicate key "([^"]*)"')

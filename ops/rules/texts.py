@@ -14,7 +14,7 @@ from ops.errors import UserError
 from ops.settings import ConfigError, own_texts
 
 from .source import Path as Field
-from .source import Problem, Source, parse
+from .source import Problem, Source, read
 
 __all__ = ["catalogue_of", "every_use", "texts_problems"]
 
@@ -39,7 +39,7 @@ def texts_problems(file: Path, rules: RuleSet, config: Path) -> list[Problem]:
     groups = list(_groups(rules))
     if not any(group.messages for _, group in groups):
         return []
-    catalogue, source = catalogue_of(config), parse(file.read_text(encoding="utf-8"))
+    catalogue, source = catalogue_of(config), read(file)
     if isinstance(source, Problem):
         return [source]
     found = [source.problem((), text, "texts: docs/notifications.md") for text in check_texts(catalogue)]

@@ -13,7 +13,8 @@ from ops.errors import UserError
 from ops.rules.load import check_source, load
 from ops.rules.shape import check_shape
 from ops.rules.source import Path as Field
-from ops.rules.source import Problem, Source, parse
+from ops.rules.source import Problem, Source
+from ops.rules.source import read as read_source
 
 from .form import Scenario
 from .sense import check_sense, moments
@@ -45,10 +46,7 @@ class Case(msgspec.Struct, frozen=True):
 def read(path: Path, rules: RuleSet | None = None) -> Case:
     """Read a scenario file; ``rules`` in the place of its own. Raises ScenarioError, or UserError where it can't be read."""
     name = str(path)
-    try:
-        source = parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as e:
-        raise UserError(f"{name}: {e}") from e
+    source = read_source(path)
     if isinstance(source, Problem):
         raise ScenarioError(name, [source])
     if source.data is None:

@@ -84,7 +84,9 @@ def test_the_handlers_of_before_come_back() -> None:
 
 @pytest.mark.parametrize("ignored", [True, False])
 def test_a_signal_that_the_shell_ignores_is_handled_all_the_same(ignored: bool) -> None:
-    code = "from ops.signals import stop_on_signals; s = stop_on_signals(); print('ready', flush=True); print(s.wait(30))"
+    code = (
+        "from ops.signals import stop_on_signals; s = stop_on_signals(); print('ready', flush=True); print(s.wait(30))"
+    )
     trap = "trap '' INT; " if ignored else ""
     process = subprocess.Popen(
         ["/bin/sh", "-c", f'{trap}exec "$0" -c "$1"', sys.executable, code], stdout=subprocess.PIPE, text=True
