@@ -26,7 +26,7 @@ class Ledger(msgspec.Struct):
     """An order's money: what was paid by line (``value``), and what of it went back or is on its way (``units``, ``gross``, ``tax`` by line).
 
     ``captured``: (payment id, gateway, amount), empty where the channel holds the money; ``refunded`` by payment; ``cap``: all that was
-    paid; ``back``: all that went back, or is on its way.
+    paid, also for units that were taken off the order since; ``back``: all that went back, or is on its way.
     """
 
     value: dict[str, LineValue]
@@ -110,6 +110,9 @@ def ledger(s: OrderState, fresh: Mapping[str, int] | None = None) -> Ledger:
     cap = sum(n for _, _, n in captured) if captured else paid
     book = Ledger(value, {}, {}, {}, shipping, h.shipping_tax, 0, 0, captured, {}, cap, 0)
     _count_back(book, s, fresh or {})
+    taken_off = _let_go(book, s)
+    if not captured:
+        book.cap += taken_off
     return book
 
 
@@ -158,6 +161,32 @@ def foreign_refunds(s: OrderState) -> dict[str, RefundFact]:
         else:
             foreign[k] = r
     return foreign
+
+
+def _let_go(book: Ledger, s: OrderState) -> int:
+    """What we had paid back for cancelled units that the newest snapshot no longer has: neither its lines nor its total hold their price.
+
+    Only our own cancellations count: they were never of more units than a line had then. A channel may refund more than was paid.
+    """
+    gone = 0
+    for line_id, (units, gross, tax) in _cancelled(s).items():
+        kept = book.value[line_id].qty if line_id in book.value else 0
+        if units <= kept:
+            continue
+        off, off_tax = (n - running_share(n, kept, units) for n in (gross, tax))
+        gone += off
+        if line_id in book.value:
+            book._count(line_id, kept - units, -off, -off_tax)
+    return gone
+
+
+def _cancelled(s: OrderState) -> dict[str, tuple[int, int, int]]:
+    """What cancellations of ours paid back, by line: (units, amount, tax)."""
+    sums: dict[str, tuple[int, int, int]] = {}
+    for line_id, *more in (x for c in s.paid_back.values() if not c.failed for x in c.lines):
+        units, gross, tax = (a + b for a, b in zip(sums.get(line_id, (0, 0, 0)), more, strict=True))
+        sums[line_id] = (units, gross, tax)
+    return sums
 
 
 def _count_back(book: Ledger, s: OrderState, fresh: Mapping[str, int]) -> None:

@@ -88,6 +88,8 @@ def refund_units(value: LineValue, before: int, now: int) -> Refund:
     """
     if now < 0 or before < 0 or before + now > value.qty:
         raise Rejected("money.units", "qty", f"{before} + {now} units can't go back of {value.qty}")
+    if not now:
+        return Refund(0, 0)
     after = before + now
     gross = running_share(value.gross, after, value.qty) - running_share(value.gross, before, value.qty)
     tax = running_share(value.tax, after, value.qty) - running_share(value.tax, before, value.qty)

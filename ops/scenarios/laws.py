@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from domain.credit import ledger
-from domain.money import line_value
+from domain.money import LineValue, line_value
 from domain.order_state import OrderState
 from domain.order_told import CancelRefund
 from domain.pool_state import PoolOrder, SkuStock, WaveGroup
@@ -94,11 +94,9 @@ def _money(s: OrderState) -> Iterator[tuple[str, str]]:
     paid += [c for r in rmas for c in r.credits if c.sent and c.status != "MANUAL"]  # by hand a person may pay more
     if sum(c.amount for c in paid) > book.cap:
         yield "credits ≤ what was paid", f"{s.key}: {sum(c.amount for c in paid)} of {book.cap}"
+    taken_off = _taken_off(s)
     for line in s.lines:
-        line_id, value = line.line_id, book.value[line.line_id]
-        if not value.qty:  # the shop has taken it off since: what was paid for it stands nowhere but in its price
-            units = sum(n for c in paid for k, n, *_ in c.lines if k == line_id)
-            value = line_value(units, line.unit_price, 0, line.tax, s.header.tax_included)
+        line_id, value = line.line_id, _sum(book.value[line.line_id], taken_off[line.line_id])
         gross = sum(a for c in paid for k, _, a, _ in c.lines if k == line_id)
         tax = sum(t for c in paid for k, _, _, t in c.lines if k == line_id)
         if gross > value.gross or tax > value.tax:
@@ -110,3 +108,18 @@ def _money(s: OrderState) -> Iterator[tuple[str, str]]:
         back = sum(n for c in paid for k, n in c.payments if k == payment)
         if back > captured:
             yield "credits to a payment ≤ what it captured", f"{s.key} {payment}: {back} of {captured}"
+
+
+def _taken_off(s: OrderState) -> dict[str, LineValue]:
+    """By line: cancelled units paid back that the shop has taken off since. What was paid for them stands nowhere but in their price."""
+    included = s.header.tax_included if s.header else True
+    found = {}
+    for line in s.lines:
+        back = sum(n for c in s.paid_back.values() if not c.failed for k, n, *_ in c.lines if k == line.line_id)
+        units = max(0, back - (line.wanted or line.ordered))
+        found[line.line_id] = line_value(units, line.unit_price, 0, line.tax if units else 0, included)
+    return found
+
+
+def _sum(a: LineValue, b: LineValue) -> LineValue:
+    return LineValue(a.qty + b.qty, a.gross + b.gross, a.tax + b.tax)

@@ -11,11 +11,13 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.commands import AllocationRequested
+from domain.credit import ledger
 from domain.effects import PickOrder
 from domain.pool_session import Session
 from domain.pool_state import NEW, SkuStock
@@ -315,3 +317,22 @@ TestPair.settings = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+@pytest.mark.parametrize("y", [0, 1])
+@pytest.mark.parametrize("together", [False, True])
+def test_units_paid_back_and_then_taken_off_the_order_were_paid_for_all_the_same(together, y):
+    """Found by this machine: Y 2 is cancelled and paid back, then the shop shows an order without it (or with less of it)."""
+    state = Pair()
+    state.start(split=True, safety=0, takes="accept", cancels="wait")
+    state.order(country="NL", together=together, vip=False, x=1, y=2)
+    state.later()
+    state.do(fulfilment=Fulfilment(order="1", lines={"X": 1}, id="f1", tracking="other1"))
+    state.time_passes(wait=600_000)
+    state.later()
+    state.do(cancel=Cancel(order="1", lines={}, confirm=True))
+    state.later()
+    state.do(change=Change(order="1", lines=[LineForm("X", 1), *([LineForm("Y", y)] if y else [])]))
+    state.every_unit_is_in_one_place_and_order_and_pool_agree()
+    assert ledger(state.world.fold.state(state.world.facts.key("1"))).left == 1000, "what X cost may still go back"
+    state.teardown()

@@ -187,3 +187,25 @@ def test_a_whole_cancellation_is_the_channels_refund_and_not_remembered():
     desk = placed()
     (e,) = desk.cancel(desk.state.lines[0], 3)
     assert (e.amount, e.complete, desk.state.paid_back) == (3000, True, {})
+
+
+def test_what_was_paid_back_for_units_the_shop_takes_off_later_leaves_the_others_whole():
+    """Where the channel holds the money, its total is all that is known of what was paid, and it sinks with the lines."""
+    desk = placed(paid="paid")
+    h = msgspec.structs.replace(desk.state.header, payments=[])
+    desk.state = msgspec.structs.replace(desk.state, header=h)
+    desk.cancel(desk.state.lines[0], 1)
+    assert ledger(desk.state).left == 2000
+    other = Line("M", "T", unit_price=500, wanted=1, ordered=1, open=1)
+    for wanted, left in [(2, 1000), (1, 0), (0, 0)]:  # what a snapshot shows includes what was cancelled
+        desk.state.lines[0].wanted = desk.state.lines[0].ordered = wanted
+        total = wanted * 1000 + 500
+        desk.state = msgspec.structs.replace(desk.state, lines=[desk.state.lines[0], other], header=msgspec.structs.replace(h, total=total))  # fmt: skip
+        assert ledger(desk.state).left == left + 500
+
+
+def test_payments_that_are_known_stay_the_bound_whatever_is_taken_off():
+    desk = placed()
+    desk.cancel(desk.state.lines[0], 1)
+    desk.state.lines[0].wanted = desk.state.lines[0].ordered = 0
+    assert (ledger(desk.state).cap, ledger(desk.state).left) == (3000, 2000)
