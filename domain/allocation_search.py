@@ -134,7 +134,7 @@ def _serve(demand: Demand, chosen: tuple[str, ...], available: Available) -> Ser
 def _assign(demand: Demand, chosen: tuple[str, ...], available: Available) -> dict[str, list[LineQty]]:
     left = {sku: dict(by_depot) for sku, by_depot in available.items()}
     lines: dict[str, list[LineQty]] = {}
-    for group, depot in zip(demand.sets, _place(demand.sets, chosen, left), strict=True):
+    for group, depot in zip(demand.sets, _place(demand, chosen, available), strict=True):
         if depot:
             for line in group:
                 _take(line, depot, line.qty, left, lines)
@@ -164,33 +164,57 @@ def _divide(
             need -= n
 
 
-def _place(sets: list[list[DemandLine]], chosen: tuple[str, ...], available: Available) -> list[str]:
-    """A depot for each set (``""``: none has it whole), most units first; exact within ``_PLACINGS`` steps."""
-    best: list[str] = [""] * len(sets)
-    if not sets:
-        return best
-    left = {sku: dict(by_depot) for sku, by_depot in available.items()}
-    state = {"units": -1, "steps": 0}
-    total = sum(x.qty for group in sets for x in group)
+def _place(demand: Demand, chosen: tuple[str, ...], available: Available) -> list[str]:
+    """A depot for each set (``""``: it does not go), so that sets and what they leave to loose lines are most units together."""
+    if not demand.sets:
+        return []
+    placing = _Placing(demand, chosen, available)
+    placing.place(0, 0)
+    return placing.best
 
-    def step(i: int, placed: list[str], units: int) -> None:
-        state["steps"] += 1
-        if i == len(sets):
-            if units > state["units"]:
-                state["units"] = units
-                best[:] = placed
+
+class _Placing:
+    """Every way to give each set to a depot or to none, those in order first; exact within ``_PLACINGS`` steps."""
+
+    def __init__(self, demand: Demand, chosen: tuple[str, ...], available: Available) -> None:
+        self._sets, self._chosen = demand.sets, chosen
+        self._loose, skus = dict[str, int](), {x.sku for group in demand.sets for x in group}
+        for x in demand.loose:  # what no set takes goes as it goes, wherever the sets are
+            if x.sku in skus:
+                self._loose[x.sku] = self._loose.get(x.sku, 0) + x.qty
+        self._left = {sku: {d: available[sku].get(d, 0) for d in chosen} for sku in skus}
+        self._units = [sum(x.qty for x in group) for group in demand.sets]
+        self._rest = [sum(self._units[i:]) for i in range(len(self._units) + 1)]
+        self._placed, self._most, self._steps = [""] * len(demand.sets), -1, 0
+        self.best = list(self._placed)
+
+    def place(self, i: int, units: int) -> None:
+        """Try set ``i`` and those after it; ``units``: of the sets placed so far."""
+        self._steps += 1
+        bound = units + self._rest[i] + (self._loose_units() if self._loose else 0)
+        if bound <= self._most:
             return
-        for depot in (*chosen, ""):
-            if state["units"] == total or (state["steps"] > _PLACINGS and state["units"] >= 0):
+        if i == len(self._sets):
+            self._most, self.best = bound, list(self._placed)
+            return
+        for depot in self._chosen:
+            if _fits(self._sets[i], depot, self._left):
+                self._book(i, depot, -1)
+                self.place(i + 1, units + self._units[i])
+                self._book(i, depot, 1)
+            if bound <= self._most or (self._steps > _PLACINGS and self._most >= 0):
                 return
-            if depot and not _fits(sets[i], depot, left):
-                continue
-            sign = 1 if depot else 0
-            for line in sets[i] if depot else ():
-                left[line.sku][depot] -= line.qty
-            step(i + 1, [*placed, depot], units + sign * sum(x.qty for x in sets[i]))
-            for line in sets[i] if depot else ():
-                left[line.sku][depot] += line.qty
+        self.place(i + 1, units)
 
-    step(0, [], 0)
-    return best
+    def _book(self, i: int, depot: str, sign: int) -> None:
+        self._placed[i] = depot if sign < 0 else ""
+        for x in self._sets[i]:
+            self._left[x.sku][depot] += sign * x.qty
+
+    def _loose_units(self) -> int:
+        """Contested units that loose lines could have of what is left now."""
+        units = 0
+        for sku, n in self._loose.items():
+            left = self._left[sku]
+            units += min(n, sum(left.values()))
+        return units

@@ -6,7 +6,7 @@ from itertools import combinations, product
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from domain.allocation_search import demand_of, search
 from domain.values import DemandLine
@@ -46,6 +46,16 @@ def most_units(wanted: list[DemandLine], chosen: tuple[str, ...], available: dic
 
 
 @given(lines, stocks("ABC"), st.integers(1, 3))
+@example(
+    wanted=[
+        DemandLine("0", "X", 1, "set"),
+        DemandLine("1", "Y", 1, "set"),
+        DemandLine("2", "X", 3, "other"),
+        DemandLine("3", "X", 2),
+    ],
+    available={"X": {"A": 3}, "Y": {"A": 1}},
+    parcels=1,
+)  # the set that goes first leaves a unit unused: 3 units; {X 1, Y 1} and the loose 2 are 4
 @settings(max_examples=150, deadline=None)
 def test_as_many_units_as_any_answer_has_and_no_smaller_set_of_depots_sends_as_many(wanted, available, parcels):
     found = search(demand_of(wanted, True, parcels), list("ABC"), available, stop_early=True)
