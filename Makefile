@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KAFKA_LIB := .wharf/kafka/lib
 
-.PHONY: help setup tools demo test sim check faults faults-controls bench bench-setup clean
+.PHONY: help setup tools demo test fuzz sim check faults faults-controls bench bench-setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ demo: setup ## Run the main job: 2,000 orders through everything, checked
 
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: setup ## Explore all property tests, machines and fuzzers anew (MINUTES=10, SEED=, TESTS=); findings become tests in .wharf/fuzz
+	@$(BIN)/python tests/fuzz/run.py --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(TESTS)
 
 SEEDS ?= 10000
 FROM ?= 0

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
+import tests.fuzz.profiles  # noqa: F401  # registered by the import
 from ops.embedded.clickhouse import Engine
 from ops.embedded.kafka import EmbeddedKafka
 
 _numbers = itertools.count(1)
+
+settings.load_profile("test")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -137,7 +138,6 @@ class Machine(RuleBasedStateMachine):
                 assert a.id not in {p.allocation_id for p in self.picked} or a.id in recalled
 
 
+@pytest.mark.fuzz
 def test_whatever_happens_each_allocation_is_released_once_and_no_bundle_has_a_held_or_cancelled_order():
-    run_state_machine_as_test(
-        Machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None, derandomize=True)
-    )
+    run_state_machine_as_test(Machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))

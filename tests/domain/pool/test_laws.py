@@ -6,6 +6,7 @@ from collections import Counter
 
 import hypothesis.strategies as st
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -265,6 +266,7 @@ class Machine(RuleBasedStateMachine):
         assert len(set(ids)) == len(ids)
 
 
+@pytest.mark.fuzz
 def test_the_pool_keeps_its_laws_whatever_comes_in(bench):
     machine = type("PoolMachine", (Machine,), {"bench": bench})
     run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
