@@ -19,6 +19,8 @@ from .values import ReturnLine
 
 __all__ = ["return_decided", "return_reported", "return_requested", "return_tracked"]
 
+_NEVER_OURS = frozenset({"requested", "declined"})
+"""A return that we make is approved: what the channel shows so is another wish for the same units."""
 _MOVING = frozenset({"IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED", "EXCEPTION"})
 
 
@@ -126,7 +128,7 @@ def _reported(turn: Turn, c: ReturnReported) -> Rma | None:
         if any(x.comment == r.id or x.comment.endswith(f" {r.id}") for x in c.lines):
             return r
     units = sorted((x.sku or x.line_id, x.qty) for x in c.lines)
-    for r in _making(turn):
+    for r in _making(turn) if c.status not in _NEVER_OURS else ():
         if units in (sorted((x.sku, x.qty) for x in r.lines), sorted((x.line_id, x.qty) for x in r.lines)):
             return r
     return None

@@ -179,7 +179,9 @@ query WharfReturnable($id: ID!) {
       nodes {
         id
         status
-        returnLineItems(first: 250) { nodes { ... on ReturnLineItem { returnReasonNote } } }
+        returnLineItems(first: 250) {
+          nodes { quantity ... on ReturnLineItem { returnReasonNote fulfillmentLineItem { lineItem { id } } } }
+        }
       }
     }
   }

@@ -2,11 +2,18 @@
 
 Before anything is written we look at the return as it is: one with our RMA in its lines' notes exists already, one that is open is
 approved. A repeat changes nothing.
+
+A customer may ask twice for the same units, on the shop's page and on the merchant's own: whoever is heard first has them, and the other
+request is refused as soon as it is heard (``already_returned``). Where Shopify holds units of a return to be made in a request that
+nobody has approved, that one is declined first: its refusal would wait behind this very effect.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
+
+import msgspec
 
 from domain.effects import ChannelReturn
 
@@ -85,19 +92,62 @@ class Returns:
     async def _create(self, effect: ChannelReturn) -> str:
         if not effect.lines:
             return ""
-        order = gid("Order", effect.channel_order_id)
-        data = await self.client.graphql(queries.RETURNABLE, {"id": order})
-        if not data.get("order"):
-            raise Never(f"Shopify knows no order {effect.channel_order_id}")
-        for known in data["order"]["returns"]["nodes"]:
+        order = await self._order(effect)
+        for known in order["returns"]["nodes"]:
             notes = [str(x.get("returnReasonNote") or "") for x in known["returnLineItems"]["nodes"]]
             if any(note.endswith(effect.rma_id) for note in notes):
-                return str(known["id"]).rpartition("/")[2]
-        lines = _lines(effect, data["returnableFulfillments"]["nodes"])
-        given = {"orderId": order, "returnLineItems": lines}
+                return _number(known)
+        try:
+            lines = _lines(effect, order["returnable"])
+        except Never:
+            if not await self._make_room(effect, order):
+                raise
+            lines = _lines(effect, (await self._order(effect))["returnable"])
+        given = {"orderId": gid("Order", effect.channel_order_id), "returnLineItems": lines}
         result = (await self.client.graphql(queries.RETURN_CREATE, {"input": given}))["returnCreate"]
         check(result["userErrors"])
-        return str(result["return"]["id"]).rpartition("/")[2]
+        return _number(result["return"])
+
+    async def _order(self, effect: ChannelReturn) -> Json:
+        """The order's returns, and under ``returnable`` what of it could be returned. Raises Never where Shopify does not know it."""
+        data = await self.client.graphql(queries.RETURNABLE, {"id": gid("Order", effect.channel_order_id)})
+        if not data.get("order"):
+            raise Never(f"Shopify knows no order {effect.channel_order_id}")
+        return {**data["order"], "returnable": data["returnableFulfillments"]["nodes"]}
+
+    async def _make_room(self, effect: ChannelReturn, order: Json) -> bool:
+        """Decline requests for the same lines that nobody has approved, if that is enough; whether it was done."""
+        wanted, free = Counter[str](), _returnable(order["returnable"])
+        for x in effect.lines:
+            wanted[x.line_id] += x.qty
+        rivals = [r for r in order["returns"]["nodes"] if r["status"] == "REQUESTED" and _units(r).keys() & wanted]
+        if any(free[k] + sum(_units(r)[k] for r in rivals) < n for k, n in wanted.items()):
+            return False
+        why = msgspec.structs.replace(effect, action="decline", reason="these units come back already")
+        for rival in rivals:
+            await self._do(why, rival["id"])
+        return True
+
+
+def _number(known: Json) -> str:
+    return str(known["id"]).rpartition("/")[2]
+
+
+def _units(known: Json) -> Counter[str]:
+    """Units of a return by line; of what was never ordered here there is no line."""
+    units = Counter[str]()
+    for x in known["returnLineItems"]["nodes"]:
+        if item := (x.get("fulfillmentLineItem") or {}).get("lineItem"):
+            units[_number(item)] += int(x["quantity"])
+    return units
+
+
+def _returnable(nodes: list[Json]) -> Counter[str]:
+    """Units by line that could be returned."""
+    units = Counter[str]()
+    for x in (x for n in nodes for x in n["returnableFulfillmentLineItems"]["nodes"]):
+        units[_number(x["fulfillmentLineItem"]["lineItem"])] += int(x["quantity"])
+    return units
 
 
 def _lines(effect: ChannelReturn, nodes: list[Json]) -> list[Json]:

@@ -273,6 +273,33 @@ async def test_more_units_than_were_fulfilled_cannot_be_returned(shop: Any) -> N
         assert order.returns == []
 
 
+async def test_a_request_on_the_shops_page_for_units_that_come_back_already_makes_room(shop: Any) -> None:
+    async with shop() as s:
+        order = s.order()
+        line = order.lines[0]
+        rival = s.sim.returns._made(order, "REQUESTED", [(line.id, line.qty, "UNWANTED", "")])
+        first = await s.sender.send(told(order, "create", qty=line.qty), START)
+        again = await s.sender.send(told(order, "create", qty=line.qty), START)
+        assert (first.ok, first.error) == (True, "")
+        assert [r.status for r in order.returns] == ["DECLINED", "OPEN"]
+        assert first.reference == again.reference == str(order.returns[1].id)
+        # The refusal that was decided for that request follows, and finds it done.
+        assert (await s.sender.send(told(order, "decline", str(rival.id)), START)).ok
+
+
+@pytest.mark.parametrize(("status", "more"), [("OPEN", 0), ("CLOSED", 0), ("REQUESTED", 1)])
+async def test_a_return_that_someone_approved_or_whose_refusal_would_not_be_enough_stays(
+    shop: Any, status: str, more: int
+) -> None:
+    async with shop() as s:
+        order = s.order()
+        line = order.lines[0]
+        s.sim.returns._made(order, status, [(line.id, line.qty, "UNWANTED", "")])
+        sent = await s.sender.send(told(order, "create", qty=line.qty + more), START)
+        assert (sent.ok, sent.permanent) == (False, True)
+        assert [r.status for r in order.returns] == [status]
+
+
 @pytest.mark.parametrize(
     ("reason", "code"),
     [

@@ -63,3 +63,19 @@ def test_another_return_that_a_customer_asks_the_channel_for_meanwhile_is_its_ow
     rmas = reported(desk, "requested", [ReturnLine("L0", "S0", 2, "", "")], number="78")
     assert [r.return_id for r in rmas] == ["", "78"]
     assert [r.return_id for r in answered(desk)] == ["77", "78"]
+
+
+@pytest.mark.parametrize("status", ["requested", "declined"])
+def test_a_wish_for_the_same_units_is_no_echo_of_the_return_that_we_make_for_them(desk, status):
+    """What we make is approved from the start; a customer may ask on the shop's own page for what they asked for on ours."""
+    rmas = reported(desk, status, [ReturnLine("L0", "S0", 1, "", "")], number="78")
+    assert [r.return_id for r in rmas] == ["", "78"]
+    assert next((r.return_id, r.ended) for r in answered(desk)) == ("77", "")
+
+
+def test_of_two_requests_for_one_unit_the_second_is_refused_and_the_channel_is_told(desk):
+    desk.request({"L0": 2}, "too small")
+    reported(desk, "requested", [ReturnLine("L0", "S0", 1, "", "")], number="78")
+    told = [e for e in desk.effects if isinstance(e, ChannelReturn)]
+    assert [(e.action, e.return_id) for e in told] == [("create", ""), ("create", ""), ("decline", "78")]
+    assert "already_returned" in told[-1].reason
