@@ -58,10 +58,16 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class Receiver(Protocol):
-    """One account's webhooks."""
+    """One account's webhooks.
+
+    ``signature_header``: base64 of an HMAC-SHA256 stands there. ``named_by``: the headers that name topic and event. Each may come once, and all are
+    looked at before the body is read.
+    """
 
     channel: str
     account: str
+    signature_header: str
+    named_by: tuple[str, ...]
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Received:
         """Check signature and form (header names are lower case). Raises BadSignature or Unreadable."""

@@ -22,17 +22,21 @@ PREFIX = "process/"
 
 
 @contextmanager
-def metrics_served(home: Path, name: str, registry: CollectorRegistry, port: int | None = None) -> Iterator[str]:
+def metrics_served(
+    home: Path, name: str, registry: CollectorRegistry, port: int | None = None, *, host: str = "127.0.0.1"
+) -> Iterator[str]:
     """Serve ``registry`` while the block lasts; gives the URL. ``port`` None: any free one. Raises UserError where it is taken."""
     from prometheus_client import start_http_server
 
     from ops.embedded.endpoints import publish, withdraw
 
     try:
-        server, thread = start_http_server(port or 0, addr="127.0.0.1", registry=registry)
+        server, thread = start_http_server(port or 0, addr=host, registry=registry)
     except OSError as e:
         raise UserError(f"--metrics-port {port}: {e.strerror or e}: choose another") from e
-    url = f"http://127.0.0.1:{server.server_port}/metrics"
+    # The note is for this machine: whoever listens everywhere is also here.
+    near = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  # compared, not bound
+    url = f"http://{f'[{near}]' if ':' in near else near}:{server.server_port}/metrics"
     publish(home, PREFIX + name, metrics=url)
     try:
         yield url

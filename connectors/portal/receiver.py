@@ -1,7 +1,8 @@
 """The returns API: ``POST /webhooks/portal/{name}``, for a return portal, a shop's own pages, a help desk.
 
 Signed and deduplicated as every webhook: ``X-Wharf-Signature`` (base64 HMAC-SHA256 of the raw body) and ``X-Wharf-Event-Id`` (unique a request, the
-same on every try). What the policy decides of a request is an event of its order: the answer only says that it is stored.
+same on every try). What can't be taken is refused at once, with its field: whoever wrote the portal reads the answer. What the policy decides of a
+request is an event of its order: the answer only says that it is stored.
 """
 
 from __future__ import annotations
@@ -26,68 +27,91 @@ __all__ = ["TOPIC", "PortalReceiver"]
 
 TOPIC = "return.request"
 _KEPT = ("x-wharf-event-id", "content-type", "user-agent")
-_MAX_ID = 200
+_SIGNATURE = "x-wharf-signature"
+_MAX_BODY = 64 * 1024
+"""Bytes of a request: it becomes a part of its order's state, which has to fit into one record."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+Short = Annotated[str, msgspec.Meta(max_length=100)]
+Title = Annotated[str, msgspec.Meta(max_length=300)]
+Comment = Annotated[str, msgspec.Meta(max_length=2_000)]
 Units = Annotated[int, msgspec.Meta(ge=1, le=9999)]
+Money = Annotated[int, msgspec.Meta(ge=0, le=100_000_000_000)]
+"""Minor units: a thousand million of most currencies."""
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     qty: Units
-    line_id: str = ""
-    sku: str = ""
-    reason: str = ""
-    comment: str = ""
+    line_id: Title = ""
+    sku: Title = ""
+    reason: Title = ""
+    comment: Comment = ""
 
 
 class _Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sku: Text
     qty: Units
-    unit_price: Annotated[int, msgspec.Meta(ge=0)] = 0
-    tax: Annotated[int, msgspec.Meta(ge=0)] = 0
-    title: str = ""
+    unit_price: Money = 0
+    tax: Money = 0
+    title: Title = ""
 
 
 class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order_key: Text
     lines: Annotated[list[_Line], msgspec.Meta(min_length=1, max_length=200)]
     kind: Literal["return", "claim", "exchange"] = "return"
-    exchange: list[_Exchange] = []
+    exchange: Annotated[list[_Exchange], msgspec.Meta(max_length=200)] = []
     label_payer: Literal["", "customer", "merchant"] = ""
-    amount: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    actor: str = ""
+    amount: Annotated[int, msgspec.Meta(ge=1, le=100_000_000_000)] | None = None
+    actor: Short = ""
 
 
 class PortalReceiver:
     """The requests of one portal; ``account`` is its name in ``wharf.yaml``."""
 
     channel = "portal"
+    signature_header = _SIGNATURE
+    named_by: tuple[str, ...] = ("x-wharf-event-id",)
 
     def __init__(self, account: str, config: PortalAccount) -> None:
         self.account = account
         self._secrets = tuple(config.secrets)
+        self._accounts = frozenset(config.accounts)
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Received:
-        """Signature first, over the raw bytes. Raises BadSignature or Unreadable."""
-        hmac.verify(self._secrets, body, headers.get("x-wharf-signature", ""))
+        """Signature first, over the raw bytes; then the whole request. Raises BadSignature or Unreadable."""
+        hmac.verify(self._secrets, body, headers.get(_SIGNATURE, ""))
         event_id = headers.get("x-wharf-event-id", "")
-        if not 0 < len(event_id) <= _MAX_ID:
-            raise Unreadable(f"the header x-wharf-event-id: 1 to {_MAX_ID} characters are needed")
+        if not event_id:
+            raise Unreadable("the header x-wharf-event-id is missing")
+        if len(body) > _MAX_BODY:
+            raise Unreadable(f"the body: at most {_MAX_BODY} bytes are taken, these are {len(body)}")
         json.check(body)
+        try:
+            self._checked(_read(body))
+        except TranslationError as e:
+            raise Unreadable(str(e)) from e
         return Received(topic=TOPIC, delivery_id=event_id, headers={k: headers[k] for k in _KEPT if k in headers})
 
     def translate(self, received: Received, body: bytes, now: int, trace: str) -> Translation:
         """Raises TranslationError."""
-        return Translation(orders=[self._requested(_read(body), received.delivery_id, now, trace)])
+        r = _read(body)
+        return Translation(orders=[self._requested(r, self._checked(r), received.delivery_id, now, trace)])
 
-    def _requested(self, r: _Request, event_id: str, now: int, trace: str) -> ReturnRequested:
+    def _checked(self, r: _Request) -> str:
+        """The key of an order that this portal may speak of."""
         try:
             key = keys.order_key(*r.order_key.split(":", 2))
         except (Rejected, TypeError) as e:
             raise TranslationError("order_key", f"{r.order_key!r} is not channel:account:order id") from e
+        if ":".join(r.order_key.split(":")[:2]) not in self._accounts:
+            raise TranslationError("order_key", f"the portal {self.account} may not speak of orders of this account")
         for i, x in enumerate(r.lines):
             if not (x.line_id or x.sku):
                 raise TranslationError(f"lines[{i}]", "line_id or sku is needed")
+        return key
+
+    def _requested(self, r: _Request, key: str, event_id: str, now: int, trace: str) -> ReturnRequested:
         digest = content_hash(r)
         fact = f"request/{self.account}/{event_id}"
         return ReturnRequested(

@@ -12,13 +12,14 @@ from .translate import translate
 __all__ = ["ShopifyReceiver"]
 
 _SIGNATURE = "x-shopify-hmac-sha256"
-_MAX_ID = 200
 
 
 class ShopifyReceiver:
     """One shop's webhooks. ``secrets``: every app secret that may sign now; ``services``: shipping code or title → service level."""
 
     channel = "shopify"
+    signature_header = _SIGNATURE
+    named_by: tuple[str, ...] = ("x-shopify-topic", "x-shopify-event-id", "x-shopify-webhook-id")
 
     def __init__(self, account: str, secrets: Sequence[str], services: Mapping[str, str] | None = None) -> None:
         self.account = account
@@ -40,7 +41,7 @@ class ShopifyReceiver:
         json.check(body)
         kept = {k: v for k, v in headers.items() if k.startswith("x-shopify-") and k != _SIGNATURE}
         delivery = headers.get("x-shopify-event-id") or headers.get("x-shopify-webhook-id") or ""
-        return Received(topic, delivery[:_MAX_ID], kept)
+        return Received(topic, delivery, kept)
 
     def translate(self, received: Received, body: bytes, now: int, trace: str) -> Translation:
         """See ``connectors.shopify.translate``."""

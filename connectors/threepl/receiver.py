@@ -19,6 +19,8 @@ class ThreePlReceiver:
     """The webhooks of one 3PL connection; ``account`` is its name in ``wharf.yaml`` (the ``wms`` of a depot)."""
 
     channel = "threepl"
+    signature_header = "x-wms-signature"
+    named_by: tuple[str, ...] = ("x-wms-topic", "x-wms-event-id")
 
     def __init__(self, account: str, config: ThreePl) -> None:
         self.account = account

@@ -1,4 +1,4 @@
-"""The webhook server: ``POST /webhooks/{channel}/{account}``, ``GET /healthz``, ``GET /metrics``, ``GET /labels/{name}``.
+"""The webhook server: ``POST /webhooks/{channel}/{account}``, ``GET /healthz``, ``GET /labels/{name}``. Metrics are served elsewhere.
 
 Deliveries are taken on the bare ASGI interface: a framework's way from the request to a handler took a tenth of the server's time.
 All else is Litestar's.
@@ -16,9 +16,13 @@ from litestar import Litestar, Response, get
 
 from connectors.base import Receiver
 
-from .intake import DEFAULT, Answer, Intake, Limits
+from .answer import Answer
+from .head import Head
+from .intake import DEFAULT, Intake, Limits
 from .metrics import Metrics
+from .peers import Proxies
 from .publisher import KafkaPublisher, Publisher
+from .renewing import RenewingPublisher
 
 __all__ = ["WebhookApp", "create_app"]
 
@@ -52,9 +56,10 @@ async def _respond(answer: Answer, send: Any) -> None:
 class WebhookApp:
     """The ASGI app: deliveries to ``intake``, the rest and the start and end of the server to ``others``."""
 
-    def __init__(self, intake: Intake, others: Litestar) -> None:
+    def __init__(self, intake: Intake, others: Litestar, proxies: Proxies) -> None:
         self._intake = intake
         self._others = others
+        self._proxies = proxies
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request."""
@@ -68,9 +73,11 @@ class WebhookApp:
     async def _take(self, channel: str, account: str, scope: Any, receive: Any) -> Answer:
         if scope["method"] != "POST":
             return _BAD_METHOD
-        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        head = Head.read(scope["headers"])
+        client = (scope.get("client") or ("", 0))[0]
+        head = head._replace(peer=self._proxies.peer(client, head.headers.get("x-forwarded-for", "")))
         try:
-            return await self._intake.take(channel, account, headers, _chunks(receive))
+            return await self._intake.take(channel, account, head, _chunks(receive))
         except ConnectionAbortedError:
             return Answer(400, "aborted", "the sender hung up")
 
@@ -83,20 +90,17 @@ def create_app(
     limits: Limits = DEFAULT,
     metrics: Metrics | None = None,
     labels: Labels | None = None,
+    proxies: Proxies | None = None,
 ) -> WebhookApp:
     """The ASGI app. ``receivers`` by channel and account; ``now``: UTC ms. A ``KafkaPublisher`` is started and stopped with it.
 
-    ``labels`` opens the file of a label's link, or gives None: then there is a 404, whatever was wrong with the link.
+    ``proxies``: whose word on the sender's address is believed. ``labels`` opens the file of a label's link, or gives None: then there is a 404, whatever was wrong with the link.
     """
     intake = Intake(receivers, publisher, now, limits=limits, metrics=metrics)
 
     @get("/healthz", sync_to_thread=False)
     def healthz() -> Response[dict[str, str]]:
         return Response({"status": "ok" if intake.healthy else "down"}, status_code=200 if intake.healthy else 503)
-
-    @get("/metrics", sync_to_thread=False)
-    def show_metrics() -> Response[bytes]:
-        return Response(intake.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @get("/labels/{name:str}", sync_to_thread=True)
     def label(name: str) -> Response[bytes]:
@@ -114,13 +118,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        if isinstance(publisher, KafkaPublisher):
+        if isinstance(publisher, KafkaPublisher | RenewingPublisher):
             publisher.start()
         yield
-        if isinstance(publisher, KafkaPublisher):
+        if isinstance(publisher, KafkaPublisher | RenewingPublisher):
             await publisher.stop()
+        intake.close()
 
-    others = Litestar(
-        [healthz, show_metrics, label], lifespan=[lifespan], openapi_config=None, logging_config=None, debug=False
-    )
-    return WebhookApp(intake, others)
+    others = Litestar([healthz, label], lifespan=[lifespan], openapi_config=None, logging_config=None, debug=False)
+    return WebhookApp(intake, others, proxies or Proxies())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -13,10 +14,15 @@ from connectors.base import BadSignature, Received, Receiver, Translation, Unrea
 from schemas.headers import new_trace, parse_traceparent
 
 from . import body as request_body
+from .answer import CLOSE, DEAD_LETTER, STORED, Answer
+from .head import Head, refused
 from .limits import TokenBucket
 from .metrics import Metrics
 from .publisher import Backlog, NotPublished, Outgoing, Publisher, TooLarge
 from .records import canonical, dead_letter, raw_record
+from .refusals import Refusals
+from .waiting import Seat, Waiting
+from .work import SMALL_BYTES, Work
 
 __all__ = ["DEFAULT", "Answer", "Intake", "Limits"]
 
@@ -25,37 +31,26 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a delivery may cost. ``rate`` and ``burst``: deliveries a second and at once, per account; ``open``: requests at a time."""
+    """What a delivery may cost. ``rate`` and ``burst``: deliveries a second and at once, per account.
+
+    ``open`` and ``waiting_bytes``: requests and bytes of bodies that nobody has verified yet, for all senders together.
+    """
 
     body_bytes: int = 2 * 1024 * 1024
     read_seconds: float = 5.0
     rate: float = 10_000.0
     burst: float = 20_000.0
     open: int = 2_000
+    waiting_bytes: int = 64 * 1024 * 1024
 
 
 DEFAULT = Limits()
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the channel is told. ``outcome`` is the counted name of it."""
-
-    status: int
-    outcome: str
-    detail: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-STORED = Answer(200, "stored")
-DEAD_LETTER = Answer(200, "dead_letter")
-"""Genuine but not translatable: kept for a person to mend, and the channel need not send it again."""
-
-_CLOSE = {"connection": "close"}
+BUSY = Answer(503, "busy", "too much waits to be verified, and this the longest", {"retry-after": "1", **CLOSE})
 
 
 class Intake:
-    """The accounts' receivers around one publisher. ``now``: UTC ms; ``monotonic``: seconds, for the rate limit."""
+    """The accounts' receivers around one publisher. ``now``: UTC ms; ``monotonic``: seconds, for the limits."""
 
     def __init__(
         self,
@@ -73,6 +68,9 @@ class Intake:
         self._limits = limits
         self._monotonic = monotonic
         self._buckets = {key: TokenBucket(limits.rate, limits.burst) for key in receivers}
+        self._waiting = Waiting(limits.open, limits.waiting_bytes)
+        self._work = Work()
+        self._refusals = Refusals(monotonic)
         self._open = 0
         self.metrics = metrics or Metrics()
 
@@ -81,18 +79,20 @@ class Intake:
         """Whether deliveries can be stored."""
         return self._publisher.healthy
 
-    async def take(
-        self, channel: str, account: str, headers: Mapping[str, str], chunks: AsyncIterator[bytes]
-    ) -> Answer:
-        """The whole of one request. Header names are lower case. Never raises for what the sender did."""
+    def close(self) -> None:
+        """Let the threads go."""
+        self._work.close()
+
+    async def take(self, channel: str, account: str, head: Head, chunks: AsyncIterator[bytes]) -> Answer:
+        """The whole of one request. Never raises for what the sender did."""
         receiver = self._receivers.get((channel, account))
         if receiver is None:
-            return Answer(404, "unknown", "no such channel or account", _CLOSE)
+            return Answer(404, "unknown", "no such channel or account", CLOSE)
         started = self._monotonic()
         self._open += 1
         self.metrics.open.set(self._open)
         try:
-            answer = await self._answer(receiver, headers, chunks)
+            answer = refused(receiver, head) or await self._answer(receiver, head, chunks)
         finally:
             self._open -= 1
             self.metrics.open.set(self._open)
@@ -100,43 +100,83 @@ class Intake:
         if answer.status == 200:
             self.metrics.stored(channel, self._monotonic() - started)
         else:
-            _LOG.warning("refused", channel=channel, account=account, status=answer.status, outcome=answer.outcome)
+            self._refusals.tell(channel, account, answer)
         return answer
 
-    async def _answer(self, receiver: Receiver, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> Answer:
-        if self._open > self._limits.open:
-            return Answer(503, "busy", "too many requests at once", {"retry-after": "1", **_CLOSE})
-        body = await self._body(headers, chunks)
-        if isinstance(body, Answer):
-            return body
-        try:
-            received = receiver.verify(headers, body)
-        except BadSignature as e:
-            return Answer(401, "signature", str(e))
-        except Unreadable as e:
-            return Answer(400, "unreadable", str(e))
+    async def _answer(self, receiver: Receiver, head: Head, chunks: AsyncIterator[bytes]) -> Answer:
+        verified = await self._verified(receiver, head, chunks)
+        if isinstance(verified, Answer):
+            return verified
+        received, body = verified
+        self._waiting.prove(head.peer, self._monotonic())
         # Only what is genuine takes a token: a stranger must not be able to use up an account's share.
         wait = self._buckets[receiver.channel, receiver.account].take(self._monotonic())
         if wait:
             return Answer(429, "rate", "too many deliveries", {"retry-after": str(max(1, round(wait + 0.5)))})
-        return await self._store(receiver, received, body, headers)
+        return await self._store(receiver, received, body, head.headers)
 
-    async def _body(self, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> bytes | Answer:
-        cap = self._limits.body_bytes
+    async def _verified(
+        self, receiver: Receiver, head: Head, chunks: AsyncIterator[bytes]
+    ) -> tuple[Received, bytes] | Answer:
+        """The body and what its headers say; until then it is a stranger's, and holds a stranger's room."""
+        clock = asyncio.timeout(self._limits.read_seconds)
+        loop = asyncio.get_running_loop()
+
+        def evict() -> None:
+            if not clock.expired():
+                clock.reschedule(loop.time())
+
         try:
-            wire = await request_body.read(chunks, headers.get("content-length"), cap, self._limits.read_seconds)
-            return request_body.decoded(wire, headers.get("content-encoding", ""), cap)
-        except request_body.TooMuch as e:
-            return Answer(413, "too_large", str(e), _CLOSE)
-        except request_body.SlowBody as e:
-            return Answer(408, "slow", str(e), _CLOSE)
-        except request_body.UnknownEncoding as e:
-            return Answer(415, "encoding", str(e))
+            async with clock:
+                seat = self._waiting.enter(head.peer, self._monotonic(), evict)
+                try:
+                    return await self._read_and_judge(receiver, head, chunks, seat, clock)
+                finally:
+                    evicted = seat.evicted
+                    self._waiting.leave(seat)
+        except TimeoutError:
+            return BUSY if evicted else self._slow()
+        except BadSignature as e:
+            return Answer(401, "signature", str(e))
         except Unreadable as e:
             return Answer(400, "unreadable", str(e))
+        except request_body.TooMuch as e:
+            return Answer(413, "too_large", str(e), CLOSE)
+        except request_body.UnknownEncoding as e:
+            return Answer(415, "encoding", str(e))
+
+    def _slow(self) -> Answer:
+        return Answer(408, "slow", f"the body took more than {self._limits.read_seconds:g} s", CLOSE)
+
+    async def _read_and_judge(
+        self, receiver: Receiver, head: Head, chunks: AsyncIterator[bytes], seat: Seat, clock: asyncio.Timeout
+    ) -> tuple[Received, bytes]:
+        cap, encoding = self._limits.body_bytes, head.headers.get("content-encoding", "")
+
+        def hold(size: int) -> None:
+            self._waiting.grow(seat, size, self._monotonic())
+            if seat.evicted:
+                raise TimeoutError
+
+        def judge() -> tuple[Received, bytes]:
+            body = request_body.decoded(wire, encoding, cap)
+            return receiver.verify(head.headers, body), body
+
+        def begin() -> None:
+            self._waiting.settle(seat)
+            clock.reschedule(None)
+
+        wire = await request_body.read(chunks, head.headers.get("content-length"), cap, hold)
+        if len(wire) <= SMALL_BYTES and not encoding:
+            return judge()
+        proven = self._waiting.is_proven(head.peer, self._monotonic())
+        return await self._work.do(judge, begin, proven=proven)
 
     async def _store(self, receiver: Receiver, received: Received, body: bytes, headers: Mapping[str, str]) -> Answer:
-        records, translated = self._records(receiver, received, body, headers)
+        def made() -> tuple[list[Outgoing], bool]:
+            return self._records(receiver, received, body, headers)
+
+        records, translated = made() if len(body) <= SMALL_BYTES else await self._work.do(made, proven=True)
         try:
             await self._publisher.publish(records)
         except Backlog as e:

@@ -115,10 +115,6 @@ class KafkaPublisher:
         """How long every record has failed; 0 while they are acknowledged, or none is sent."""
         return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
 
-    def give_up(self, reason: str) -> None:
-        """Unhealthy from now on: only a new process helps."""
-        self._fatal = self._fatal or reason
-
     def start(self) -> None:
         """Begin fetching delivery reports, in the running event loop."""
         self._loop = asyncio.get_running_loop()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,17 +11,16 @@ from ops.errors import UserError
 
 if TYPE_CHECKING:
     from connectors.base import Receiver
-    from connectors.webhooks.publisher import KafkaPublisher
-    from ops.settings import Connections, Settings
+    from ops.settings import Connections
 
-__all__ = ["look", "receivers", "register", "serve"]
-
-FAILING_SECONDS = 20.0
-"""So long may nothing be acknowledged before somebody looks whether it is Kafka or our producer."""
+__all__ = ["receivers", "register"]
 
 
 def receivers(connections: Connections) -> dict[tuple[str, str], Receiver]:
-    """The accounts that can be pushed to, by channel and name. One without a secret can't: anybody could sign for it."""
+    """The accounts that can be pushed to, by channel and name. One without a secret can't: anybody could sign for it.
+
+    Raises UserError where a portal is bound to an account that is none.
+    """
     from connectors.portal.receiver import PortalReceiver
     from connectors.shopify.receiver import ShopifyReceiver
     from connectors.threepl.receiver import ThreePlReceiver
@@ -33,6 +30,7 @@ def receivers(connections: Connections) -> dict[tuple[str, str], Receiver]:
         if any(shop.secrets):
             found["shopify", name] = ShopifyReceiver(name, shop.secrets, shop.services)
     for name, portal in connections.channels.portal.items():
+        _check_bound(connections, name, portal.accounts)
         if any(portal.secrets):
             found["portal", name] = PortalReceiver(name, portal)
     for name, wms in connections.threepl.items():
@@ -41,72 +39,45 @@ def receivers(connections: Connections) -> dict[tuple[str, str], Receiver]:
     return found
 
 
-async def serve(
-    found: Mapping[tuple[str, str], Receiver], settings: Settings, host: str, port: int, ready: Path | None
-) -> None:
-    """Serve until SIGTERM or SIGINT; what is under way is answered first. Raises UserError where it can't go on."""
-    import structlog
-
-    from connectors.carriers.store import LabelStore
-    from connectors.webhooks.app import create_app
-    from connectors.webhooks.publisher import KafkaPublisher
-    from connectors.webhooks.server import AppServer
-    from ops import clock
-    from ops.embedded.endpoints import kafka_config, publish, withdraw
-    from ops.metrics import PREFIX
-    from ops.signals import stop_event
-
-    publisher = KafkaPublisher(kafka_config(settings))
-    app = create_app(found, publisher, clock.from_setting(settings.clock), labels=LabelStore(settings.labels).open)
-    server = AppServer(app, host, port)
-    stop = stop_event()
-    try:
-        await server.start()
-    except RuntimeError as e:
-        raise UserError(f"--port {port}: {e}") from e
-    log = structlog.get_logger()
-    log.info("listening", url=server.url, accounts=[f"{server.url}/webhooks/{c}/{a}" for c, a in found])
-    typer.echo(server.url)
-    publish(settings.home, PREFIX + "webhooks", metrics=f"{server.url}/metrics")
-    if ready:
-        ready.write_text(server.url + "\n")  # noqa: ASYNC240 — once, before the first request
-    while publisher.healthy and not stop.is_set():
-        await asyncio.sleep(0.1)
-        if publisher.failing_seconds > FAILING_SECONDS:
-            await look(publisher, kafka_config(settings))
-    withdraw(settings.home, PREFIX + "webhooks")
-    await server.stop()
-    log.info("stopped")
-    if not publisher.healthy:  # a new process is all it takes: nothing that a person has to mend
-        log.critical("the Kafka producer failed for good: start `wharf webhooks` again", reason=publisher.reason)
-        raise typer.Exit(1)
+def _check_bound(connections: Connections, portal: str, accounts: list[str]) -> None:
+    channels = connections.channels
+    known = [f"shopify:{name}" for name in channels.shopify] + [f"bol:{name}" for name in channels.bol]
+    for account in accounts:
+        if account not in known:
+            told = ", ".join(known) or "no account at all"
+            raise UserError(f"channels.portal.{portal}.accounts: {account!r} is none of {told}")
 
 
-async def look(publisher: KafkaPublisher, config: Mapping[str, str]) -> None:
-    """A producer that gets nothing acknowledged while Kafka serves others has lost its leaders for good (docs/faults.md): it is given up."""
-    from ops.embedded.topics import served
-    from schemas.topics import ORDERS_IN, RAW
-
-    if await asyncio.to_thread(served, config, (RAW.name, ORDERS_IN.name)):
-        publisher.give_up("nothing was acknowledged for long, though Kafka serves others")
-    else:
-        await asyncio.sleep(1.0)
+Host = Annotated[str, typer.Option(help="Address to listen on; put a TLS proxy in front of anything public")]
+TrustedProxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trusted-proxy",
+        envvar="WHARF_TRUSTED_PROXIES",
+        help="Address or network whose X-Forwarded-For is believed (again for more; loopback if none is named)",
+    ),
+]
 
 
 def webhooks(
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; put a TLS proxy in front of anything public")
-    ] = "127.0.0.1",
+    *,
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8080,
     ready_file: Annotated[Path | None, typer.Option(help="Written with the URL once requests are taken")] = None,
+    trusted_proxy: TrustedProxies = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="Address of Prometheus's metrics; never a public one")
+    ] = "127.0.0.1",
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 0,
 ) -> None:
     """Take the webhooks of every account in wharf.yaml that has a secret, and store them in Kafka.
 
-    A delivery is confirmed once Kafka has acknowledged it; `/healthz`, `/metrics` and return labels (`/labels/…`, by their secret links)
-    are served beside.
+    A delivery is confirmed once Kafka has acknowledged it; `/healthz` and return labels (`/labels/…`, by their secret links)
+    are served beside. `/metrics` has a listener of its own.
     """
     from ops.process import json_logs
     from ops.settings import ConfigError, Settings, load_connections
+    from ops.webhooks import Door, serve
 
     settings = Settings()
     try:
@@ -119,7 +90,10 @@ def webhooks(
     json_logs(settings.log_level)
     import uvloop
 
-    uvloop.run(serve(found, settings, host, port, ready_file))
+    proxies = trusted_proxy or ["127.0.0.0/8", "::1"]
+    code = uvloop.run(serve(found, settings, Door(host, port, proxies, (metrics_host, metrics_port), ready_file)))
+    if code:
+        raise typer.Exit(code)
 
 
 def register(app: typer.Typer) -> None:

@@ -128,7 +128,7 @@ class Site:
             }
             for wms in self.depots.values()
         }
-        portal = {"secrets": [SECRETS["PORTAL"]]}
+        portal = {"secrets": [SECRETS["PORTAL"]], "accounts": [f"shopify:{ACCOUNT}", f"bol:{ACCOUNT}"]}
         channels = {"shopify": {ACCOUNT: shop}, "bol": {ACCOUNT: bol}, "portal": {PORTAL: portal}}
         carriers = {
             CARRIER: {

@@ -9,14 +9,15 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from connectors.base import BadSignature, TranslationError, Unreadable
+from connectors.base import BadSignature, Received, TranslationError, Unreadable
 from connectors.portal.config import PortalAccount
 from connectors.portal.receiver import PortalReceiver
 from domain.commands import ReturnRequested
 from domain.values import ExchangeLine, ReturnLine
 
-PORTAL = PortalReceiver("help", PortalAccount(secrets=["old", "new"]))
+PORTAL = PortalReceiver("help", PortalAccount(secrets=["old", "new"], accounts=["shopify:acme"]))
 WHOLE: dict[str, Any] = {"order_key": "shopify:acme:1", "lines": [{"line_id": "l1", "qty": 1, "reason": "too small"}]}
 
 
@@ -73,6 +74,51 @@ def test_only_a_known_secret_may_ask() -> None:
     ],
 )
 def test_a_wrong_request_names_its_field(changes: dict[str, Any], field: str) -> None:
-    with pytest.raises(TranslationError) as e:
+    with pytest.raises(Unreadable) as e:
         asked(**changes)
-    assert e.value.field == field
+    assert str(e.value).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"order_key": "shopify:other:1"}, "order_key: the portal help may not speak of", id="account"),
+        pytest.param({"order_key": "bol:acme:1"}, "order_key: the portal help may not speak of", id="channel"),
+        pytest.param({"order_key": "shopify:acme:" + "1" * 300}, "order_key: .* length <= 300", id="key"),
+        pytest.param({"actor": "a" * 101}, "actor: .* length <= 100", id="actor"),
+        pytest.param({"lines": [{"sku": "A", "qty": 1, "reason": "r" * 301}]}, r"reason: .*<= 300", id="reason"),
+        pytest.param({"lines": [{"sku": "A", "qty": 1, "comment": "c" * 2001}]}, r"comment: .*<= 2000", id="comment"),
+        pytest.param({"lines": [{"sku": "A" * 301, "qty": 1}]}, r"sku: .*<= 300", id="sku"),
+        pytest.param({"lines": [{"sku": "A", "qty": 10_000}]}, r"qty: .*<= 9999", id="units"),
+        pytest.param({"lines": [{"sku": "A", "qty": 1}] * 201}, r"lines: .*<= 200", id="lines"),
+        pytest.param({"exchange": [{"sku": "B", "qty": 1}] * 201}, r"exchange: .*<= 200", id="exchange"),
+        pytest.param({"exchange": [{"sku": "B", "qty": 1, "title": "t" * 301}]}, r"title: .*<= 300", id="title"),
+        pytest.param(
+            {"exchange": [{"sku": "B", "qty": 1, "unit_price": 10**18}]}, r"unit_price: .*<= 1000", id="price"
+        ),
+        pytest.param({"exchange": [{"sku": "B", "qty": 1, "tax": -1}]}, r"tax: .*>= 0", id="tax"),
+        pytest.param({"kind": "claim", "amount": 10**18}, r"amount: .*<= 1000", id="amount"),
+        pytest.param({"kind": "claim", "amount": 10**30}, r"amount: ", id="a number beyond any machine's"),
+        pytest.param(
+            {"lines": [{"sku": "A", "qty": 1, "comment": "c" * 1999}] * 40}, "the body: at most 65536", id="body"
+        ),
+    ],
+)
+def test_what_is_beyond_a_limit_or_of_another_account_is_refused_with_the_field_and_the_limit(
+    changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Unreadable, match=said):
+        asked(**changes)
+
+
+def test_a_request_in_the_dlq_of_before_the_binding_stays_refused() -> None:
+    body = json.dumps({**WHOLE, "order_key": "shopify:other:1"}).encode()
+    with pytest.raises(TranslationError, match="may not speak of"):
+        PORTAL.translate(Received("return.request", "e-1", {}), body, 5, "0" * 32)
+
+
+@pytest.mark.parametrize("accounts", [None, [], ["acme"], ["shopify:"], ["shopify:a:b"], ["*"]])
+def test_a_portal_that_is_bound_to_no_account_is_no_portal(accounts: list[str] | None) -> None:
+    given = {} if accounts is None else {"accounts": accounts}
+    with pytest.raises(ValidationError, match="accounts"):
+        PortalAccount.model_validate({"secrets": ["s"], **given})

@@ -15,6 +15,7 @@ from connectors.hmac import sign
 from connectors.shopify.receiver import ShopifyReceiver
 from connectors.webhooks.app import create_app
 from connectors.webhooks.intake import DEFAULT, Limits
+from connectors.webhooks.metrics import Metrics
 from connectors.webhooks.publisher import Outgoing, Publisher
 from connectors.webhooks.server import AppServer
 
@@ -45,9 +46,12 @@ class Recorder:
 
 
 @asynccontextmanager
-async def serving(publisher: Publisher, limits: Limits = DEFAULT) -> AsyncIterator[AppServer]:
+async def serving(
+    publisher: Publisher, limits: Limits = DEFAULT, metrics: Metrics | None = None
+) -> AsyncIterator[AppServer]:
     receivers = {("shopify", "acme"): ShopifyReceiver("acme", [SECRET, OLD])}
-    server = AppServer(create_app(receivers, publisher, lambda: NOW, limits=limits), "127.0.0.1", 0)
+    app = create_app(receivers, publisher, lambda: NOW, limits=limits, metrics=metrics)
+    server = AppServer(app, "127.0.0.1", 0)
     await server.start()
     try:
         yield server

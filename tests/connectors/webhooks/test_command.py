@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from connectors.hmac import sign
 from ops.cli import app
+from ops.embedded.endpoints import notes
 from ops.embedded.topics import create_topics
 from ops.errors import UserError
 
@@ -67,6 +69,9 @@ def test_the_server_says_where_it_is_takes_deliveries_and_stops_clean(
         assert httpx.post(f"{url}/webhooks/shopify/acme", content=body, headers=headers).status_code == 200
         assert httpx.post(f"{url}/webhooks/threepl/depot-a", content=body).status_code == 401
         assert httpx.post(f"{url}/webhooks/threepl/silent", content=body).status_code == 404
+        assert httpx.get(f"{url}/metrics").status_code == 404
+        (note,) = (n for name, n in notes(tmp_path).items() if name == "process/webhooks")
+        assert "wharf_webhook_deliveries_total" in httpx.get(note["metrics"]).text
         process.send_signal(signal.SIGTERM)
         out, log = process.communicate(timeout=20)
     finally:
@@ -77,12 +82,48 @@ def test_the_server_says_where_it_is_takes_deliveries_and_stops_clean(
     assert "jan@example.com" not in log
 
 
+def test_a_port_that_is_taken_is_one_line_that_names_who_has_it_and_exit_2(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [*WHARF, "webhooks", "--port", str(port)]
+        env = environment(tmp_path, WHARF_KAFKA="127.0.0.1:1")
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"--port: cannot listen on 127.0.0.1, port {port}: process {os.getpid()} (" in last
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        pytest.param(("--host", "192.0.2.1"), "--host/--port: cannot listen on 192.0.2.1, port 8080", id="host"),
+        pytest.param(("--trusted-proxy", "nginx"), "--trusted-proxy: 'nginx' does not appear to be", id="proxy"),
+    ],
+)
+def test_what_cannot_be_listened_on_or_trusted_is_one_line_and_exit_2(
+    tmp_path: Path, args: tuple[str, ...], message: str
+) -> None:
+    env = environment(tmp_path, WHARF_KAFKA="127.0.0.1:1")
+    done = subprocess.run([*WHARF, "webhooks", *args], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         pytest.param("", "no account with `secrets`", id="nothing configured"),
         pytest.param("channels: {shopify: {acme: {secret: x}}}", "channels.shopify.acme.secrets", id="a wrong field"),
         pytest.param("channels: {shopify: {acme: {secrets: ['${NOT_THERE}']}}}", "NOT_THERE", id="a missing variable"),
+        pytest.param(
+            "channels: {portal: {p: {secrets: [x], accounts: ['shopify:amce']}}, shopify: {acme: {secrets: [x]}}}",
+            "channels.portal.p.accounts: 'shopify:amce' is none of shopify:acme",
+            id="a portal of no account",
+        ),
         pytest.param("channels: {shopify: {acme: {secrets: [x]}}}", "no Kafka runs", id="no Kafka"),
     ],
 )

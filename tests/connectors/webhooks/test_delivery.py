@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from connectors.webhooks.limits import TokenBucket
+from connectors.webhooks.metrics import Metrics
 from connectors.webhooks.publisher import Backlog, NotPublished, TooLarge
 from domain.commands import OrderUpserted
 from domain.effects import ChannelRefetch
@@ -102,16 +103,20 @@ async def test_a_signal_without_the_thing_itself_asks_for_it(web: SimpleNamespac
     )
 
 
-async def test_health_and_metrics_tell_what_happened(web: SimpleNamespace, recorder: Any) -> None:
+async def test_health_and_metrics_tell_what_happened_and_metrics_are_not_for_strangers(
+    web: SimpleNamespace, recorder: Any
+) -> None:
+    metrics = Metrics()
     async with (
-        web.serving(recorder) as server,
+        web.serving(recorder, metrics=metrics) as server,
         web.posting(server) as post,
         httpx.AsyncClient(base_url=server.url) as client,
     ):
         await post(web.order())
         await post(web.order(), secret="wrong")
         assert (await client.get("/healthz")).json() == {"status": "ok"}
-        text = (await client.get("/metrics")).text
+        assert (await client.get("/metrics")).status_code == 404
+        text = metrics.text().decode()
         assert 'wharf_webhook_deliveries_total{account="acme",channel="shopify",outcome="stored"} 1.0' in text
         assert 'outcome="signature"} 1.0' in text
         recorder.healthy = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +14,11 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors.webhooks.publisher import KafkaPublisher, NotPublished, Outgoing, TooLarge
-from ops.commands.webhooks import look
+from connectors.webhooks.renewing import RenewingPublisher
+from ops.embedded.endpoints import kafka_config, publish, withdraw
 from ops.embedded.topics import create_topics
+from ops.settings import Settings
+from ops.webhooks import KafkaWatch, look
 from schemas.codec import decode
 from schemas.topics import DLQ, EFFECTS, ORDERS_IN, POOLS_IN, RAW
 
@@ -113,17 +118,47 @@ async def test_a_record_beyond_the_topics_limit_is_told_apart(broker: str) -> No
     await publisher.stop()
 
 
-async def test_a_producer_that_fails_while_kafka_serves_others_is_given_up(broker: str) -> None:
-    publisher = KafkaPublisher({"bootstrap.servers": "127.0.0.1:1", "delivery.timeout.ms": 300}, deadline=2.0)
+async def test_a_producer_that_fails_while_kafka_serves_others_is_replaced(broker: str) -> None:
+    def make(config: Mapping[str, str]) -> KafkaPublisher:
+        timeout = {} if bootstrap == broker else {"delivery.timeout.ms": "300"}
+        return KafkaPublisher({**config, "bootstrap.servers": bootstrap, **timeout}, deadline=10.0)
+
+    bootstrap = "127.0.0.1:1"
+    publisher = RenewingPublisher({"bootstrap.servers": broker}, make)
     publisher.start()
     with pytest.raises(NotPublished):
         await publisher.publish([Outgoing(RAW.name, b"k", b"x", [])])
     assert 0 < publisher.failing_seconds < 5
     await look(publisher, {"bootstrap.servers": "127.0.0.1:1"})
-    assert publisher.healthy  # nobody is served: it is Kafka, and a new process would do no better
+    assert publisher.failing_seconds, "nobody is served: it is Kafka, and a new producer would do no better"
+    bootstrap = broker
     await look(publisher, {"bootstrap.servers": broker})
-    assert not publisher.healthy
-    assert "though Kafka serves others" in publisher.reason
+    assert publisher.healthy
+    assert publisher.failing_seconds == 0
+    await publisher.publish([Outgoing(RAW.name, b"k", b"x", [])])
+    await publisher.stop()
+
+
+async def test_a_server_whose_kafka_goes_away_waits_and_follows_it_to_another_port(
+    tmp_path: Path, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WHARF_KAFKA", raising=False)
+    publish(tmp_path, "kafka", bootstrap="127.0.0.1:1")
+    settings = Settings(home=tmp_path)
+    publisher = RenewingPublisher(
+        kafka_config(settings), lambda c: KafkaPublisher({**c, "delivery.timeout.ms": "5000"}, deadline=6.0)
+    )
+    publisher.start()
+    watch = KafkaWatch(settings, publisher)
+    withdraw(tmp_path, "kafka")
+    for _ in range(3):
+        await watch.look()
+    with pytest.raises(NotPublished):
+        await publisher.publish([Outgoing(RAW.name, b"k", b"x", [])])
+    assert publisher.healthy
+    publish(tmp_path, "kafka", bootstrap=broker)
+    await watch.look()
+    await publisher.publish([Outgoing(RAW.name, b"k", b"x", [])])
     await publisher.stop()
 
 

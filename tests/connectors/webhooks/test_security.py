@@ -80,7 +80,8 @@ async def test_a_chunked_body_without_a_length_is_cut_at_the_cap(web: SimpleName
             yield b" " * 65_536
 
     async with web.serving(recorder) as server, httpx.AsyncClient(base_url=server.url) as client:
-        answer = await client.post("/webhooks/shopify/acme", content=chunks())  # type: ignore[arg-type]
+        headers = {"x-shopify-hmac-sha256": sign("wrong", b"")}
+        answer = await client.post("/webhooks/shopify/acme", content=chunks(), headers=headers)  # type: ignore[arg-type]
         assert answer.status_code == 413
     assert recorder.records == []
 
@@ -101,8 +102,9 @@ async def test_gzip_is_unpacked_and_a_bomb_is_not(web: SimpleNamespace, recorder
 async def test_a_slow_sender_is_sent_away_and_others_are_served_meanwhile(web: SimpleNamespace, recorder: Any) -> None:
     async with web.serving(recorder, Limits(read_seconds=0.3)) as server, web.posting(server) as post:
         reader, writer = await asyncio.open_connection(server.host, server.port)
-        head = b"POST /webhooks/shopify/acme HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
-        writer.write(head + b"{")
+        signed = f"x-shopify-hmac-sha256: {sign('wrong', b'')}"
+        head = f"POST /webhooks/shopify/acme HTTP/1.1\r\nhost: x\r\n{signed}\r\ncontent-length: 1000\r\n\r\n"
+        writer.write(head.encode() + b"{")
         await writer.drain()
         started = time.monotonic()
         assert (await post(web.order())).status_code == 200
