@@ -155,12 +155,12 @@ async def worker(bootstrap: str, wms: Wms) -> AsyncIterator[None]:
         yield
     finally:
         stop.set()
-        await asyncio.wait({task}, timeout=20)
+        await asyncio.wait({task}, timeout=90)
         await sender.close()
     await task
 
 
-async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     ends = time.monotonic() + seconds
     for pause in repeat(0.2):
         if await asyncio.to_thread(condition):

@@ -54,7 +54,7 @@ def create(bootstrap: str, names: Names) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})  # held on to: its futures fail without it
     for done in admin.create_topics(names.all()).values():
         done.result(30)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not all(is_led(admin, t.topic) for t in names.all()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -136,7 +136,7 @@ def expected(records: list[tuple[bytes, bytes]]) -> dict[bytes, list[int]]:
     return {key: list(range(1, n + 1)) for key, n in counts.items()}
 
 
-async def until(done: Callable[[], bool], seconds: float = 60.0) -> None:
+async def until(done: Callable[[], bool], seconds: float = 120.0) -> None:
     """Wait for what happens in threads and processes."""
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(done):

@@ -27,7 +27,7 @@ async def test_a_transaction_that_never_ends_ends_the_worker() -> None:
     began = time.monotonic()
     with pytest.raises(TransactionFailed, match="did not end"):
         await cycle(Future()).settle()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 async def test_one_that_ended_is_settled_and_one_that_failed_says_why() -> None:
@@ -45,4 +45,4 @@ async def test_one_that_ended_is_settled_and_one_that_failed_says_why() -> None:
 def test_a_rebalance_does_not_wait_for_it_for_ever() -> None:
     began = time.monotonic()
     cycle(Future())._await_commit()
-    assert 0.1 < time.monotonic() - began < 5
+    assert 0.1 < time.monotonic() - began < 60

@@ -48,7 +48,7 @@ def partitions(broker: Broker, committed: Any = lambda tp: None, patience: float
 
 def started(owned: Partitions) -> int:
     owned.take([TP])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for partition, start in owned.to_start():
             assert partition.table is not None

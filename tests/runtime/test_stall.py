@@ -117,16 +117,18 @@ async def test_a_worker_whose_consumer_has_stopped_ends_so_that_another_can_star
     monkeypatch.setattr("streams.runtime.cycle._HEALTH_SECONDS", 0.2)
     runtime = Runtime(job.config(kafka, names, port=Deaf(), stall_seconds=0.5))
 
+    heard = asyncio.Event()
+
     @runtime.agent(names.input)
     async def quiet(batch: Any) -> None:
-        return None
+        heard.set()
 
     producer = Producer({"bootstrap.servers": kafka})
     producer.produce(names.input, b"1", b"k", 0)
     producer.flush()
     task = asyncio.ensure_future(runtime.run(asyncio.Event()))
-    await asyncio.sleep(2)
+    await asyncio.wait_for(heard.wait(), 120)
     producer.produce(names.input, b"2", b"k", 0)
     producer.flush()
     with pytest.raises(KafkaFailed, match="stopped fetching"):
-        await asyncio.wait_for(task, 60)
+        await asyncio.wait_for(task, 120)

@@ -63,7 +63,14 @@ async def shop(
         await client.close()
 
 
-async def until_done(simulator: ShopifySimulator, seconds: float = 30) -> None:
+async def until_placed(simulator: ShopifySimulator) -> None:
+    """All orders of a shop that places them at once are there."""
+    async with asyncio.timeout(120):
+        while len(simulator.shop.orders) < simulator.config.orders:  # noqa: ASYNC110 — as below
+            await asyncio.sleep(0.01)
+
+
+async def until_done(simulator: ShopifySimulator, seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while not simulator.progress()["done"]:  # noqa: ASYNC110 — the simulator has no event to wait for
             await asyncio.sleep(0.05)
@@ -105,7 +112,7 @@ async def test_what_webhooks_lose_the_poll_finds_and_what_both_tell_has_one_name
 async def test_the_same_seed_places_the_same_orders() -> None:
     async def bodies() -> list[object]:
         async with shop(ShopifyConfig(orders=20, over_minutes=0)) as (simulator, _):
-            await asyncio.sleep(0.1)
+            await until_placed(simulator)
             return [(e["order"], e["lines"], e["total"]) for e in simulator.ledger.entries("order")]
 
     assert await bodies() == await bodies() != []
@@ -114,7 +121,7 @@ async def test_the_same_seed_places_the_same_orders() -> None:
 async def test_a_poll_pages_on_where_it_was_and_does_not_tell_the_overlap_again() -> None:
     now = [START]
     async with shop(ShopifyConfig(orders=300, over_minutes=0, throttle=0.0), lambda: now[0]) as (simulator, client):
-        await asyncio.sleep(0.3)
+        await until_placed(simulator)
         poller = OrdersPoller("acme", client)
         first = [p async for p in poller.poll(None, START)]
         assert [len(p.raw) for p in first] == [250, 50, 0]
@@ -167,7 +174,7 @@ def calm(simulator: ShopifySimulator, **wanted: bool) -> object:
 @pytest.mark.parametrize("tracking", ["3STEST", ""], ids=["tracked", "untracked"])
 async def test_a_shipment_told_twice_is_fulfilled_once(quiet: ShopifyConfig, tracking: str, two: bool) -> None:
     async with shop(quiet) as (simulator, client):
-        await asyncio.sleep(0.1)
+        await until_placed(simulator)
         order, sender = calm(simulator, two=two), ShopifySender("acme", client)
         first = await sender.send(shipment(order, tracking), 1)
         again = await sender.send(shipment(order, tracking), 2)
@@ -182,7 +189,7 @@ async def test_a_shipment_told_twice_is_fulfilled_once(quiet: ShopifyConfig, tra
 
 async def test_a_shipment_that_broke_off_between_two_locations_is_completed(quiet: ShopifyConfig) -> None:
     async with shop(quiet) as (simulator, client):
-        await asyncio.sleep(0.1)
+        await until_placed(simulator)
         order, sender = calm(simulator, two=True), ShopifySender("acme", client)
         half = [(x.id, x.qty) for x in order.lines if x.place == 0]  # type: ignore[attr-defined]
         simulator.shop.fulfil(order, half, {"number": "3STEST"})  # type: ignore[arg-type]
@@ -207,7 +214,7 @@ def cancel(order: object, lines: list[LineQty]) -> ChannelCancel:
 
 async def test_a_cancelled_order_is_cancelled_once(quiet: ShopifyConfig) -> None:
     async with shop(quiet) as (simulator, client):
-        await asyncio.sleep(0.1)
+        await until_placed(simulator)
         sender, whole = ShopifySender("acme", client), calm(simulator)
         assert (await sender.send(cancel(whole, []), 1)).ok
         assert (await sender.send(cancel(whole, []), 2)).ok
@@ -217,7 +224,7 @@ async def test_a_cancelled_order_is_cancelled_once(quiet: ShopifyConfig) -> None
 
 async def test_a_signal_is_fetched_and_told_as_a_snapshot(quiet: ShopifyConfig) -> None:
     async with shop(quiet) as (simulator, client):
-        await asyncio.sleep(0.1)
+        await until_placed(simulator)
         order = calm(simulator)
         sender = ShopifySender("acme", client)
 

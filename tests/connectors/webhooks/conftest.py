@@ -41,6 +41,12 @@ class Recorder:
         self.records += records
         await self.gate.wait()
 
+    async def heard(self) -> None:
+        """Until there is a record."""
+        async with asyncio.timeout(120):
+            while not self.records:  # noqa: ASYNC110 — a test's double has no event to wait for
+                await asyncio.sleep(0.01)
+
     def topics(self) -> list[str]:
         return [r.topic for r in self.records]
 

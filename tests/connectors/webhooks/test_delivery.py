@@ -48,8 +48,7 @@ async def test_the_answer_waits_for_the_acknowledgement(web: SimpleNamespace, re
     recorder.gate.clear()
     async with web.serving(recorder) as server, web.posting(server) as post:
         waiting = asyncio.create_task(post(web.order()))
-        await asyncio.sleep(0.3)
-        assert recorder.records
+        await recorder.heard()
         assert not waiting.done()
         recorder.gate.set()
         assert (await waiting).status_code == 200
@@ -127,8 +126,7 @@ async def test_a_stop_answers_what_is_under_way(web: SimpleNamespace, recorder: 
     recorder.gate.clear()
     async with web.serving(recorder) as server, web.posting(server) as post:
         waiting = asyncio.create_task(post(web.order()))
-        await asyncio.sleep(0.3)
-        assert recorder.records
+        await recorder.heard()
         stopping = asyncio.create_task(server.stop())
         await asyncio.sleep(0.1)
         recorder.gate.set()
