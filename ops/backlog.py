@@ -16,6 +16,8 @@ from confluent_kafka.admin import AdminClient
 from domain.commands import Tick
 from ops.offsets import Offsets
 from schemas.codec import DecodeError, decode
+from schemas.damage import cut, unreadable
+from schemas.patience import passing, patiently
 
 __all__ = ["Backlog", "Place"]
 
@@ -26,7 +28,8 @@ SECONDS = 10.0
 
 @dataclass(slots=True)
 class Place:
-    """A partition and where a group stands in it (None: nowhere yet, so at the beginning). ``lag``: records it has not worked."""
+    """A partition and where a group stands in it (None: nowhere yet, so at the beginning). ``lag``: records it has not worked; ``trouble``: why that
+    can't be told, or why the group can't go on there."""
 
     topic: str
     partition: int
@@ -34,6 +37,7 @@ class Place:
     end: int = 0
     lag: int = 0
     exact: bool = True
+    trouble: str = ""
 
 
 class Backlog:
@@ -42,7 +46,7 @@ class Backlog:
     def __init__(self, config: Mapping[str, str]) -> None:
         quiet: dict[str, Any] = {**config, "log_level": 0}
         self._admin = AdminClient(quiet)
-        self._topics = self._admin.list_topics(timeout=SECONDS)
+        self._topics = patiently(lambda: self._admin.list_topics(timeout=SECONDS), SECONDS)
         self._offsets = Offsets(quiet)
         self._consumer = Consumer(
             {
@@ -51,6 +55,7 @@ class Backlog:
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
+                "check.crcs": True,
                 "fetch.wait.max.ms": 20,
             }
         )
@@ -86,6 +91,7 @@ class Backlog:
                 "member": m.group_instance_id or m.client_id,
                 "host": m.host.lstrip("/"),
                 "partitions": len(m.assignment.topic_partitions) if m.assignment else 0,
+                "owns": [f"{p.topic}/{p.partition}" for p in m.assignment.topic_partitions] if m.assignment else [],
             }
             for m in described.members
         ]
@@ -104,8 +110,10 @@ class Backlog:
             low, place.end = self._consumer.get_watermark_offsets(
                 TopicPartition(place.topic, place.partition), timeout=SECONDS
             )
-            start = max(place.start or 0, low)
-            if place.end - start > FAR:
+            if place.start is not None:
+                place.trouble = cut(f"{place.topic}/{place.partition}", place.start, low, place.end)
+            start = low if place.trouble else max(place.start or 0, low)
+            if place.trouble or place.end - start > FAR:
                 place.lag, place.exact = place.end - start, False
             elif start < place.end:
                 near[place.topic, place.partition] = place
@@ -126,7 +134,11 @@ class Backlog:
                     near[key].lag += not _is_tick(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 near.pop(key, None)
-            else:
+            elif damage := unreadable(message):
+                place = near.pop(key, None)
+                if place is not None:
+                    place.trouble, place.lag, place.exact = damage, max(place.lag, 1), False
+            elif not passing(error):
                 raise KafkaException(error)
 
 

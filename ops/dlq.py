@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from ops.errors import UserError
 from schemas.dead_letters import PREFIX
+from schemas.patience import partition_counts, passing, patiently
 from schemas.topics import CONTROL, DLQ
 
 __all__ = [
@@ -111,10 +112,10 @@ def read_topic(kafka: Kafka, topic: str, partition: int | None = None, start: in
     }
     reader = Consumer(properties)
     try:
-        found = reader.list_topics(topic, 30).topics[topic]
-        if found.error is not None:
-            raise UserError(f"topic {topic}: {found.error.str()}: `wharf up` creates it")
-        left = {partition} if partition is not None else set(found.partitions)
+        count = patiently(lambda: partition_counts(reader)).get(topic, 0)
+        if not count:
+            raise UserError(f"topic {topic} is not there: `wharf up` creates it")
+        left = {partition} if partition is not None else set(range(count))
         reader.assign([TopicPartition(topic, p, start) for p in left])
         while left:
             for m in reader.consume(1000, 0.05):
@@ -122,7 +123,7 @@ def read_topic(kafka: Kafka, topic: str, partition: int | None = None, start: in
                     yield m
                 elif m.error().code() == KafkaError._PARTITION_EOF:
                     left.discard(m.partition())
-                elif not m.error().retriable():
+                elif not passing(m.error()):
                     raise KafkaException(m.error())
     finally:
         reader.close()

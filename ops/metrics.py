@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.errors import UserError
+from streams.standing import Verdict
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -47,8 +48,8 @@ def metrics_served(
         thread.join(5)
 
 
-def sink_metrics(sink: Sink) -> CollectorRegistry:
-    """What a sink has written since its start."""
+def sink_metrics(sink: Sink, standing: Callable[[], Verdict]) -> CollectorRegistry:
+    """What a sink has written since its start, and where it stands in its group."""
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -58,6 +59,12 @@ def sink_metrics(sink: Sink) -> CollectorRegistry:
             yield CounterMetricFamily("wharf_dead_letters", "Records sent to the DLQ", value=sink.poison)
             yield GaugeMetricFamily(
                 "wharf_last_commit_timestamp_seconds", "When the last batch went in", value=sink.last_write or 0
+            )
+            yield GaugeMetricFamily("wharf_owned_partitions", "Partitions it has been given", value=sink.owned)
+            yield GaugeMetricFamily(
+                "wharf_standing_still",
+                "0 fine, 1 looked into, 2 out of its group: it ends",
+                value=list(Verdict).index(standing()),
             )
 
     registry = CollectorRegistry()

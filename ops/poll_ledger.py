@@ -20,6 +20,7 @@ from domain.raw import RawDelivery
 from schemas.clients import OUTLIVE
 from schemas.codec import encode
 from schemas.headers import headers
+from schemas.patience import passing, patiently
 from schemas.topics import CURSORS, DLQ, EFFECTS, ORDERS_IN, POOLS_IN, RAW
 
 __all__ = ["Ledger", "TakenOver", "read_cursors", "records"]
@@ -130,7 +131,12 @@ class Ledger:
 
 
 def read_cursors(kafka: Mapping[str, str]) -> dict[str, bytes]:
-    """The last committed cursor of each feed. ``kafka``: librdkafka properties. Raises KafkaException."""
+    """The last committed cursor of each feed. ``kafka``: librdkafka properties. Raises KafkaException: no cursor is taken for none because
+    the topic has no leader at the moment."""
+    return patiently(lambda: _read_cursors(kafka), _SECONDS)
+
+
+def _read_cursors(kafka: Mapping[str, str]) -> dict[str, bytes]:
     reader = Consumer(
         {
             **kafka,
@@ -142,9 +148,11 @@ def read_cursors(kafka: Mapping[str, str]) -> dict[str, bytes]:
         logger=logging.getLogger("wharf.kafka"),
     )
     try:
-        parts = reader.list_topics(CURSORS.name, timeout=_SECONDS).topics[CURSORS.name].partitions
-        reader.assign([TopicPartition(CURSORS.name, p, 0) for p in parts])
-        return _last_values(reader, len(parts))
+        found = reader.list_topics(CURSORS.name, timeout=_SECONDS).topics[CURSORS.name]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        reader.assign([TopicPartition(CURSORS.name, p, 0) for p in found.partitions])
+        return _last_values(reader, len(found.partitions))
     finally:
         reader.close()
 
@@ -161,6 +169,6 @@ def _last_values(reader: Any, partitions: int) -> dict[str, bytes]:
             cursors[message.key().decode()] = message.value()
         elif error.code() == KafkaError._PARTITION_EOF:
             ended += 1
-        elif error.fatal():
+        elif not passing(error):
             raise KafkaException(error)
     return cursors

@@ -11,18 +11,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ops.errors import UserError
 from streams.runtime import Runtime
+from streams.runtime.go_on import cut_inputs, go_on
 from streams.runtime.rebuild import GroupActive, PartitionPlan, Rebuilt, check_idle, plan, rebuild
 
-__all__ = ["as_json", "check_possible", "describe", "execute", "prepare"]
+__all__ = ["WHERE", "as_json", "check_possible", "describe", "execute", "move_on", "prepare"]
+
+WHERE = ("first", "end")
+"""Where to go on in an input that was cut: at the first record there is, or behind the last."""
 
 
 def prepare(runtime: Runtime) -> list[PartitionPlan]:
-    """What would be rebuilt. Raises UserError while workers of the group run."""
+    """What would be rebuilt. Raises UserError while workers of the group run, or where an input does not hold what was folded."""
+    _idle(runtime)
+    short = [i for i in cut_inputs(runtime.config, runtime.agents) if i.at > i.end]
+    if short:
+        raise UserError(
+            f"{'; '.join(i.why for i in short)}: there is nothing to fold. Bring the topic back from a backup, or go on without what is gone "
+            "with `--go-on first` (a topic that was made anew) or `--go-on end`"
+        )
+    return plan(runtime.config, runtime.agents)
+
+
+def _idle(runtime: Runtime) -> None:
     try:
         check_idle(runtime.config)
     except GroupActive as e:
         raise UserError(str(e)) from e
-    return plan(runtime.config, runtime.agents)
 
 
 def check_possible(plans: list[PartitionPlan], partial: bool) -> None:
@@ -34,6 +48,18 @@ def check_possible(plans: list[PartitionPlan], partial: bool) -> None:
             f"{where}: the input no longer reaches back to offset 0, so what only older records said would be missing"
             " from the tables. Restore the topic from a backup, or accept that with --partial"
         )
+
+
+def move_on(runtime: Runtime, where: str, execute: bool) -> list[str]:
+    """Go on in inputs that were cut, or say where that would be; lines for people. Raises UserError while workers of the group run."""
+    _idle(runtime)
+    inputs = cut_inputs(runtime.config, runtime.agents)
+    if execute and inputs:
+        go_on(runtime.config, inputs, where)
+    lines = [
+        f"{i.why}: {'goes' if execute else 'would go'} on at {i.first if where == 'first' else i.end}" for i in inputs
+    ]
+    return lines or ["Every input holds what its group has to read next: there is nothing to move."]
 
 
 def execute(runtime: Runtime, plans: list[PartitionPlan]) -> list[Rebuilt]:

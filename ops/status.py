@@ -52,8 +52,11 @@ def gather(settings: Settings) -> dict[str, Any]:
 
 
 def healthy(status: Mapping[str, Any]) -> bool:
-    """Whether both servers answer and each group has someone who works."""
-    return bool(status["kafka"]["ok"] and status["clickhouse"]["ok"] and all(g["members"] for g in status["groups"]))
+    """Whether both servers answer, each group has someone who works, each partition an owner, and no log is damaged."""
+    groups = status["groups"]
+    works = all(g["members"] and not g["unowned"] for g in groups)
+    whole = not any(p["trouble"] for g in groups for p in g["partitions"])
+    return bool(status["kafka"]["ok"] and status["clickhouse"]["ok"] and works and whole)
 
 
 def _group(
@@ -66,13 +69,24 @@ def _group(
         committed |= stored
     places = [Place(t, n, committed.get((t, n))) for t in topics for n in backlog.partitions(t)]
     partitions = [
-        {"topic": p.topic, "partition": p.partition, "position": p.start, "end": p.end, "lag": p.lag, "exact": p.exact}
+        {
+            "topic": p.topic,
+            "partition": p.partition,
+            "position": p.start,
+            "end": p.end,
+            "lag": p.lag,
+            "exact": p.exact,
+            "trouble": p.trouble,
+        }
         for p in backlog.measure(places)
     ]
+    owned = {place for m in members for place in m["owns"]}
+    unowned = [place for t in topics for n in backlog.partitions(t) if (place := f"{t}/{n}") not in owned]
     return {
         "group": name,
         "state": state,
         "members": members,
+        "unowned": [] if state.endswith("rebalancing") else unowned,
         "lag": sum(p["lag"] for p in partitions),
         "partitions": partitions,
     }
@@ -112,13 +126,14 @@ def _processes(home: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_metrics(url: str) -> dict[str, Any]:
-    """``last_commit`` (UTC seconds; None: none yet), ``restore`` (partition to share, 0 to 1), ``dead_letters``; ``error`` where it is silent."""
+    """``last_commit`` (UTC seconds; None: none yet), ``restore`` (partition to share, 0 to 1), ``dead_letters``, ``standing`` (its group does not count on it at the
+    moment); ``error`` where it is silent."""
     from urllib.error import URLError
     from urllib.request import urlopen
 
     from prometheus_client.parser import text_string_to_metric_families
 
-    found: dict[str, Any] = {"last_commit": None, "restore": {}, "dead_letters": 0, "error": ""}
+    found: dict[str, Any] = {"last_commit": None, "restore": {}, "dead_letters": 0, "standing": False, "error": ""}
     try:
         with urlopen(url, timeout=SECONDS) as answer:  # noqa: S310  # a note of ours, on localhost
             text = answer.read().decode()
@@ -129,6 +144,8 @@ def read_metrics(url: str) -> dict[str, Any]:
             found["last_commit"] = sample.value
         elif sample.name == "wharf_restore_progress":
             found["restore"][f"{sample.labels['topic']}/{sample.labels['partition']}"] = sample.value
+        elif sample.name == "wharf_standing_still":
+            found["standing"] = sample.value > 0
         elif sample.name == "wharf_dead_letters_total":
             found["dead_letters"] += int(sample.value)
     return found

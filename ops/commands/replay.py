@@ -26,6 +26,13 @@ def state(
         bool, typer.Option("--execute", help="Do it; without this it only shows what it would do")
     ] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Also where the input no longer reaches back")] = False,
+    go_on: Annotated[
+        str,
+        typer.Option(
+            help="In place of a rebuild: where an input was cut or made anew, keep the table and go on at the first record there is "
+            "(first) or behind the last (end)"
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout")] = False,
 ) -> None:
     """Rebuild the tables of a role: fold its input again up to where its group stands, writing nothing but the tables.
@@ -44,6 +51,14 @@ def state(
     json_logs("ERROR")  # a record that can't be folded now could not be folded then: it is counted below
     config = runtime_config(Settings(), role, 0)
     runtime = core(config) if role == "core" else effects_runtime(config, {})
+    if go_on:
+        if go_on not in replay.WHERE:
+            raise UserError(f"--go-on: {go_on!r} is none of {', '.join(replay.WHERE)}")
+        lines = replay.move_on(runtime, go_on, execute)
+        typer.echo(json.dumps({"executed": execute, "inputs": lines}) if as_json else "\n".join(lines))
+        if not execute and not as_json:
+            typer.echo("Nothing was changed: add --execute to go on there.")
+        return
     plans = replay.prepare(runtime)
     done = None
     if execute:

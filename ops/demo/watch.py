@@ -9,6 +9,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
+from schemas.patience import partition_counts, patiently
+
 from .checks.log import decode
 from .checks.order_books import DONE, PARCEL, Book
 
@@ -62,8 +64,8 @@ class Watch(threading.Thread):
             }
         )
         try:
-            partitions = consumer.list_topics(self._topic, timeout=20).topics[self._topic].partitions
-            consumer.assign([TopicPartition(self._topic, p, 0) for p in partitions])
+            count = patiently(lambda: partition_counts(consumer, 20))[self._topic]
+            consumer.assign([TopicPartition(self._topic, p, 0) for p in range(count)])
             while not self._stop_asked.is_set():
                 for message in consumer.consume(1000, timeout=0.3):
                     if message.error() is None:

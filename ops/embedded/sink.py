@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +18,8 @@ from ops.errors import UserError
 from ops.metrics import metrics_served, sink_metrics
 from ops.settings import Settings
 from ops.signals import Stop
+from streams.stall import StallWatch, waiting
+from streams.standing import GroupWatch, Look, look_at_group
 
 __all__ = ["run_sink"]
 
@@ -39,7 +43,7 @@ def run_sink(
     """
     from sinks.clickhouse.migrate import MigrationError, migrate
     from sinks.clickhouse.progress import StateMismatch
-    from sinks.clickhouse.sink import Sink
+    from sinks.clickhouse.sink import LogDamaged, Sink
 
     config = kafka_config(settings)
     with _clickhouse(settings, port) as (client, url, published):
@@ -49,30 +53,48 @@ def run_sink(
             published()
             alone = 0 if not settings.clickhouse else None
             place = alone if slot is None else slot
-            sink = Sink(config, client, instance="" if place is None else str(place), guard=_guard(config))
+            instance = "" if place is None else str(place)
+            member = f"wharf-sink-{instance or token_hex(4)}"
+            looks = ThreadPoolExecutor(1, "wharf-look")
+            standing = _group_watch(config, member, looks)
+            sink = Sink(
+                {**config, "client.id": member},
+                client,
+                instance=instance,
+                guard=_guard(config, looks),
+                group_guard=standing,
+            )
             threading.Thread(target=_stop_with, args=(stop, sink.stop), name="stopper", daemon=True).start()
             ready(url)
             name = f"sink-{place or 0}"
-            with metrics_served(settings.home, name, sink_metrics(sink)):
+            with metrics_served(settings.home, name, sink_metrics(sink, lambda: standing.verdict)):
                 sink.run()
-        except (MigrationError, StateMismatch) as e:
+        except (LogDamaged, MigrationError, StateMismatch) as e:
             raise UserError(str(e)) from e
 
 
-def _guard(config: Mapping[str, str]) -> Any:
+def _guard(config: Mapping[str, str], looks: ThreadPoolExecutor) -> StallWatch:
     """Ends a sink whose consumer silently fetches nothing any more; its supervisor then starts another."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from confluent_kafka import Consumer
-
-    from streams.stall import StallWatch, waiting
 
     properties = {"group.id": "wharf-sink-look", "isolation.level": "read_committed", "enable.auto.commit": False}
 
     def find(places: Mapping[tuple[str, int], int]) -> Mapping[tuple[str, int], int]:
         return waiting(Consumer({**properties, "enable.partition.eof": True, "log_level": 0, **config}), places)
 
-    return StallWatch(find, ThreadPoolExecutor(1, "wharf-look"), time.monotonic, STALL_SECONDS)
+    return StallWatch(find, looks, time.monotonic, STALL_SECONDS)
+
+
+def _group_watch(config: Mapping[str, str], member: str, looks: ThreadPoolExecutor) -> GroupWatch:
+    """Ends a sink that its group does not count on any more, while partitions wait that nobody owns."""
+    from confluent_kafka.admin import AdminClient
+
+    from sinks.clickhouse.rows import TABLES
+
+    def look() -> Look:
+        return look_at_group(AdminClient({**config, "log_level": 0}), "wharf-sink", member, sorted(TABLES))
+
+    return GroupWatch(look, looks, time.monotonic, STALL_SECONDS)
 
 
 def _stop_with(stop: Stop, end: Callable[[], None]) -> None:

@@ -19,23 +19,14 @@ from confluent_kafka.admin import (
 )
 
 from ops.errors import UserError
+from schemas.patience import partition_counts, passing, patiently
 from schemas.topics import TOPICS, Topic
 
 __all__ = ["create_topics", "served"]
 
 SECONDS = 30.0
-
-_NOT_YET = (
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.UNKNOWN_LEADER_EPOCH,  # the controller's answer is newer than what this broker has heard
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._NOENT,  # the client found no leader to ask
-    KafkaError._TIMED_OUT,
-    KafkaError._UNKNOWN_PARTITION,
-    KafkaError._UNKNOWN_TOPIC,
-)
+_NOT_MADE_YET = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC)
+"""What brokers say of a topic that the controller has made a moment ago."""
 
 
 def create_topics(
@@ -53,15 +44,14 @@ def create_topics(
     other partitions, away from their state.
     """
     config = {**(extra_config or {}), "bootstrap.servers": bootstrap, "log_level": 2}
-    admin = AdminClient(config)
     try:
-        there = {name: len(t.partitions) for name, t in admin.list_topics(timeout=SECONDS).topics.items()}
+        there = patiently(lambda: partition_counts(AdminClient(config), SECONDS), SECONDS)
     except KafkaException as e:
         raise UserError(f"Kafka at {bootstrap} does not answer: {e.args[0].str()}") from e
     wanted = list(topics)
     _same_partitions(wanted, there, partitions)
-    made = _create(admin, config, [t for t in wanted if t.name not in there], partitions, replication)
-    _configure(admin, [t for t in wanted if t.name in there])
+    made = _create(config, [t for t in wanted if t.name not in there], partitions, replication)
+    _configure(config, [t for t in wanted if t.name in there])
     return made
 
 
@@ -79,13 +69,23 @@ def _same_partitions(wanted: list[Topic], there: Mapping[str, int], partitions: 
             )
 
 
-def _create(
-    admin: AdminClient, config: Mapping[str, Any], topics: list[Topic], partitions: int, replication: int
-) -> list[str]:
+def _create(config: Mapping[str, Any], topics: list[Topic], partitions: int, replication: int) -> list[str]:
     if not topics:
         return []
-    new = [NewTopic(t.name, _count(t, partitions), replication, config=dict(t.config)) for t in topics]
-    made = [name for name, done in admin.create_topics(new).items() if _made(name, done)]
+    new = {t.name: NewTopic(t.name, _count(t, partitions), replication, config=dict(t.config)) for t in topics}
+    made: list[str] = []
+
+    def ask() -> None:
+        """Make what is left; a topic that was made is not asked for again."""
+        admin = AdminClient(dict(config))
+        for name, done in admin.create_topics(list(new.values())).items() if new else ():
+            made.extend([name] if _made(done) else [])
+            del new[name]
+
+    try:
+        patiently(ask, SECONDS)
+    except KafkaException as e:
+        raise UserError(f"topic {next(iter(new))} can't be created: {e.args[0].str()}") from e
     _wait_led(config, topics, partitions)
     return made
 
@@ -110,8 +110,8 @@ def served(config: Mapping[str, str], topics: Iterable[str]) -> bool:
     """Whether every partition of these topics has a leader that serves it now, as a client sees it that has just begun."""
     admin = AdminClient({**config, "log_level": 2})
     try:
-        there = admin.list_topics(timeout=5).topics
-        return all(_served(admin, TopicPartition(t, p)) for t in topics for p in there[t].partitions)
+        there = partition_counts(admin, 5)
+        return all(_served(admin, TopicPartition(t, p)) for t in topics for p in range(there[t]))
     except (KafkaException, UserError, KeyError):
         return False
 
@@ -122,29 +122,36 @@ def _served(admin: AdminClient, place: TopicPartition) -> bool:
             admin.list_offsets({place: OffsetSpec.latest()}, request_timeout=5)[place].result(SECONDS).offset >= 0
         )
     except KafkaException as e:
-        if e.args[0].code() in _NOT_YET:
+        if passing(e.args[0]) or e.args[0].code() in _NOT_MADE_YET:
             return False
         raise UserError(f"topic {place.topic}: {e.args[0].str()}") from e
 
 
-def _made(name: str, done: Future[None]) -> bool:
+def _made(done: Future[None]) -> bool:
+    """False: another process was quicker. Raises KafkaException."""
     try:
         done.result(SECONDS)
     except KafkaException as e:
-        if e.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:  # another process was quicker
+        if e.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False
-        raise UserError(f"topic {name} can't be created: {e.args[0].str()}") from e
+        raise
     return True
 
 
-def _configure(admin: AdminClient, topics: list[Topic]) -> None:
+def _configure(config: Mapping[str, Any], topics: list[Topic]) -> None:
     """Set what differs; settings that an operator added himself stay."""
-    resources = [ConfigResource(ResourceType.TOPIC, t.name) for t in topics if t.config]
-    if not resources:
+    wants = {t.name: t.config for t in topics if t.config}
+    if not wants:
         return
-    wants = {t.name: t.config for t in topics}
+    try:
+        patiently(lambda: _set_differing(AdminClient(dict(config)), wants), SECONDS)
+    except KafkaException as e:
+        raise UserError(f"the topics can't be configured: {e.args[0].str()}") from e
+
+
+def _set_differing(admin: AdminClient, wants: Mapping[str, Mapping[str, str]]) -> None:
     changes = []
-    for resource, got in admin.describe_configs(resources).items():
+    for resource, got in admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in wants]).items():
         has = got.result(SECONDS)
         differ = [
             ConfigEntry(k, v, incremental_operation=AlterConfigOpType.SET)
@@ -153,8 +160,5 @@ def _configure(admin: AdminClient, topics: list[Topic]) -> None:
         ]
         if differ:
             changes.append(ConfigResource(ResourceType.TOPIC, resource.name, incremental_configs=differ))
-    for resource, done in admin.incremental_alter_configs(changes).items() if changes else ():
-        try:
-            done.result(SECONDS)
-        except KafkaException as e:
-            raise UserError(f"topic {resource.name} can't be configured: {e.args[0].str()}") from e
+    for done in admin.incremental_alter_configs(changes).values() if changes else ():
+        done.result(SECONDS)

@@ -17,6 +17,7 @@ from domain.rules import RuleSet
 from ops.errors import UserError
 from schemas.codec import decode, encode
 from schemas.headers import headers
+from schemas.patience import partition_counts, patiently
 from schemas.topics import ORDERS_IN, POOLS_IN, RULES
 
 from .dates import effective_ms
@@ -53,9 +54,8 @@ def withdraw(bootstrap: str, kafka_config: Mapping[str, str], version: str, now:
 def _write(bootstrap: str, kafka_config: Mapping[str, str], record: RulesPublished) -> None:
     config = {**kafka_config, "bootstrap.servers": bootstrap}
     partitions = {t.name: _partitions(config, t.name) for t in (ORDERS_IN, POOLS_IN, RULES)}
-    producer = Producer({**config, "transactional.id": "wharf-rules-publish", "transaction.timeout.ms": 10_000})
     try:
-        producer.init_transactions(SECONDS)
+        producer = patiently(lambda: _producer(config), SECONDS)
         producer.begin_transaction()
         for topic, count in partitions.items():
             for partition in range(count):
@@ -69,6 +69,13 @@ def _write(bootstrap: str, kafka_config: Mapping[str, str], record: RulesPublish
         raise UserError(f"the rules were not published, nothing changed: {e.args[0].str()}; try again") from e
 
 
+def _producer(config: Mapping[str, str]) -> Producer:
+    """Ready for its transaction; a publisher that was there before is fenced."""
+    producer = Producer({**config, "transactional.id": "wharf-rules-publish", "transaction.timeout.ms": 10_000})
+    producer.init_transactions(SECONDS)
+    return producer
+
+
 def _record(version: str, body: str, now: int, source: str, effective_from: int) -> RulesPublished:
     digest = hashlib.sha256(body.encode()).hexdigest()
     event_id = uuid5(f"rules:{NAME}:{version}:{digest}", now, "RulesPublished")
@@ -78,12 +85,12 @@ def _record(version: str, body: str, now: int, source: str, effective_from: int)
 
 def _partitions(config: Mapping[str, str], topic: str) -> int:
     try:
-        found = AdminClient(dict(config)).list_topics(topic, timeout=SECONDS).topics[topic]
+        counts = patiently(lambda: partition_counts(AdminClient(dict(config)), SECONDS), SECONDS)
     except KafkaException as e:
         raise UserError(f"Kafka at {config['bootstrap.servers']} does not answer: {e.args[0].str()}") from e
-    if found.error or not found.partitions:
+    if not counts.get(topic):
         raise UserError(f"the topic {topic} is not there: `wharf up` makes it")
-    return len(found.partitions)
+    return counts[topic]
 
 
 def in_force(
@@ -120,6 +127,13 @@ def history(bootstrap: str, kafka_config: Mapping[str, str]) -> list[RulesPublis
     """Every publishing that is still kept, the one in force last. Of each version the last one is kept for ever."""
     config = {**kafka_config, "bootstrap.servers": bootstrap}
     _partitions(config, RULES.name)
+    try:
+        return patiently(lambda: _history(config), SECONDS)
+    except KafkaException as e:
+        raise UserError(f"{RULES.name}: {e.args[0].str()}; try again, and see the brokers' logs if it stays so") from e
+
+
+def _history(config: Mapping[str, str]) -> list[RulesPublished]:
     end = _end(config)
     consumer = Consumer(
         {
@@ -142,10 +156,7 @@ def _end(config: Mapping[str, str]) -> int:
     place = TopicPartition(RULES.name, 0)
     # Not the consumer's watermarks: of a topic that was just made it asks the wrong broker for long.
     admin = AdminClient(dict(config))  # has to outlive the answer
-    try:
-        return int(admin.list_offsets({place: OffsetSpec.latest()}, request_timeout=SECONDS)[place].result().offset)
-    except KafkaException as e:
-        raise UserError(f"{RULES.name}: {e.args[0].str()}") from e
+    return int(admin.list_offsets({place: OffsetSpec.latest()}, request_timeout=SECONDS)[place].result().offset)
 
 
 def _read(consumer: Consumer, end: int) -> list[RulesPublished]:
@@ -158,7 +169,7 @@ def _read(consumer: Consumer, end: int) -> list[RulesPublished]:
             if message.offset() >= end:
                 return list(found.values())
         elif error:
-            raise UserError(f"{RULES.name}: {error.str()}")
+            raise KafkaException(error)
         elif record := _rules(message.value()):
             found.setdefault(record.event_id, record)
     raise UserError(f"{RULES.name}: an open transaction is in the way, or Kafka does not answer; try again")

@@ -19,6 +19,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.clients import OUTLIVE
+from schemas.damage import unreadable
 
 from . import progress
 from .batches import Buffer, Key
@@ -28,7 +29,7 @@ from .ranges import Rewind, Stored, resume_at
 from .rows import TABLES
 from .writer import Writer, in_process
 
-__all__ = ["Guard", "Limits", "Port", "Sink", "Stalled", "StateMismatch"]
+__all__ = ["GroupGuard", "Guard", "Limits", "LogDamaged", "Port", "Sink", "Stalled", "StateMismatch"]
 
 _LOOK_SECONDS = 5.0
 _FETCH = 5_000
@@ -49,6 +50,10 @@ class Port:
     random: Callable[[int], int] = secrets.randbits
 
 
+class LogDamaged(RuntimeError):
+    """Records of the log can't be read: somebody has to act first."""
+
+
 class Stalled(RuntimeError):
     """The consumer has silently stopped fetching: only a new process mends that."""
 
@@ -62,6 +67,14 @@ class Guard(Protocol):
 
     def stalled(self, places: Iterable[tuple[Key, int]]) -> Mapping[Key, int]:
         """Asked now and then, with the next offset of each partition: those that have stopped."""
+        ...
+
+
+class GroupGuard(Protocol):
+    """Finds out a sink that its group does not count on any more (`streams.standing.GroupWatch`)."""
+
+    def stands(self, owned: int) -> str:
+        """Asked now and then, with the number of partitions it has been given: why it stands still, or ``""``."""
         ...
 
 
@@ -97,6 +110,7 @@ class Sink:
         limits: Limits | None = None,
         port: Port | None = None,
         guard: Guard | None = None,
+        group_guard: GroupGuard | None = None,
     ) -> None:
         port = port or Port()
         self.limits = limits or Limits()
@@ -110,6 +124,7 @@ class Sink:
         self._clock = port.clock
         self._random = port.random
         self._guard = guard
+        self._group_guard = group_guard
         self._look_due = 0.0
         self._due = 0.0
         self._mine: list[TopicPartition] = []
@@ -122,6 +137,7 @@ class Sink:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",  # never used: every assignment names its offsets
+                "check.crcs": True,  # a flipped bit is an error, not another record
                 "max.poll.interval.ms": 600_000,
                 "session.timeout.ms": 10_000,
                 "queued.max.messages.kbytes": 65_536,
@@ -134,6 +150,11 @@ class Sink:
             },
             logger=logging.getLogger("wharf.kafka"),
         )
+
+    @property
+    def owned(self) -> int:
+        """Partitions it has been given."""
+        return len(self._mine)
 
     @property
     def written(self) -> int:
@@ -174,6 +195,8 @@ class Sink:
         for m in got:
             if (error := m.error()) is None:
                 messages.append(m)
+            elif damage := unreadable(m):  # librdkafka would leave the whole batch out
+                raise LogDamaged(damage)
             elif error.fatal() or error.code() in _FATAL:
                 raise KafkaException(error)
             else:
@@ -184,6 +207,8 @@ class Sink:
         if messages and not self._buffer.records:
             self._due = self._clock() + self.limits.linger
         self._buffer.add(messages)
+        if self._group_guard is not None and (why := self._group_guard.stands(len(self._mine))):
+            raise Stalled(f"the consumer stands still: {why}")
         if self._guard is not None:
             self._look(self._guard, drained=len(got) < _FETCH)
 

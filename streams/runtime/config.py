@@ -27,7 +27,9 @@ class RuntimeConfig:
     ``group`` and ``slot`` name it: the same slot started again takes its predecessor's partitions back and fences it.
     ``now`` gives UTC ms (it may run faster than the machine's clock). ``ticks``: topic to interval in ms of ``now``; the
     owner of a partition appends ``tick(topic, partition, now)`` with an empty key, at most every ``tick_gap_seconds`` of real time
-    (a demonstration's clock runs hundreds of times as fast). ``commit_seconds``: a transaction that takes longer ends the process. ``batch_size``: the most records a cycle takes, under lag and
+    (a demonstration's clock runs hundreds of times as fast). ``stall_seconds``: so long nothing
+    may come before that is looked into (`streams.stall`); ``standing_seconds``: so long the group may not count on the process (`streams.standing`);
+    0: never looked at. ``commit_seconds``: a transaction that takes longer ends the process. ``batch_size``: the most records a cycle takes, under lag and
     where they are quick to fold (``pace``). ``kafka``: more librdkafka properties.
     """
 
@@ -51,6 +53,7 @@ class RuntimeConfig:
     backoff_seconds: float = 0.2
     restore_patience_seconds: float = 120.0
     stall_seconds: float = 20.0
+    standing_seconds: float = 20.0
     commit_seconds: float = 35.0
     metrics_port: int | None = None
     port: Port = LIBRDKAFKA
@@ -76,7 +79,8 @@ def consumer_properties(config: RuntimeConfig) -> dict[str, Any]:
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
+        "auto.offset.reset": "error",  # never a silent start from the beginning: where to read on is always said
+        "check.crcs": True,  # a flipped bit is an error, not another record
         "partition.assignment.strategy": "range",
         "session.timeout.ms": config.session_timeout_ms,
         "heartbeat.interval.ms": max(config.session_timeout_ms // 4, 500),
@@ -121,6 +125,7 @@ def restore_properties(config: RuntimeConfig) -> dict[str, Any]:
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",
+        "check.crcs": True,
         "queued.min.messages": 50_000,
         "fetch.message.max.bytes": 8_388_608,  # hundreds of MB come one after the other: fewer round trips
         "fetch.wait.max.ms": 10,  # the end is only known from an answer without records: do not wait half a second for it

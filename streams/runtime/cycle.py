@@ -19,10 +19,11 @@ import structlog
 from confluent_kafka import KafkaException
 
 from streams.stall import StallWatch, waiting
+from streams.standing import GroupWatch, Look, look_at_group
 
 from .batch import Batch, BatchLimits
 from .channel import AgentSpec, BatchChannel
-from .config import RuntimeConfig, restore_properties
+from .config import RuntimeConfig, admin_client, restore_properties
 from .errors import AgentFailed, AgentStuck, KafkaFailed, TransactionFailed
 from .health import Health
 from .intake import Intake, Polled
@@ -78,11 +79,13 @@ class Cycle:
         self._writing = config.port.threads(1, "wharf-outlet")
         self._intake = Intake(config, list(agents), self._await_commit)
         tables = {topic: spec.table for topic, (spec, _) in agents.items()}
-        self._partitions = Partitions(config, tables, self._intake.committed, health)
+        self._partitions = Partitions(config, tables, self._intake.committed, health, self._intake.bounds)
         self._ticker = Ticker(config.ticks, config.tick, config.tick_gap_seconds, config.port.monotonic)
         self._limits = BatchLimits(config.dlq, config.member, config.max_record_bytes)
         self._probing = config.port.threads(1, "wharf-probe")
         self._stalls = StallWatch(self._waiting, self._probing, config.port.monotonic, config.stall_seconds)
+        self._standing = GroupWatch(self._group, self._probing, config.port.monotonic, config.standing_seconds)
+        self._admin: Any = None
         self._committing: Committing | None = None
         self._pace = Pace(config.batch_size)
         self._failures = 0
@@ -279,8 +282,13 @@ class Cycle:
         if not self._frozen and self._partitions.running() and self._partitions.all_restored():
             self._frozen = True
             self.config.port.spare_collector()
+        owned = self._partitions.owned
+        if why := self._standing.stands(owned):
+            self.health.in_group(owned, self._standing.verdict)
+            raise KafkaFailed(f"the consumer stands still: {why}")
         if self.config.port.monotonic() < self._health_due:
             return
+        self.health.in_group(owned, self._standing.verdict)
         self._health_due = self.config.port.monotonic() + _HEALTH_SECONDS
         for p in self._partitions.running():
             end = await self._read(self._intake.end, p.tp)
@@ -290,6 +298,13 @@ class Cycle:
 
     def _waiting(self, places: Mapping[TP, int]) -> Mapping[TP, int]:
         return waiting(self.config.port.consumer(restore_properties(self.config)), places)
+
+    def _group(self) -> Look:
+        """Runs in the probe's thread. A client that met a broker without leaders may not ask again for minutes: the next look has a new one."""
+        admin, self._admin = self._admin or admin_client(self.config), None
+        found = look_at_group(admin, self.config.group, self.config.member, list(self.agents))
+        self._admin = admin
+        return found
 
     async def _read(self, call: Any, *args: Any) -> Any:
         """A call of the consumer, in its thread. Raises KafkaFailed."""

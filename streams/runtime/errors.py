@@ -4,52 +4,20 @@ restores its tables. Nothing that was not committed has been seen by anyone.
 
 from __future__ import annotations
 
-from typing import Any
-
-from confluent_kafka import KafkaError
+from schemas.patience import passing
 
 __all__ = [
     "AgentFailed",
     "AgentStuck",
     "Fenced",
     "KafkaFailed",
+    "LogDamaged",
     "RuntimeFailed",
     "StateLost",
     "TopicsUnfit",
     "TransactionFailed",
     "passing",
 ]
-
-_PASSING = frozenset(
-    {
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._TIMED_OUT,
-        KafkaError._TIMED_OUT_QUEUE,
-        KafkaError._RESOLVE,
-        KafkaError._WAIT_COORD,
-        KafkaError._NOENT,  # the client knows of no leader to ask
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.BROKER_NOT_AVAILABLE,
-        KafkaError.REPLICA_NOT_AVAILABLE,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,  # the controller's answer is newer than what this broker has heard
-        KafkaError.OFFSET_NOT_AVAILABLE,
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.UNSTABLE_OFFSET_COMMIT,
-        KafkaError.KAFKA_STORAGE_ERROR,
-    }
-)
-
-
-def passing(error: Any) -> bool:
-    """Whether a ``KafkaError`` comes of brokers that start, stop or hand over, and is worth another try."""
-    return not error.fatal() and (error.retriable() or error.code() in _PASSING)
 
 
 class RuntimeFailed(Exception):
@@ -74,6 +42,10 @@ class TopicsUnfit(RuntimeFailed):
 
 class StateLost(RuntimeFailed):
     """A table's changelog does not hold what the group's offsets say it must. Going on would lose stock in silence."""
+
+
+class LogDamaged(StateLost):
+    """Records of an input or a changelog can't be read, or are gone, before they were worked."""
 
 
 class AgentFailed(RuntimeFailed):

@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from streams.standing import Verdict
+
 from .message import TP
 
 __all__ = ["Health"]
@@ -28,6 +30,8 @@ class Health:
         self.restore = Gauge("wharf_restore_progress", "Share of the changelog read, 0 to 1", labels, registry=r)
         self.keys = Gauge("wharf_table_keys", "Keys in the table", labels, registry=r)
         self.last_commit = Gauge("wharf_last_commit_timestamp_seconds", "When the last transaction ended", registry=r)
+        self.owned = Gauge("wharf_owned_partitions", "Partitions this process has been given", registry=r)
+        self.standing = Gauge("wharf_standing_still", "0 fine, 1 looked into, 2 out of its group: it ends", registry=r)
         Gauge("wharf_worker", "Always 1", ["member"], registry=r).labels(member).set(1)
 
     def serve(self, port: int) -> None:
@@ -48,6 +52,11 @@ class Health:
         self.lag.labels(tp[0], tp[1]).set(lag)
         if keys is not None:
             self.keys.labels(tp[0], tp[1]).set(keys)
+
+    def in_group(self, owned: int, verdict: Verdict) -> None:
+        """Where the process stands in its group."""
+        self.owned.set(owned)
+        self.standing.set(list(Verdict).index(verdict))
 
     def gone(self, tp: TP) -> None:
         """The partition went to another worker."""

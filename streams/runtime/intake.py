@@ -8,8 +8,10 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
+from schemas.damage import unreadable
+
 from .config import RuntimeConfig, consumer_properties
-from .errors import Fenced, KafkaFailed, passing
+from .errors import Fenced, KafkaFailed, LogDamaged, passing
 from .message import TP
 
 __all__ = ["Intake", "Polled"]
@@ -52,7 +54,7 @@ class Intake:
         messages = self._consumer.consume(1, wait)
         if messages:
             messages += self._consumer.consume(size - 1, 0)
-        records = [m for m in messages if m.error() is None or _raise(m.error())]
+        records = [m for m in messages if m.error() is None or _raise(m)]
         assigned, self._assigned = self._assigned, []
         revoked, self._revoked = self._revoked, []
         return Polled(records, assigned, revoked, self._consumer.consumer_group_metadata())
@@ -84,6 +86,11 @@ class Intake:
             raise KafkaException(found.error)
         return int(found.offset) if found.offset >= 0 else None
 
+    def bounds(self, tp: TP, timeout: float = 10.0) -> tuple[int, int]:
+        """The first offset there is, and the one behind the last that is decided. Raises KafkaException."""
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(*tp), timeout)
+        return int(low), int(high)
+
     def end(self, tp: TP) -> int:
         """The end of the partition as last seen while fetching; -1 where not known yet."""
         return int(self._consumer.get_watermark_offsets(TopicPartition(*tp), cached=True)[1])
@@ -108,11 +115,20 @@ class Intake:
         consumer.unassign()
 
 
-def _raise(error: Any) -> bool:
+def _raise(message: Any) -> bool:
     """False for an error that librdkafka mends by itself; raises for any other."""
+    error = message.error()
     if error.code() in _FENCED or error.fatal():
         raise Fenced(f"the consumer was fenced: another worker runs in the same slot of this group ({error.str()})")
-    if passing(error) or error.code() == KafkaError._AUTO_OFFSET_RESET:
+    if (
+        error.code() == KafkaError._AUTO_OFFSET_RESET
+    ):  # the next process looks at the log's bounds, and says what is wrong
+        raise KafkaFailed(
+            f"{message.topic()}/{message.partition()}: where it was to be read on is not there: {error.str()}"
+        )
+    if damage := unreadable(message):
+        raise LogDamaged(damage)
+    if passing(error):
         logging.getLogger("wharf.kafka").warning("consumer: %s", error.str())
         return False
     raise KafkaFailed(f"the consumer can't go on: {error.str()}")

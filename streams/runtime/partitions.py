@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -10,8 +11,10 @@ from threading import Event
 import structlog
 from confluent_kafka import KafkaException
 
+from schemas.damage import cut
+
 from .config import RuntimeConfig
-from .errors import KafkaFailed, passing
+from .errors import KafkaFailed, LogDamaged, passing
 from .head import BEGINNING
 from .health import Health
 from .message import TP
@@ -21,6 +24,12 @@ from .table import Table
 __all__ = ["Partition", "Partitions"]
 
 log = structlog.get_logger(__name__)
+
+_LOOKS, _LOOK_SECONDS = 3, 1.0
+GO_ON = (
+    "Bring the topic back from a backup; or stop the workers and go on without what is gone, with `wharf replay state --execute --go-on first` "
+    "(at the first record there is now) or `--go-on end` (behind the last)"
+)
 
 
 class Partition:
@@ -59,11 +68,13 @@ class Partitions:
         tables: Mapping[str, str | None],
         committed: Callable[[TP], int | None],
         health: Health,
+        bounds: Callable[[TP], tuple[int, int]] = lambda tp: (0, sys.maxsize),
     ) -> None:
         self._config = config
         self._tables = tables
         self._committed = committed
         self._health = health
+        self._bounds = bounds
         self._threads = config.port.threads(2, "wharf-restore")
         self._owned: dict[TP, Partition] = {}
         self._aside: dict[TP, Table] = {}
@@ -71,6 +82,11 @@ class Partitions:
     def get(self, tp: TP) -> Partition | None:
         """The partition, if it is owned."""
         return self._owned.get(tp)
+
+    @property
+    def owned(self) -> int:
+        """How many there are, restoring ones too."""
+        return len(self._owned)
 
     def running(self) -> list[Partition]:
         """Those that may be worked on."""
@@ -140,7 +156,8 @@ class Partitions:
         began = self._config.port.monotonic()
         while not partition.cancelled.is_set():
             try:
-                return self._bring_back(partition, self._committed(tp), aside)
+                restored = self._bring_back(partition, self._committed(tp), aside)
+                self._check_input(partition, restored.start)
             except KafkaException as e:
                 waited = self._config.port.monotonic() - began
                 if not passing(e.args[0]) or waited > self._config.restore_patience_seconds:
@@ -148,6 +165,8 @@ class Partitions:
                 log.warning("restoring again", topic=tp[0], partition=tp[1], error=e.args[0].str())
                 partition.cancelled.wait(min(0.1 * 2.0**tries, 2.0))
                 tries += 1
+            else:
+                return restored
         raise Cancelled
 
     def _bring_back(self, partition: Partition, committed: int | None, aside: Table | None) -> Restored:
@@ -159,6 +178,17 @@ class Partitions:
             return Restored(aside, committed)
         progress = partial(self._progress, tp)
         return restore_table(self._config, (changelog, tp[1]), committed, partition.cancelled, progress)
+
+    def _check_input(self, partition: Partition, start: int) -> None:
+        """Raise LogDamaged where the input does not hold what comes next. Looked at more than once: a broker that has just begun may not know its end yet."""
+        why = ""
+        for _ in range(_LOOKS):
+            low, high = self._bounds(partition.tp)
+            why = "" if start == BEGINNING else cut(f"input {partition.tp[0]}/{partition.tp[1]}", start, low, high)
+            if not why:
+                return
+            partition.cancelled.wait(_LOOK_SECONDS)
+        raise LogDamaged(f"{why}. {GO_ON}")
 
     def _progress(self, tp: TP, share: float) -> None:
         self._health.restore.labels(tp[0], tp[1]).set(share)

@@ -17,6 +17,8 @@ import msgspec
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
+from schemas.patience import passing, patiently
+
 from .batch import Batch
 from .channel import AgentSpec
 from .config import RuntimeConfig, admin_client, producer_properties, restore_properties
@@ -80,10 +82,8 @@ class Rebuilt:
 
 def check_idle(config: RuntimeConfig) -> None:
     """Raise GroupActive while the group has members."""
-    admin = admin_client(config)
-    [future] = admin.describe_consumer_groups([config.group], request_timeout=30).values()
     try:
-        group = future.result()
+        group = patiently(lambda: _group(config))
     except KafkaException as e:
         if e.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return
@@ -95,8 +95,18 @@ def check_idle(config: RuntimeConfig) -> None:
         )
 
 
+def _group(config: RuntimeConfig) -> Any:
+    admin = admin_client(config)
+    [future] = admin.describe_consumer_groups([config.group], request_timeout=30).values()
+    return future.result()
+
+
 def plan(config: RuntimeConfig, agents: Mapping[str, AgentSpec]) -> list[PartitionPlan]:
-    """Look at every table of the agents."""
+    """Look at every table of the agents. Raises KafkaException where Kafka does not come to answer."""
+    return patiently(lambda: _plan(config, agents))
+
+
+def _plan(config: RuntimeConfig, agents: Mapping[str, AgentSpec]) -> list[PartitionPlan]:
     plans: list[PartitionPlan] = []
     admin = admin_client(config)
     reader = Consumer({**restore_properties(config), "group.id": config.group})
@@ -179,7 +189,7 @@ async def _fold(
 def _counts(message: Any) -> bool:
     """Whether it tells how far the reader is: a record, or the end of the partition (whose last entries may be markers)."""
     error = message.error()
-    if error is not None and error.code() != KafkaError._PARTITION_EOF and not error.retriable():
+    if error is not None and error.code() != KafkaError._PARTITION_EOF and not passing(error):
         raise KafkaException(error)
     return error is None or error.code() == KafkaError._PARTITION_EOF
 

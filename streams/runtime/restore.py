@@ -13,8 +13,10 @@ import structlog
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
+from schemas.damage import unreadable
+
 from .config import RuntimeConfig, admin_client, restore_properties
-from .errors import passing
+from .errors import LogDamaged, passing
 from .head import HEAD, Head, start_offset
 from .message import TP
 from .table import Table
@@ -125,6 +127,10 @@ def _at_end(message: Any, target: int) -> bool:
     error = message.error()
     if error.code() == KafkaError._PARTITION_EOF:
         return bool(message.offset() >= target)
+    if damage := unreadable(message):
+        raise LogDamaged(
+            f"table {damage}; or delete the topic {message.topic()}, have `wharf up` make it anew and run `wharf replay state`"
+        )
     if not passing(error):
         raise KafkaException(error)
     return False

@@ -10,6 +10,8 @@ import faust
 import structlog
 from faust.app.base import BootStrategy
 
+from schemas.patience import partition_counts, patiently
+
 from .channel import AgentFunction, AgentSpec, bind
 from .config import RuntimeConfig, admin_client
 from .errors import TopicsUnfit
@@ -105,8 +107,7 @@ class Runtime:
 
     def _check_topics(self) -> None:
         """A table must have a partition for each of its input's. Raises TopicsUnfit."""
-        admin = admin_client(self.config)
-        counts = {name: len(t.partitions) for name, t in admin.list_topics(timeout=30).topics.items()}
+        counts = patiently(lambda: partition_counts(admin_client(self.config)))
         needed = {self.config.dlq, *self._specs, *(s.table for s in self._specs.values() if s.table)}
         if missing := sorted(needed - counts.keys()):
             raise TopicsUnfit(f"no topic {', '.join(missing)} on {self.config.bootstrap}: `wharf up` creates them")

@@ -27,6 +27,7 @@ from schemas.codec import encode
 from schemas.topics import DLQ, EFFECTS, ORDERS_IN
 from sinks.clickhouse.migrate import migrate
 from streams.runtime.health import Health
+from streams.standing import Verdict
 
 TICK = encode(Tick("0b0e7e2e-0000-5000-8000-000000000000", "Tick", 1, "worker", ""))
 
@@ -170,9 +171,9 @@ def test_a_taken_port_is_an_error_that_names_the_option(home: Path) -> None:
 
 def test_sink_and_poller_have_metrics_too(home: Path) -> None:
     class Wrote:
-        written, poison, last_write = 7, 1, 1_790_000_000.0
+        written, poison, last_write, owned = 7, 1, 1_790_000_000.0, 2
 
-    with metrics_served(home, "sink-0", sink_metrics(Wrote())) as url:
+    with metrics_served(home, "sink-0", sink_metrics(Wrote(), lambda: Verdict.FINE)) as url:
         told = status.read_metrics(url)
     assert (told["last_commit"], told["dead_letters"]) == (1_790_000_000.0, 1)
     feeds = FeedMetrics()
@@ -188,11 +189,66 @@ def test_a_restore_under_way_and_a_silent_process_are_readable() -> None:
         "groups": [],
         "dead_letters": None,
         "processes": [
-            {"process": "core-0", "pid": 7, "last_commit": None, "restore": {"t/0": 0.5, "t/1": 1.0}, "dead_letters": 0, "error": ""}
+            {"process": "core-0", "pid": 7, "last_commit": None, "restore": {"t/0": 0.5, "t/1": 1.0}, "dead_letters": 0, "standing": False, "error": ""}
         ],
     }  # fmt: skip
     text = "\n".join(render(found))
     assert "does not answer: timed out" in text
     assert "t/0 50%" in text
     assert "t/1" not in text
+    assert not status.healthy(found)
+
+
+def of_group(**changes: Any) -> dict[str, Any]:
+    """A report of one group with a worker process, and nothing wrong."""
+    place = {"topic": "wharf.effects", "partition": 0, "position": 5, "end": 5, "lag": 0, "exact": True, "trouble": ""}
+    group = {
+        "group": "wharf-effects",
+        "state": "stable",
+        "members": [{"member": "wharf-effects-0", "partitions": 1}],
+        "unowned": [],
+        "lag": 0,
+        "partitions": [place | changes.pop("place", {})],
+    }
+    running = {
+        "process": "effects-0",
+        "pid": 7,
+        "last_commit": None,
+        "restore": {},
+        "dead_letters": 0,
+        "standing": True,
+        "error": "",
+    }
+    return {
+        "kafka": {"bootstrap": "k:1", "ok": True, "brokers": 1, "error": ""},
+        "clickhouse": {"url": "c", "ok": True, "error": "", "progress": []},
+        "groups": [group | changes],
+        "dead_letters": 0,
+        "processes": [running],
+    }  # fmt: skip
+
+
+def test_a_process_that_runs_out_of_its_group_is_named_with_the_way_out() -> None:
+    assert status.healthy(of_group())
+    found = of_group(members=[], state="empty", unowned=["wharf.effects/0"])
+    text = "\n".join(render(found))
+    assert "none, though effects-0 runs: who stands still ends by himself within a minute" in text
+    assert "`kill 7`" in text
+    assert "out of its group" in text
+    assert not status.healthy(found)
+
+
+def test_a_partition_that_nobody_owns_is_named_beside_the_workers() -> None:
+    found = of_group(unowned=["wharf.effects/0"])
+    assert "! owned by nobody: wharf.effects/0" in "\n".join(render(found))
+    assert not status.healthy(found)
+
+
+def test_a_damaged_log_is_told_in_place_of_lag_0() -> None:
+    found = of_group(
+        place={"trouble": "wharf.effects/0: the group stands at offset 711, but the log ends at 40", "exact": False}
+    )
+    text = "\n".join(render(found))
+    assert "! wharf.effects/0: the group stands at offset 711" in text
+    assert "~0" in text
     assert not status.healthy(found)

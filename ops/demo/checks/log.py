@@ -13,6 +13,8 @@ from typing import Any
 import fastavro
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from schemas.patience import partition_counts, passing, patiently
+
 __all__ = ["Entry", "decode", "read_topic"]
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "schemas"
@@ -78,10 +80,11 @@ def read_topic(bootstrap: str, topic: str, decoded: bool = True) -> Iterator[Ent
         }
     )
     try:
-        found = consumer.list_topics(topic, timeout=10).topics[topic]
-        partitions = sorted(found.partitions)
-        consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
-        yield from _to_end(consumer, set(partitions), decoded)
+        count = patiently(lambda: partition_counts(consumer, 10)).get(topic, 0)
+        if not count:  # nothing to read is no finding: a topic that is not there must not pass for an empty one
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"{topic} is not there"))
+        consumer.assign([TopicPartition(topic, p, 0) for p in range(count)])
+        yield from _to_end(consumer, set(range(count)), decoded)
     finally:
         consumer.close()
 
@@ -94,7 +97,7 @@ def _to_end(consumer: Consumer, open_partitions: set[int], decoded: bool) -> Ite
                 yield _entry(message, decoded)
             elif error.code() == KafkaError._PARTITION_EOF:
                 open_partitions.discard(message.partition())
-            else:
+            elif not passing(error):
                 raise KafkaException(error)
 
 

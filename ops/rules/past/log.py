@@ -22,6 +22,7 @@ from domain.commands import PoolCommand
 from domain.events import PoolEvent
 from ops.errors import UserError
 from schemas.codec import DecodeError, decode, encode
+from schemas.patience import partition_counts, passing, patiently
 from schemas.topics import POOLS_EVENTS, POOLS_IN
 
 __all__ = ["entries", "fetch", "write"]
@@ -110,10 +111,7 @@ def _read(
 
     ``apart``: read partition after partition, and call this before each.
     """
-    found = consumer.list_topics(topic, timeout=SECONDS).topics[topic]
-    if found.error or not found.partitions:
-        raise UserError(f"the topic {topic} is not there: `wharf up` makes it")
-    bounds = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=SECONDS) for p in found.partitions}
+    bounds = patiently(lambda: _bounds(consumer, topic))
     filled = [p for p, (low, high) in sorted(bounds.items()) if high > low]
     total, done = sum(h - lo for lo, h in bounds.values()), 0
     for part in [[p] for p in filled] if apart else [filled] if filled else []:
@@ -127,6 +125,14 @@ def _read(
             progress(done, total)
         consumer.unassign()
     return [(f"{topic}/{p}", low) for p, (low, _) in bounds.items() if low]
+
+
+def _bounds(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+    """First and next offset of each partition. Raises KafkaException, or UserError where there is no such topic."""
+    count = partition_counts(consumer, SECONDS).get(topic, 0)
+    if not count:
+        raise UserError(f"the topic {topic} is not there: `wharf up` makes it")
+    return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=SECONDS) for p in range(count)}
 
 
 def _to_the_end(consumer: Consumer, topic: str, open_: set[int]) -> Iterator[list[Message]]:
@@ -147,7 +153,7 @@ def _to_the_end(consumer: Consumer, topic: str, open_: set[int]) -> Iterator[lis
                 good.append(m)
             elif error.code() == KafkaError._PARTITION_EOF:
                 open_.discard(m.partition())
-            else:
+            elif not passing(error):
                 raise KafkaException(error)
         yield good
 

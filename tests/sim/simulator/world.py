@@ -237,6 +237,7 @@ class World:
             port=SimPort(self.broker, p),
             batch_size=40,
             poll_seconds=0.5,
+            standing_seconds=0.0,
             stall_seconds=0.0,  # what it guards against is librdkafka's own, which is not here
         )
         runtime = make(config, p)
