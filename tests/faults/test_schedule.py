@@ -26,7 +26,15 @@ def test_faults_come_in_the_order_of_progress_and_end_before_the_load_does() -> 
 
 def test_the_soak_reaches_what_the_promise_is_measured_by() -> None:
     kinds = Counter(f.kind for f in plan(1, 200_000, PROFILES["soak"], 2))
-    least = {"kill worker": 60, "kill broker": 10, "kill sink": 20, "rebalance": 20, "zombie": 5}
+    least = {
+        "kill worker": 60,
+        "kill broker": 10,
+        "kill sink": 20,
+        "rebalance": 20,
+        "zombie": 5,
+        "broker again": 5,
+        "broker away": 2,
+    }
     assert {kind: n for kind, n in least.items() if kinds[kind] < n} == {}
 
 
@@ -39,3 +47,8 @@ def test_every_point_of_a_worker_is_met() -> None:
 def test_a_worker_that_joined_leaves_before_it_joins_again() -> None:
     moves = [f.point for f in plan(5, 50_000, PROFILES["soak"], 2) if f.kind == "rebalance"]
     assert moves == ["join", "leave"] * (len(moves) // 2)
+
+
+def test_every_profile_that_kills_kills_the_broker_again_while_its_clients_rejoin() -> None:
+    for name in ("short", "standard", "soak"):
+        assert any(f.kind == "broker again" for f in plan(1, 10_000, PROFILES[name], 2))

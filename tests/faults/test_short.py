@@ -19,6 +19,7 @@ FAULTS = [
     Fault(4, 120, "kill webhooks", "webhooks", "acked"),
     Fault(5, 150, "poison", "log", "garbage"),
     Fault(6, 160, "kill broker", "broker", "random", seconds=0.3),
+    Fault(7, 190, "broker again", "broker", "twice more", seconds=1.0),
 ]
 
 
@@ -38,6 +39,7 @@ def test_every_promise_holds_while_workers_sink_webhooks_and_broker_are_killed(t
     assert [line for f in report.findings for line in f.offenders] == []
     assert report.ok
     assert report.by_kind() == {
+        "broker again": 1,
         "kill broker": 1,
         "kill sink": 1,
         "kill webhooks": 1,
@@ -48,4 +50,4 @@ def test_every_promise_holds_while_workers_sink_webhooks_and_broker_are_killed(t
     assert report.deliveries["confirmed"] >= 200
     assert report.deliveries["doubled"] > 20
     assert report.duplicates_neutralised > 20
-    assert len(report.recovery) == 5  # poison is no fault to recover from
+    assert len(report.recovery) == 6  # poison is no fault to recover from

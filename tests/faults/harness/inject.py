@@ -18,11 +18,14 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from ops.demo.checks.log import read_topic
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.topics import create_topics
+from ops.errors import UserError
+from ops.poll_ledger import read_cursors
+from ops.rules.publish import in_force
 from ops.supervisor import Supervisor
 
 from .recovery import Recovery
 from .schedule import Fault
-from .site import FaultSite
+from .site import PARTITIONS, FaultSite
 
 __all__ = ["Injector"]
 
@@ -30,6 +33,7 @@ HIT_SECONDS = 30.0
 """A point that is not met for so long (a worker without work) is given up for a plain kill -9."""
 ZOMBIE_SECONDS = 9.0
 """Past the workers' session time-out of 6 s, and long enough for another to take over."""
+AWAY_SECONDS = 20.0
 OF_BOTH = ("Tick", "RulesPublished")
 """Types that either input topic takes: no poison in the other."""
 BY_TYPE = {"wharf.orders.in": "wharf.pools.in", "wharf.pools.in": "wharf.orders.in"}
@@ -53,6 +57,9 @@ class Injector:
         """Carry it out; what takes long goes on in a thread, except what stops everything anyway."""
         handler = {
             "kill broker": self._broker,
+            "broker again": self._broker_again,
+            "broker away": self._broker_away,
+            "start on existing data": self._start_again,
             "poison": self._poison,
             "changelog cut": self._changelog,
             "changelog deleted": self._changelog,
@@ -143,6 +150,40 @@ class Injector:
         time.sleep(fault.seconds)
         self.kafka.start()
         self._count(fault, "kill -9", began)
+
+    def _broker_again(self, fault: Fault) -> None:
+        """Killed, and twice more within seconds: at the second time the clients are about to join their groups again."""
+        began = time.monotonic()
+        for pause in (0.5 + fault.seconds, 2.5 - fault.seconds, 0.0):
+            self.kafka.kill()
+            self.kafka.start()
+            time.sleep(pause)
+        self._count(fault, "", began)
+
+    def _broker_away(self, fault: Fault) -> None:
+        """Away for longer than sessions (6 and 10 s) and transactions (10 s) live."""
+        began = time.monotonic()
+        self.kafka.kill()
+        time.sleep(AWAY_SECONDS)
+        self.kafka.start()
+        self._count(fault, "", began)
+
+    def _start_again(self, fault: Fault) -> None:
+        """What `wharf up` and `wharf poll` ask as they start, of a broker that has answered its first request this moment."""
+        began = time.monotonic()
+        self.kafka.kill()
+        self.kafka.start()
+        try:
+            made = create_topics(self.site.bootstrap, PARTITIONS, {})
+            rules, cursors = in_force(self.site.bootstrap, {}), read_cursors({"bootstrap.servers": self.site.bootstrap})
+        except (UserError, KafkaException) as e:
+            self.violations.append(f"a start on existing data was refused: {e}")
+        else:
+            if made or rules is None or not cursors:
+                self.violations.append(
+                    f"a start found other data: made {made}, rules {rules}, cursors {sorted(cursors)}"
+                )
+        self._count(fault, "", began)
 
     def _zombie(self, fault: Fault) -> None:
         """Stopped past the session time-out, then awake again with all it held in memory."""

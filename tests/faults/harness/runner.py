@@ -34,6 +34,7 @@ from .recovery import Recovery, hanging
 from .report import Report
 from .schedule import Fault, Profile, plan
 from .site import PARTITIONS, FaultSite, make_site
+from .standing import all_own, standing_still
 
 __all__ = ["Options", "run"]
 
@@ -89,6 +90,8 @@ class _Run:
         self.refusals: list[str] = []
         self.stuck: list[str] = []
         self.loaded = 0.0
+        self.owned = -1.0
+        self.still = ["the run broke off before it was looked at"]
         self._told = 0.0
         self._ended = False
         self._seen: dict[str, int] = {}
@@ -123,6 +126,7 @@ class _Run:
         lag_seconds = float(self.options.timeout)
         try:
             self._load()
+            self._everybody_owns()
             with Lag(self.kafka.bootstrap) as lag:
                 lag_seconds = self._settle(lag)
                 self._rest(lag, watch)
@@ -145,7 +149,7 @@ class _Run:
             self.injector.poisoned,
             step=self._say,
         )
-        findings = [*judged.findings, self._liveness(lag_seconds), self._processes()]
+        findings = [*judged.findings, self._liveness(lag_seconds), self._standing(), self._processes()]
         shop = self._shop()
         counts = shop["counts"]
         return Report.of(
@@ -284,6 +288,21 @@ class _Run:
             f"lag zero within {self.options.liveness:.0f} s of the last fault",
             {"seconds": seconds},
             [*bad, *self.stuck],
+        )
+
+    def _everybody_owns(self) -> None:
+        """Each process that reads with a group has partitions, and each partition an owner, within the time of liveness."""
+        names = [n for n in self.supervisor.names() if self.supervisor.wanted(n)]
+        self.owned, self.still = all_own(
+            lambda: standing_still(self.kafka.bootstrap, names), self.last_fault, self.options.liveness
+        )
+
+    def _standing(self) -> Finding:
+        return found(
+            "standing",
+            f"nobody stands still, and every partition is owned, within {self.options.liveness:.0f} s of the last fault",
+            {"seconds": self.owned},
+            self.still,
         )
 
     def _processes(self) -> Finding:

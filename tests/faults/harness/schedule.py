@@ -31,7 +31,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How many faults of each kind. ``rebalances``: a worker joins or leaves (in pairs). ``touches``: how often an order changes without
+    """How many faults of each kind. ``again``: the broker killed twice more while its clients rejoin; ``away``: for longer than sessions and
+    transactions live; ``starts``: killed, and all that `wharf up` looks at asked at once. ``rebalances``: a worker joins or leaves (in pairs). ``touches``: how often an order changes without
     being another order, each told by a delivery or two.
     """
 
@@ -47,6 +48,9 @@ class Profile:
     poison: int = 2
     cut: int = 0
     deleted: int = 0
+    again: int = 0
+    away: int = 0
+    starts: int = 0
     touches: int = 2
 
     @property
@@ -57,9 +61,9 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = {
     "none": Profile(0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-    "short": Profile(),
-    "standard": Profile(14, 3, 6, 4, 1, 3, 2, 6, 4, 10, 1, 1),
-    "soak": Profile(60, 10, 20, 12, 3, 10, 5, 20, 12, 20, touches=10),
+    "short": Profile(again=1),
+    "standard": Profile(14, 3, 6, 4, 1, 3, 2, 6, 4, 10, 1, 1, again=3, away=1, starts=2),
+    "soak": Profile(60, 10, 20, 12, 3, 10, 5, 20, 12, 20, again=5, away=2, starts=4, touches=10),
 }
 
 
@@ -101,6 +105,9 @@ def _kinds(profile: Profile, chance: random.Random, slots: int) -> list[Fault]:
         *some(profile.webhooks, "kill webhooks", WEBHOOK_POINTS, "webhooks"),
         *some(profile.pollers, "kill poller", ("random",), "poll"),
         *some(profile.brokers, "kill broker", ("random",), "broker"),
+        *some(profile.again, "broker again", ("twice more",), "broker"),
+        *some(profile.away, "broker away", ("long",), "broker"),
+        *some(profile.starts, "start on existing data", ("topics, rules, cursors",), "broker"),
         *some(profile.zombies, "zombie", ("random",)),
         *some(profile.rebalances, "rebalance", ("random",), f"worker-{slots}"),
         *some(profile.clickhouse, "clickhouse", CLICKHOUSE_POINTS, "sink"),
