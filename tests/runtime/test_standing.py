@@ -147,14 +147,22 @@ class _Leaver:
         return self._consumer.consume(n, timeout)
 
 
+def look(kafka: str, names: job.Names, slot: int) -> Look:
+    """Asked as the product asks: by a new client where the last one got no answer, as from a broker that is only making its offsets' topic."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    try:
+        return look_at_group(admin, names.prefix, f"{names.prefix}-{slot}", [names.input])
+    except KafkaException:
+        return REBALANCE
+
+
 @pytest.mark.kafka
 async def test_a_worker_that_lost_its_group_ends_so_that_another_can_start(kafka: str, names: job.Names) -> None:
     port = Forgetful()
     runtime = Runtime(job.config(kafka, names, port=port, standing_seconds=5.0))
     job.counting(runtime, names)
     task = asyncio.ensure_future(runtime.run(asyncio.Event()))
-    admin = AdminClient({"bootstrap.servers": kafka})
-    await job.until(lambda: look_at_group(admin, names.prefix, runtime.config.member, [names.input]).given == 4)
+    await job.until(lambda: look(kafka, names, 0).given == 4)
     port.forget = True
     with pytest.raises(KafkaFailed, match="stands still: the group does not know this process, and 4 partitions"):
         await asyncio.wait_for(task, 60)
@@ -163,7 +171,7 @@ async def test_a_worker_that_lost_its_group_ends_so_that_another_can_start(kafka
     job.counting(second, names)
     stop = asyncio.Event()
     again = asyncio.ensure_future(second.run(stop))
-    await job.until(lambda: look_at_group(admin, names.prefix, second.config.member, [names.input]).given == 4)
+    await job.until(lambda: look(kafka, names, 0).given == 4)
     stop.set()
     await again
 
@@ -182,9 +190,13 @@ async def test_a_worker_without_a_partition_of_its_own_stands_by_and_does_not_en
             return None
 
     async with running(runtimes[0]) as first, running(runtimes[1]) as second:
-        look = lambda slot: look_at_group(admin, names.prefix, f"{names.prefix}-{slot}", [names.input])  # noqa: E731
-        await job.until(lambda: [look(0).known, look(1).known, look(0).free] == [True, True, 0])
+        await job.until(
+            lambda: (
+                [look(kafka, names, 0).known, look(kafka, names, 1).known, look(kafka, names, 0).free]
+                == [True, True, 0]
+            )
+        )
         await asyncio.sleep(9)
         assert not first.done()
         assert not second.done()
-        assert sorted(look(slot).given for slot in (0, 1)) == [0, 1]
+        assert sorted(look(kafka, names, slot).given for slot in (0, 1)) == [0, 1]
