@@ -18,6 +18,7 @@ from ops.demo.checks.finding import Finding
 from ops.demo.checks.log import Entry, read_topic
 from ops.demo.collect import _catch_up
 from ops.demo.ledgers import fetch, from_shopify, from_threepl, money, payments
+from ops.signals import Stop
 
 from . import dead_letters, deliveries, fold, repeats
 
@@ -55,7 +56,7 @@ def judge(  # noqa: PLR0917  # one reader of everything
     dlq = list(read_topic(bootstrap, "wharf.dlq", decoded=False))
     order_events, pool_events = read["orders.events"], read["pools.events"]
     step("waiting for ClickHouse to have caught up")
-    _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)})
+    _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)}, Stop())
     shown: dict[str, Any] = {"entries": ledger, "violations": [e for e in ledger if e["kind"] == "violation"]}
     channel = from_shopify(shown, account)
     channel.money.extend(money(payments(shop), channel.name))
