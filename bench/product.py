@@ -16,12 +16,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-from urllib.request import urlopen
 
 from bench.results import write
 from bench.web.processes import rss_mb
 from bench.web.site import Layout, Site, open_site, wait_quiet
+from ops.demo.checks.clickhouse import ClickHouse
 
 __all__ = ["main"]
 
@@ -39,8 +38,7 @@ class Progress:
 
 
 def _ask(site: Site, sql: str) -> int:
-    with urlopen(f"{site.clickhouse}/?query={quote(sql)}", timeout=60) as answer:  # noqa: S310 — our own
-        return int(answer.read().strip() or 0)
+    return int(ClickHouse(site.clickhouse).value(sql) or 0)
 
 
 def _delivered(site: Site) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.results import ROOT
 from bench.web.processes import WHARF, Meter, answers, wait_for
-from ops.embedded.endpoints import find
+from ops.embedded.endpoints import embedded_clickhouse, find
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.ports import free_port
 from ops.embedded.topics import create_topics
@@ -64,8 +64,7 @@ class Site:
     @property
     def clickhouse(self) -> str:
         """URL of ClickHouse's HTTP interface."""
-        note = find(self.home, "clickhouse")
-        return str(note["url"]) if note else ""
+        return embedded_clickhouse(self.home)
 
     def meter(self) -> Meter:
         """CPU time of each process from now on."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ops.embedded.endpoints import find
+from ops.embedded.endpoints import embedded_clickhouse, find
 from ops.errors import UserError
 from ops.signals import Stop, handled
 from ops.supervisor import ProcessFailed, Supervisor
@@ -211,10 +211,10 @@ class _Run:
 
 
 def _servers(home: Path) -> tuple[str, str]:
-    kafka, clickhouse = find(home, "kafka"), find(home, "clickhouse")
-    if kafka is None or clickhouse is None:
+    kafka, clickhouse = find(home, "kafka"), embedded_clickhouse(home)
+    if kafka is None or not clickhouse:
         raise DemoFailed(f"the servers are up but left no note of where they are in {home}/endpoints.json")
-    return str(kafka["bootstrap"]), str(clickhouse["url"])
+    return str(kafka["bootstrap"]), clickhouse
 
 
 def _simulated_now(site: Site) -> str:

@@ -108,7 +108,11 @@ def _next(report: Report, console: Console) -> None:
         say(f"  export WHARF_HOME={report.home} WHARF_CONFIG={report.home}/wharf.yaml{clock}")
         say(f"  ClickHouse  {report.clickhouse}")
         for title, sql in report.queries.items():
-            say(escape(f'  # {title}\n  curl {report.clickhouse} --data-binary "{sql}"'))
+            say(
+                escape(
+                    f'  # {title}\n  curl -H "X-ClickHouse-Key: $(cat {report.home}/clickhouse.token)" {report.clickhouse} --data-binary "{sql}"'
+                )
+            )
         say(f"  stop with   wharf demo --stop --home {report.home}")
     else:
         say("\nLook next (`wharf demo --keep` leaves it all running for these):")

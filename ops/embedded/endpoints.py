@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ops.embedded.token import read_token
 from ops.errors import UserError
 from ops.settings import Settings
 
 __all__ = [
     "clickhouse_client",
     "clickhouse_url",
+    "embedded_clickhouse",
     "find",
     "kafka_bootstrap",
     "kafka_config",
@@ -72,11 +74,17 @@ def clickhouse_url(settings: Settings) -> str:
     """The DSN of ``WHARF_CLICKHOUSE``, else the URL of the embedded one. Raises UserError where none runs."""
     if settings.clickhouse:
         return settings.clickhouse
-    if note := find(settings.home, "clickhouse"):
-        return str(note["url"])
+    if url := embedded_clickhouse(settings.home):
+        return url
     raise UserError(
         f"no ClickHouse runs in {settings.home}: start `wharf up` (or `wharf sink`), or set WHARF_CLICKHOUSE"
     )
+
+
+def embedded_clickhouse(home: Path) -> str:
+    """The URL of the embedded one, with the token that its readers need; ``""`` where none runs."""
+    note = find(home, "clickhouse")
+    return str(note["url"]).replace("//", f"//wharf:{read_token(home)}@", 1) if note else ""
 
 
 def clickhouse_client(settings: Settings) -> Any:

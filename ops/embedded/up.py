@@ -12,6 +12,7 @@ import structlog
 
 from ops.embedded.endpoints import clickhouse_url, find, kafka_bootstrap, kafka_config, publish, withdraw
 from ops.embedded.kafka import EmbeddedKafka
+from ops.embedded.token import FILE
 from ops.embedded.topics import create_topics
 from ops.errors import UserError
 from ops.settings import Settings
@@ -103,9 +104,19 @@ class Up:
             return json.dumps({"kafka": kafka, "clickhouse": clickhouse, "home": str(self._settings.home.absolute())})
         return (
             f"Kafka       {kafka}\n"
-            f"ClickHouse  {clickhouse}   (database wharf, read-only; curl '{clickhouse}/?query=SELECT+*+FROM+orders')\n"
+            f"ClickHouse  {clickhouse}   (database wharf, read-only)\n{self._reading(clickhouse)}"
             f"Logs        {self._settings.home.absolute() / 'logs'}\n"
             "Next        wharf worker, wharf webhooks, wharf kpi; Ctrl-C stops"
+        )
+
+    def _reading(self, clickhouse: str) -> str:
+        """How people read the embedded one; a real server has its own users."""
+        if self._settings.clickhouse:
+            return ""
+        token = (self._settings.home / FILE).absolute()
+        return (
+            f"            password: in {token}, for any user name (Grafana, JDBC, notebooks)\n"
+            f"            curl -H \"X-ClickHouse-Key: $(cat '{token}')\" '{clickhouse}/?query=SELECT+*+FROM+orders'\n"
         )
 
     def _start_kafka(self, kafka: EmbeddedKafka) -> None:

@@ -35,7 +35,7 @@ class Server:
         migrate(client)
         self.http = ReadOnlyServer(engine, free_port())
         self.http.start()
-        self.ask = ClickHouse(self.http.url, database=client.database)
+        self.ask = ClickHouse(self.http.url.replace("//", f"//wharf:{self.http.token}@"), database=client.database)
 
     def fill(self, entries: list[Entry]) -> None:
         self.client.command("TRUNCATE TABLE order_events")

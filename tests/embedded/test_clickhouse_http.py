@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from http.client import HTTPConnection, HTTPResponse
@@ -19,7 +21,11 @@ import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ops.embedded.clickhouse import Engine, ReadOnlyServer
+from ops.embedded.clickhouse.errors import ClickHouseError as Refusal
+from ops.embedded.clickhouse.names import AGGREGATES, FUNCTIONS, KEYWORDS, REVIEWED_AND_REFUSED, Refused
+from ops.embedded.clickhouse.readonly import allow
 from ops.embedded.ports import free_port
+from ops.embedded.token import token_of
 from ops.errors import UserError
 
 
@@ -48,7 +54,8 @@ def ask(
 ) -> tuple[HTTPResponse, bytes]:
     connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
     body = sql.encode() if isinstance(sql, str) else sql
-    connection.request(method, "/?" + urlencode(arguments), body or None, headers or {})
+    key = {"X-ClickHouse-Key": server.token}
+    connection.request(method, "/?" + urlencode(arguments), body or None, key | (headers or {}))
     answer = connection.getresponse()
     data = answer.read()
     connection.close()
@@ -60,7 +67,7 @@ def test_clickhouse_connect_reads_every_type_with_every_compression(
     server: ReadOnlyServer, compress: bool | str
 ) -> None:
     with clickhouse_connect.get_client(
-        host="127.0.0.1", port=server.port, database="wharf", compress=compress
+        host="127.0.0.1", port=server.port, database="wharf", password=server.token, compress=compress
     ) as client:
         result = client.query("SELECT * FROM things ORDER BY id")
         assert result.result_rows == [
@@ -71,14 +78,14 @@ def test_clickhouse_connect_reads_every_type_with_every_compression(
 
 
 def test_clickhouse_connect_binds_parameters_on_the_server(server: ReadOnlyServer) -> None:
-    with clickhouse_connect.get_client(dsn=f"http://127.0.0.1:{server.port}/wharf") as client:
+    with clickhouse_connect.get_client(dsn=f"http://wharf:{server.token}@127.0.0.1:{server.port}/wharf") as client:
         text = "it's\ta \\ 'x'\n"
         sql = "SELECT {t:String} AS t, {n:Array(Int32)} AS n"
         assert client.query(sql, parameters={"t": text, "n": [1, 2]}).first_row == (text, [1, 2])
 
 
 def test_clickhouse_connect_gets_clickhouses_own_errors(server: ReadOnlyServer) -> None:
-    with clickhouse_connect.get_client(dsn=f"http://127.0.0.1:{server.port}/wharf") as client:
+    with clickhouse_connect.get_client(dsn=f"http://wharf:{server.token}@127.0.0.1:{server.port}/wharf") as client:
         with pytest.raises(ClickHouseError, match=r"Code: 60.*nowhere"):
             client.query("SELECT * FROM nowhere")
         with pytest.raises(ClickHouseError, match="READONLY"):
@@ -104,6 +111,16 @@ def test_clickhouse_connect_gets_clickhouses_own_errors(server: ReadOnlyServer) 
         pytest.param("EXISTS TABLE things", {}, b"1\n", id="EXISTS"),
         pytest.param("WITH 2 AS x SELECT x", {}, b"2\n", id="WITH"),
         pytest.param("SELECT sum(number) FROM numbers(4)", {}, b"6\n", id="harmless table function"),
+        pytest.param("SELECT 1 SETTINGS max_threads = 1, max_execution_time = 5 FORMAT CSV", {}, b"1\n", id="SETTINGS"),
+        pytest.param("SELECT arrayReduce('sumIf', [1, 2], [1, 0])", {}, b"1\n", id="aggregate by its name"),
+        pytest.param("SELECT sumOrNullIf(number, number > 1) FROM numbers(4)", {}, b"5\n", id="combinators"),
+        pytest.param("WITH c (a, b) AS (SELECT 1, 2) SELECT a + b FROM c", {}, b"3\n", id="WITH and columns"),
+        pytest.param(
+            "SELECT {a:Array(LowCardinality(String))}", {"param_a": "['x']"}, b"['x']\n", id="type of parameter"
+        ),
+        pytest.param("SELECT count() FROM {t:Identifier}", {"param_t": "things"}, b"2\n", id="table as parameter"),
+        pytest.param("SELECT * APPLY(toString) FROM (SELECT 1)", {}, b"1\n", id="APPLY"),
+        pytest.param("SELECT * FROM format(CSV, 'a UInt8', '7')", {}, b"7\n", id="format of a text"),
         pytest.param("SELECT 'file(1) INTO OUTFILE'", {}, b"file(1) INTO OUTFILE\n", id="words in a string"),
     ],
 )
@@ -166,6 +183,59 @@ def test_a_compressed_query_is_read_and_a_bomb_is_not(server: ReadOnlyServer) ->
         "SELECT 1 SETTINGS readonly = 0",
         "SELECT 1 SETTINGS max_execution_time = 0",
         "GRANT ALL ON *.* TO default",
+        "SELECT * APPLY(file) FROM (SELECT '/etc/passwd' AS p)",
+        "SELECT arrayMap(file, ['/etc/passwd'])",
+        "SELECT COLUMNS('p') APPLY(`file`) FROM (SELECT '/etc/passwd' AS p)",
+        "SELECT arrayReduce('aggThrow(0.1)', [1])",
+        "SELECT arrayReduce(concat('su', 'm'), [1])",
+        "SELECT initializeAggregation('sum', 1)",
+        "SELECT fileIf('/etc/passwd')",
+        "SELECT file() OVER ()",
+        "SELECT x.file('/etc/passwd')",
+        "SELECT 1 WHERE 1 IN file('/etc/passwd')",
+        "SELECT getServerSetting('path')",
+        "SELECT getSetting('readonly')",
+        "SELECT hostName()",
+        "SELECT catboostEvaluate('/x', 1)",
+        "SELECT aiGenerate('x')",
+        "SELECT dictGet('d', 'a', 1)",
+        "SELECT joinGet('t', 'a', 1)",
+        "SELECT hasColumnInTable('127.0.0.1', '', '', 'd', 't', 'c')",
+        "SELECT showCertificate()",
+        "SELECT addressToLine(1)",
+        "SELECT structureToProtobufSchema('a String')",
+        "SELECT * FROM merge('system', 'proc.*')",
+        "SELECT * FROM merge(REGEXP('.*'), '.*')",
+        "SELECT * FROM loop(system.one)",
+        "SELECT * FROM cluster('default', system.one)",
+        "SELECT * FROM viewExplain('', '', (SELECT 1))",
+        "SELECT * FROM mergeTreeIndex('wharf', 'things')",
+        "SELECT * FROM dictionary('d')",
+        "SELECT * FROM input('a String')",
+        "SELECT * FROM filesystem('/etc')",
+        "SELECT * FROM system.processes",
+        "SELECT * FROM `system`.`server_settings`",
+        "SELECT 1 IN system.processes",
+        "SELECT * FROM system.settings JOIN system.disks ON 1",
+        "SELECT * FROM system.{t:Identifier}",
+        "SELECT * FROM `/etc/passwd`",
+        "SHOW PROCESSLIST",
+        "SHOW SETTINGS LIKE '%'",
+        "SHOW GRANTS",
+        "SHOW CLUSTERS",
+        "SHOW CREATE TABLE system.processes",
+        "DESCRIBE system.processes",
+        "EXPLAIN QUERY TREE SELECT file('/etc/passwd')",
+        "EXPLAIN AST INSERT INTO things SELECT 1",
+        "EXPLAIN CURRENT TRANSACTION",
+        "SELECT 1 PARALLEL WITH SELECT 2",
+        "EXECUTE AS default SELECT 1",
+        "SELECT (SELECT 1 SETTINGS max_insert_threads = 9)",
+        "SELECT 1 SETTINGS output_format_schema = '/tmp/never.csv'",
+        "SELECT 1 SETTINGS max_threads = 1, format_schema = 'x'",
+        "SELECT 1 SETTINGS `readonly` = 0",
+        "SELECT 1 SETTINGS max_memory_usage = 99999999999",
+        "SELECT * FROM (SELECT 1) SETTINGS max_threads = 1 FORMAT JSON SETTINGS log_comment = 'x'",
     ],
 )
 def test_what_writes_or_reaches_outside_is_refused(server: ReadOnlyServer, sql: str) -> None:
@@ -190,6 +260,28 @@ def test_what_writes_or_reaches_outside_is_refused(server: ReadOnlyServer, sql: 
         pytest.param("SELECT sum(sleep(1)) FROM numbers(9)", {"max_execution_time": "1"}, 408, "159", id="too long"),
         pytest.param("SELECT number FROM numbers(100)", {"max_result_rows": "10"}, 500, "396", id="too many rows"),
         pytest.param("SELECT 1", {"database": "elsewhere"}, 404, "81", id="unknown database"),
+        pytest.param("SELECT * FROM processes", {"database": "system"}, 403, "164", id="hidden table of the database"),
+        pytest.param(
+            "SELECT arrayMap({f:Identifier}, ['/etc/passwd'])",
+            {"param_f": "file"},
+            403,
+            "164",
+            id="function as parameter",
+        ),
+        pytest.param(
+            "SELECT * FROM {t:Identifier}", {"param_t": "system.processes"}, 403, "164", id="table as parameter"
+        ),
+        pytest.param("SELECT 1", {"output_format_schema": "/tmp/never.csv"}, 403, "164", id="a setting that writes"),
+        pytest.param("SELECT 1", {"format_schema": "/tmp/x:y"}, 403, "164", id="a setting that reads"),
+        pytest.param("SELECT 1", {"session_timezone": "'; x"}, 400, "36", id="value of a setting"),
+        pytest.param("SELECT 1", {"max_threads": "64"}, 400, "36", id="too many threads"),
+        pytest.param("SELECT 1", {"default_format": "DataFrame"}, 400, "73", id="object of Python"),
+        pytest.param("SELECT 1", {"default_format": "ArrowTable"}, 400, "73", id="another object of Python"),
+        pytest.param("SELECT 1", {"default_format": "Protobuf"}, 400, "73", id="format with a schema"),
+        pytest.param("SELECT 1 FORMAT CapnProto", {}, 400, "73", id="format clause with a schema"),
+        pytest.param("SELECT formatRow('Protobuf', 1)", {}, 400, "73", id="format in a function"),
+        pytest.param("SELECT * FROM format(Protobuf, 'x')", {}, 400, "73", id="format in a table function"),
+        pytest.param("exit", {}, 404, "47", id="a word of the command line"),
     ],
 )
 def test_errors_have_clickhouses_codes(
@@ -210,6 +302,115 @@ def test_a_caller_may_lower_a_bound_but_not_lift_it(server: ReadOnlyServer, engi
 def test_a_web_page_cannot_reach_it_under_another_name(server: ReadOnlyServer) -> None:
     assert ask(server, "SELECT 1", headers={"Host": "rebound.example:8123"})[0].status == 403
     assert ask(server, "SELECT 1", headers={"Host": f"localhost:{server.port}"})[0].status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+    ids=str,
+)
+def test_a_web_page_cannot_read_even_with_the_token(server: ReadOnlyServer, headers: dict[str, str]) -> None:
+    for method in ("GET", "POST"):
+        assert ask(server, "SELECT 1", method, headers)[0].status == 403
+
+
+def test_nobody_reads_without_the_token(server: ReadOnlyServer) -> None:
+    for headers in (
+        {"X-ClickHouse-Key": ""},
+        {"X-ClickHouse-Key": "x"},
+        {"Authorization": "Basic !", "X-ClickHouse-Key": ""},
+    ):
+        answer, body = ask(server, "SELECT 1", headers=headers)
+        assert (answer.status, answer.getheader("X-ClickHouse-Exception-Code")) == (401, "516")
+        assert answer.getheader("WWW-Authenticate") == 'Basic realm="ClickHouse"'
+        assert b"clickhouse.token" in body
+        assert server.token.encode() not in body
+
+
+def test_the_token_is_a_password_in_each_of_clickhouses_ways(server: ReadOnlyServer) -> None:
+    basic = base64.b64encode(f"grafana:{server.token}".encode()).decode()
+    none = {"X-ClickHouse-Key": ""}
+    assert ask(server, "SELECT 1", headers=none | {"Authorization": f"Basic {basic}"})[0].status == 200
+    assert ask(server, "SELECT 1", headers=none | {"Authorization": f"Bearer {server.token}"})[0].status == 200
+    assert ask(server, "SELECT 1", headers=none, user="default", password=server.token)[0].status == 200
+
+
+def test_the_token_is_kept_in_a_file_of_its_owner_alone(tmp_path: Path) -> None:
+    token = token_of(tmp_path / "home")
+    file = tmp_path / "home" / "clickhouse.token"
+    assert len(token) >= 40
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+    assert token_of(tmp_path / "home") == token
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_queries_of_clients_that_hang_up_end(server: ReadOnlyServer, engine: Engine) -> None:
+    sql = "SELECT sum(cityHash64(number, toString(number))) FROM numbers(100000000000)"
+    sockets = []
+    for _ in range(8):  # four run, four wait
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request("POST", "/", sql, {"X-ClickHouse-Key": server.token})
+        sockets.append(connection)
+    time.sleep(1)
+    for connection in sockets:
+        connection.close()
+    began = time.monotonic()
+    assert ask(server, "SELECT 1")[1] == b"1\n"
+    assert time.monotonic() - began < 5  # each had 60 s to run
+    until = time.monotonic() + 10
+    while engine._lines(
+        "SELECT query FROM system.processes WHERE query LIKE '%cityHash64%' AND query NOT LIKE '%processes%'"
+    ):
+        assert time.monotonic() < until, "a query goes on for nobody"
+
+
+def test_memory_of_queries_too_large_is_given_back(server: ReadOnlyServer) -> None:
+    before = _rss()
+    for _ in range(3):
+        answer, _ = ask(server, "SELECT groupArray(number) FROM numbers(2000000000)")
+        assert answer.getheader("X-ClickHouse-Exception-Code") == "241"
+    for _ in range(2):
+        answer, body = ask(server, "SELECT repeat('x', 60) FROM numbers(1000000)")
+        assert (answer.status, len(body)) == (200, 61_000_000)
+    del body
+    assert _rss() - before < 300 << 20
+
+
+def _rss() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_the_engine_itself_has_no_way_out(engine: Engine) -> None:
+    grants = " ".join(engine._lines("SHOW GRANTS"))
+    for source in ("FILE", "URL", "REMOTE", "S3", "SOURCES", "NAMED COLLECTION", "INTROSPECTION", "CREATE FUNCTION"):
+        assert source not in grants
+    rows = engine._lines(
+        "SELECT name, value FROM system.server_settings WHERE name IN ('user_files_path', 'format_schema_path') ORDER BY name"
+    )
+    assert rows
+    assert all(list(Path(row.split("\t")[1]).iterdir()) == [] for row in rows)
+
+
+def test_every_function_of_this_clickhouse_has_been_reviewed(engine: Engine) -> None:
+    functions = {name.lower() for name in engine._lines("SELECT name FROM system.functions")}
+    unknown = functions - FUNCTIONS - AGGREGATES - REVIEWED_AND_REFUSED
+    assert not unknown, "put each into functions.json: allowed if it only computes from its arguments, else refused"
+    assert not (FUNCTIONS | AGGREGATES) & REVIEWED_AND_REFUSED
+    assert not {word.lower() for word in KEYWORDS} & REVIEWED_AND_REFUSED
+
+
+def test_a_function_that_no_list_knows_is_refused_even_uncalled() -> None:
+    refused = Refused.of_engine(["newfangled"], [])
+    for sql in ("SELECT newfangled(1)", "SELECT * APPLY newfangled FROM t", "SELECT arrayMap(NewFangled, [1])"):
+        with pytest.raises(Refusal):
+            allow(sql, {}, "wharf", refused, lambda name, value: None)
 
 
 def test_readers_and_the_writer_work_at_once(server: ReadOnlyServer, engine: Engine) -> None:

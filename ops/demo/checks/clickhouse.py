@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 from urllib.request import Request, urlopen
 
 __all__ = ["ClickHouse", "ClickHouseError"]
@@ -16,10 +16,12 @@ class ClickHouseError(Exception):
 
 
 class ClickHouse:
-    """Queries against ``url`` (``http://127.0.0.1:8123``), answers as dicts."""
+    """Queries against ``url`` (``http://user:password@127.0.0.1:8123``), answers as dicts."""
 
     def __init__(self, url: str, database: str = "wharf", timeout: float = 60.0) -> None:
-        self.url = url.rstrip("/")
+        credentials, _, place = url.partition("://")[2].rpartition("@")
+        self.url = f"{url.partition('://')[0]}://{place}".rstrip("/")
+        self._key = unquote(credentials.partition(":")[2])
         self.database = database
         self.timeout = timeout
 
@@ -33,6 +35,8 @@ class ClickHouse:
             }
         )
         request = Request(f"{self.url}/?{parameters}", data=sql.encode(), method="POST")  # noqa: S310
+        if self._key:
+            request.add_header("X-ClickHouse-Key", self._key)
         try:
             with urlopen(request, timeout=self.timeout) as answer:  # noqa: S310
                 text = answer.read().decode()

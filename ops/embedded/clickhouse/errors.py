@@ -9,27 +9,34 @@ __all__ = ["ClickHouseError", "from_text"]
 BAD_ARGUMENTS = 36
 NOT_IMPLEMENTED = 48
 SYNTAX_ERROR = 62
+UNKNOWN_FORMAT = 73
 READONLY = 164
 TOO_MANY_QUERIES = 202
 QUERY_TOO_LARGE = 223
+MEMORY_LIMIT_EXCEEDED = 241
+QUERY_WAS_CANCELLED = 394
+AUTHENTICATION_FAILED = 516
 
 _NAMES = {
     36: "BAD_ARGUMENTS",
     48: "NOT_IMPLEMENTED",
     62: "SYNTAX_ERROR",
+    73: "UNKNOWN_FORMAT",
     164: "READONLY",
     202: "TOO_MANY_SIMULTANEOUS_QUERIES",
     223: "QUERY_IS_TOO_LARGE",
+    516: "AUTHENTICATION_FAILED",
 }
 # As in ClickHouse's HTTPHandler (exceptionCodeToHTTPStatus): what is not named is 500.
 _STATUS = {
-    **dict.fromkeys((6, 26, 27, 36, 38, 41, 42, 43, 44, 53, 62, 69, 70, 72, 119, 130, 344, 386, 456, 457), 400),
+    **dict.fromkeys((6, 26, 27, 36, 38, 41, 42, 43, 44, 53, 62, 69, 70, 72, 73, 119, 130, 344, 386, 456, 457), 400),
     **dict.fromkeys((16, 46, 47, 50, 60, 63, 80, 81, 115, 372), 404),
-    **dict.fromkeys((164, 497, 291), 403),
+    **dict.fromkeys((164, 497, 291, 452), 403),
     48: 501,
     159: 408,
     202: 503,
     223: 413,
+    516: 401,
 }
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
 

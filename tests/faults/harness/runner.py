@@ -23,7 +23,7 @@ from ops.demo.home import Home
 from ops.demo.lag import Lag
 from ops.demo.ledgers import progress
 from ops.demo.watch import Watch
-from ops.embedded.endpoints import find
+from ops.embedded.endpoints import embedded_clickhouse
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.ports import free_port
 from ops.embedded.topics import create_topics
@@ -136,10 +136,10 @@ class _Run:
             watch.stop()
         loaded = self.loaded or time.monotonic()
         self._freeze()
-        note = find(self.site.home.path, "clickhouse")
-        if note is None:
+        url = embedded_clickhouse(self.site.home.path)
+        if not url:
             raise TimeoutError(f"ClickHouse left no note in {self.site.home.path}")
-        clickhouse = ClickHouse(str(note["url"]))
+        clickhouse = ClickHouse(url)
         judged = judge(
             self.kafka.bootstrap,
             clickhouse,
