@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 GRACE_SECONDS = 30.0
 """How long a round may take to end once its time is over: a test that shrinks does not hear at once."""
+MACHINE_EXAMPLES = "100"
+"""Histories a round of the machines that read ``WHARF_EXAMPLES``: a round's start takes seconds, its histories are what finds."""
 GRAMMAR_SHARE = 0.2
 """Of the minutes, for a fuzzer that has a budget of its own (``WHARF_FUZZ_MINUTES``)."""
 NO_TESTS, INTERRUPTED = 5, 2
@@ -53,7 +55,13 @@ def one_round(seed: int, seconds: float, told: argparse.Namespace) -> int:
     ]
     minutes = told.minutes * GRAMMAR_SHARE
     own = {"WHARF_FUZZ_SEED": str(seed), "WHARF_FUZZ_FOUND": str(told.found), "WHARF_FUZZ_MINUTES": f"{minutes:g}"}
-    child = subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=sys.stderr, start_new_session=True)
+    child = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={"WHARF_EXAMPLES": MACHINE_EXAMPLES} | os.environ | own,
+        stdout=sys.stderr,
+        start_new_session=True,
+    )
     try:
         return child.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
