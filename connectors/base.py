@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from connectors import bounds
 from domain.commands import OrderCommand, PoolCommand
 from domain.effects import ChannelRefetch, Effect, Sent
 from domain.raw import RawDelivery
@@ -42,11 +43,22 @@ class TranslationError(ValueError):
 
 
 class Translation(msgspec.Struct, frozen=True):
-    """The canonical records of one delivery: facts for orders and pools, and what has to be fetched anew."""
+    """The canonical records of one delivery: facts for orders and pools, and what has to be fetched anew.
+
+    Made only of records in range (``connectors.bounds``), so no connector can forget to look. Raises TranslationError.
+    """
 
     orders: list[OrderCommand] = []
     pools: list[PoolCommand] = []
     refetch: list[ChannelRefetch] = []
+
+    def __post_init__(self) -> None:
+        """Look at every record."""
+        try:
+            for record in (*self.orders, *self.pools, *self.refetch):
+                bounds.check(record)
+        except bounds.OutOfRange as e:
+            raise TranslationError(e.field, e.message) from e
 
 
 class Received(msgspec.Struct, frozen=True):

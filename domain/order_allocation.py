@@ -7,9 +7,9 @@ from .errors import Rejected
 from .order_identity import same_again, too_old
 from .order_judge import flag
 from .order_pullback import give_back, uncover
-from .order_requests import target_of
 from .order_state import Allocation, AllocLine, Line, Request, RequestLine
 from .order_turn import Turn, event_line
+from .partner import target_of
 from .return_exchange import keeps_stock
 from .values import AllocationPlan, EventLine
 

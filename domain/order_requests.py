@@ -16,7 +16,7 @@ from .priority import rank
 from .rules import RuleSet
 from .values import Address, DemandLine, PickLine
 
-__all__ = ["address_hash", "may_ship", "request_units", "submit", "target_of"]
+__all__ = ["address_hash", "may_ship", "request_units", "submit"]
 
 
 def may_ship(h: Header, rules: RuleSet) -> bool:
@@ -85,11 +85,6 @@ def address_hash(a: Address) -> str:
     parts = (a.street1, a.street2, a.postcode, a.city, a.region, a.country)
     plain = "\x1f".join("".join(c for c in p.casefold() if c.isalnum()) for p in parts)
     return hashlib.blake2b(plain.encode(), digest_size=8).hexdigest()
-
-
-def target_of(depot: str, rules: RuleSet) -> str:
-    """The WMS connection of a depot: as its rule says, else of the depot's own name."""
-    return next((d.wms or d.id for d in rules.depots if d.id == depot), depot)
 
 
 def submit(turn: Turn) -> None:

@@ -9,6 +9,7 @@ from .order_identity import once, same_again
 from .order_state import Allocation, Line, OrderState, Shipment
 from .order_told import Scan
 from .order_turn import Turn, event_line
+from .partner import partner, same_partner
 from .status import is_live
 from .values import LineQty
 
@@ -118,7 +119,10 @@ def shipment_tracked(turn: Turn, c: ShipmentTracked) -> None:
     """Fold a carrier's scan; one that comes before its shipment is kept and folded with it. Raises Rejected: not this order's."""
     if c.status not in _RANK or c.status == "SHIPPED":
         raise Rejected("shipment.status", "status", f"{c.status!r} is none of {', '.join(sorted(_RANK))}")
-    if c.allocation_id and turn.allocation(c.allocation_id) is None:
+    a = turn.allocation(c.allocation_id)
+    if a is not None:
+        same_partner(c.source, a.depot, a.target, turn.rules, f"pick order {a.id}")
+    elif c.allocation_id or partner(c.source):
         raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
     if not once(turn, f"scan/{c.idempotency_key}"):
         return

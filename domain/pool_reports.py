@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .commands import StockReported
 from .errors import Rejected
+from .partner import depot_of
 from .pool_queue import DAY_MS, timer
 from .pool_session import Session
 from .pool_shortage import ask_back
@@ -31,6 +32,7 @@ def report_stock(s: Session, c: StockReported) -> None:
     reports short, and that is routed anew. Raises Rejected for a report that makes no sense.
     """
     _check(c)
+    depot_of(c.source, c.depot, c.depot, s.rules)
     content = f"{c.kind}|{c.depot}|{c.sku}|{c.quality}|{c.qty}"
     if c.idempotency_key and _seen(s, c, content):
         return

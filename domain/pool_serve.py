@@ -179,7 +179,7 @@ def _reserve(
     for x in p.lines:
         ledger.change(x.sku, 0, x.qty)
     lines = [AllocLine(x.line_id, x.sku, x.qty) for x in p.lines]
-    allocation = PoolAllocation(id, depot.id, promise.day, lines, request.trace)
+    allocation = PoolAllocation(id, depot.id, promise.day, lines, request.trace, wms=depot.wms)
     order.allocations.append(allocation)
     list_fresh(s, order, request, allocation, whole=whole)
     if depot.capacity_per_day:

@@ -192,7 +192,7 @@ class PoolAllocation(_Kept):
     allocations of its parcel, itself included, where it was bundled. Then the WMS's latest word.
 
     Until a WMS begins with it: ``rank`` (-1 afterwards) and ``placed_at``, by which it can be asked back (``pool_shortage``), ``whole``
-    where only as a whole.
+    where only as a whole. ``wms``: the depot's connection then, as its rule said (``""``: of the depot's own name).
     """
 
     id: str
@@ -209,6 +209,7 @@ class PoolAllocation(_Kept):
     rank: int = -1
     placed_at: int = 0
     whole: bool = False
+    wms: str = ""
 
 
 class PoolOrder(_Kept):

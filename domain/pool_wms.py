@@ -12,6 +12,7 @@ from .bundling import share_of
 from .commands import AllocationProgressed, WmsReported
 from .errors import Rejected
 from .keys import split_allocation_id
+from .partner import same_partner
 from .pool_freed import free_units
 from .pool_requests import close_if_done, exclude
 from .pool_session import Session, find
@@ -58,10 +59,13 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def report_wms(s: Session, c: WmsReported) -> None:
-    """Move stock as the WMS says and tell the order. Raises Rejected: unknown allocation, status or line, impossible units."""
+    """Move stock as the WMS says and tell the order. Raises Rejected: unknown allocation, status or line, impossible units,
+    another 3PL's pick order."""
     if c.status not in PROGRESS and c.status not in ENDS:
         raise Rejected("wms.status", "status", f"{c.status!r} is none of {', '.join([*PROGRESS, *ENDS])}")
     order, allocation = find(s, c.order_key, c.allocation_id)
+    depot = allocation.depot
+    same_partner(c.source, depot, allocation.wms or depot, s.rules, f"pick order {allocation.id}")
     growth = [_growth(x, told) for x, told in _figures(allocation, c)]
     r = Report(c, order, allocation, growth, _progress(s, allocation, c))
     sent = len(s.sent)

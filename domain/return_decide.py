@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .effects import ChannelReturn, ReturnExpected, ReturnLabel
-from .order_requests import target_of
 from .order_turn import Turn
+from .partner import target_of
 from .return_book import known_to_channel, returned_lines, told
 from .return_exchange import create, withdraw
 from .return_policy import fault, label_for, location

@@ -7,15 +7,20 @@ unit once, with its quality) and leads to credit. A parcel that belongs to no re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
 
 from .commands import ReturnInspected, ReturnReceived, StockReported
 from .errors import Rejected
+from .keys import PARCELS, parcel_key
 from .money import running_share
 from .order_identity import same_again
 from .order_turn import Turn, event_line
+from .partner import depot_of, partner
 from .return_book import problem, returned, told
 from .return_commands import DISPOSITIONS
-from .return_parcels import keep, owner
+from .return_parcels import expected_depot, keep, owner
 from .return_state import GOOD, Receipt, Rma, RmaLine
 from .return_status import all_there
 from .values import InspectedLine, LineQty, ReturnedLine
@@ -28,6 +33,7 @@ __all__ = ["apply_inspected", "apply_received", "return_inspected", "return_rece
 def return_received(turn: Turn, c: ReturnReceived) -> None:
     """Goods arrived."""
     _check(c.lines, c.receipt_id)
+    c = _at_own_depot(turn, c)
     r = owner(turn, c)
     if r is None:
         keep(turn, c)
@@ -45,11 +51,26 @@ def return_inspected(turn: Turn, c: ReturnInspected) -> None:
                 f"lines[{i}].disposition",
                 f"{x.disposition!r} is none of {', '.join(DISPOSITIONS)}",
             )
+    c = _at_own_depot(turn, c)
     r = owner(turn, c)
     if r is None:
         keep(turn, c)
     else:
         apply_inspected(turn, r, c)
+
+
+_Report = TypeVar("_Report", ReturnReceived, ReturnInspected)
+
+
+def _at_own_depot(turn: Turn, c: _Report) -> _Report:
+    """The report with the depot that it is about. Raises Rejected where a 3PL speaks of a depot, or in the name, of another."""
+    name = partner(c.source)
+    if name and c.wms != name:
+        raise Rejected("partner.foreign", "wms", f"{name!r} speaks for {c.wms!r}: a 3PL reports its own receipts only")
+    if name and turn.channel == PARCELS and not turn.state.key.startswith(parcel_key(name, "-")[:-1]):
+        raise Rejected("partner.foreign", "order_key", f"{name!r} speaks of {turn.state.key}, a parcel at another 3PL")
+    depot = depot_of(c.source, c.depot, expected_depot(turn, c), turn.rules)
+    return c if depot == c.depot else msgspec.structs.replace(c, depot=depot)
 
 
 def _check(lines: Sequence[LineQty | InspectedLine], receipt_id: str) -> None:

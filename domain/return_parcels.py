@@ -13,18 +13,22 @@ import msgspec
 from .commands import ReturnInspected, ReturnReceived
 from .order_identity import same_again
 from .order_turn import Turn
+from .partner import same_partner
 from .return_book import book, find, told
 from .return_sender import sent_back
 from .return_state import Parcel, Problem, Receipt, Rma
 from .values import EventLine, InspectedLine, LineQty, ReturnedLine
 
-__all__ = ["keep", "owner", "parcel", "parcel_told", "reopen", "reports"]
+__all__ = ["expected_depot", "keep", "owner", "parcel", "parcel_told", "reopen", "reports"]
 
 _OVER = frozenset({"CANCELLED", "EXPIRED", "DECLINED"})
 
 
 def owner(turn: Turn, c: ReturnReceived | ReturnInspected) -> Rma | None:
-    """The return the goods belong to: the one of this receipt, of the number or the parcel, or the only one that expects goods."""
+    """The return the goods belong to: the one of this receipt, of the number or the parcel, or the only one that expects goods.
+
+    Raises Rejected where a 3PL names a return that another one expects.
+    """
     b = turn.state.book
     key = f"{c.wms}/{c.receipt_id}"
     if turn.state.header is None or parcel(turn, key) is not None:
@@ -40,11 +44,19 @@ def owner(turn: Turn, c: ReturnReceived | ReturnInspected) -> Rma | None:
         return sent_back(turn, c)
     if r is None or r.kind == "claim" or (not r.judged and not r.decision):
         return None
+    if key not in r.receipts and r.depot:
+        same_partner(c.source, r.depot, "", turn.rules, f"return {r.id}")
     if r.ended in _OVER or r.decision != "approved":
         if r.ended == "DECLINED" or turn.rules.returns.late != "accept":
             return None
         reopen(turn, r, f"taken though it was {r.ended or 'not decided'}")
     return r
+
+
+def expected_depot(turn: Turn, c: ReturnReceived | ReturnInspected) -> str:
+    """Where the return that the report names is expected; ``""`` for none."""
+    r = find(turn, c.rma_id, c.tracking_number)
+    return r.depot if r is not None else ""
 
 
 def reopen(turn: Turn, r: Rma, reason: str, actor: str = "") -> None:

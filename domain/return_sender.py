@@ -12,6 +12,7 @@ from .commands import ReturnInspected, ReturnReceived
 from .keys import rma_id
 from .order_state import Shipment
 from .order_turn import Turn
+from .partner import same_partner
 from .return_book import book, told
 from .return_state import Rma, RmaLine
 from .values import InspectedLine, LineQty
@@ -26,7 +27,11 @@ def sent_back(turn: Turn, c: ReturnReceived | ReturnInspected) -> Rma | None:
     if turn.rules.returns.return_to_sender != "credit":
         return None
     x = undelivered(turn, c.tracking_number, c.lines)
-    return None if x is None else take_back(turn, x, c.depot, "policy")
+    if x is None:
+        return None
+    if (a := turn.allocation(x.allocation_id)) is not None:
+        same_partner(c.source, a.depot, a.target, turn.rules, f"parcel {x.id} of {a.id}")
+    return take_back(turn, x, c.depot, "policy")
 
 
 def take_back(turn: Turn, x: Shipment, depot: str, actor: str) -> Rma:

@@ -41,7 +41,7 @@ def render(order: dict[str, Any]) -> str:
 
 def table(rows: Iterable[Iterable[Any]], numbers: frozenset[int] = frozenset()) -> list[str]:
     """Columns two spaces apart, the first row their names; ``numbers``: the columns that are right-aligned."""
-    cells = [[str(c) for c in row] for row in rows]
+    cells = [[_plain(str(c)) for c in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     return [
         "  ".join(
@@ -49,6 +49,11 @@ def table(rows: Iterable[Iterable[Any]], numbers: frozenset[int] = frozenset()) 
         ).rstrip()
         for row in cells
     ]
+
+
+def _plain(text: str) -> str:
+    """One line without control characters: a cell never breaks its row, or the terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _when(iso: str | None) -> str:

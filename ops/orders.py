@@ -18,6 +18,7 @@ from schemas.topics import ORDERS_IN
 
 from .errors import UserError
 from .order_view import view
+from .reading import named
 
 __all__ = ["cancel", "deciding", "find", "hold", "listed", "problems", "reroute", "send", "show"]
 
@@ -55,25 +56,24 @@ def _keys(client: Any, condition: str, text: str) -> list[str]:
 
 def show(client: Any, key: str) -> dict[str, Any]:
     """Everything about the order of this key; see ``ops.order_view``."""
-    events = client.query(
-        "SELECT * FROM order_events FINAL WHERE order_key = {key:String} ORDER BY seq", parameters={"key": key}
-    )
-    pools = client.query(
+    events = named(client, "SELECT * FROM order_events FINAL WHERE order_key = {key:String} ORDER BY seq", {"key": key})
+    pools = named(
+        client,
         "SELECT time, type, allocation_id, `moves.sku`, `moves.reserved_delta` FROM pool_events FINAL "
         "WHERE order_key = {key:String} AND type IN ('UNRESERVED', 'SHORT_PICKED') ORDER BY pool, seq",
-        parameters={"key": key},
+        {"key": key},
     )
-    return view(list(events.named_results()), list(pools.named_results()))
+    return view([*events], pools)
 
 
 def deciding(client: Any, key: str) -> list[dict[str, Any]]:
     """The events of an order that a pool's decision led to; see ``ops.rules.explain``."""
-    result = client.query(
+    return named(
+        client,
         "SELECT type, time, rule_version, depot, reason, `lines.sku`, `lines.qty`, decision FROM order_events FINAL "
         "WHERE order_key = {key:String} AND decision != '' ORDER BY seq",
-        parameters={"key": key},
+        {"key": key},
     )
-    return list(result.named_results())
 
 
 _PROBLEMS = ("EXCEPTION", "EFFECT_FAILED", "CANCEL_REJECTED")
@@ -82,24 +82,24 @@ _PROBLEMS = ("EXCEPTION", "EFFECT_FAILED", "CANCEL_REJECTED")
 def problems(client: Any, channel: str, limit: int) -> list[dict[str, Any]]:
     """What went otherwise than somebody wanted, the latest first: goods that went out although they were given up or to be changed, messages
     that could not be delivered, cancellations that came too late; ``""`` for every channel."""
-    result = client.query(
+    return named(
+        client,
         "SELECT order_key, name, status, time, type AS problem, reason, depot FROM order_events FINAL "
         "WHERE type IN {types:Array(String)} AND ({channel:String} = '' OR channel = {channel:String}) "
         "ORDER BY time DESC, order_key, seq DESC LIMIT {limit:UInt32}",
-        parameters={"types": list(_PROBLEMS), "channel": channel, "limit": limit},
+        {"types": list(_PROBLEMS), "channel": channel, "limit": limit},
     )
-    return list(result.named_results())
 
 
 def listed(client: Any, status: str, channel: str, limit: int) -> list[dict[str, Any]]:
     """Where orders stand, the latest first; ``""`` for every status or channel."""
-    result = client.query(
+    return named(
+        client,
         "SELECT order_key, name, status, placed_at, changed_at, events, intervention FROM orders "
         "WHERE ({status:String} = '' OR status = {status:String}) AND ({channel:String} = '' OR channel = {channel:String}) "
         "ORDER BY placed_at DESC, order_key LIMIT {limit:UInt32}",
-        parameters={"status": status.upper(), "channel": channel, "limit": limit},
+        {"status": status.upper(), "channel": channel, "limit": limit},
     )
-    return list(result.named_results())
 
 
 def hold(key: str, name: str, action: str, reason: str, *, actor: str, now: int) -> HoldChanged:

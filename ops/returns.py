@@ -15,6 +15,7 @@ from domain.values import ExchangeLine, InspectedLine, LineQty, ReturnLine
 from schemas.headers import new_trace
 
 from .errors import UserError
+from .reading import named
 from .return_view import view
 
 __all__ = ["decide", "find", "inspect", "listed", "receive", "request", "resolve", "show"]
@@ -22,7 +23,7 @@ __all__ = ["decide", "find", "inspect", "listed", "receive", "request", "resolve
 
 def _events(client: Any, where: str, **parameters: Any) -> list[dict[str, Any]]:
     sql = f"SELECT * FROM order_events FINAL WHERE {where} ORDER BY order_key, seq"  # noqa: S608 -- our own words
-    return list(client.query(sql, parameters=parameters).named_results())
+    return named(client, sql, parameters)
 
 
 def find(client: Any, text: str) -> list[dict[str, Any]]:
@@ -59,14 +60,15 @@ def show(client: Any, key: str) -> list[dict[str, Any]]:
 
 def listed(client: Any, *, status: str = "", exceptions: bool = False, limit: int = 50) -> list[dict[str, Any]]:
     """The latest returns, those that changed last first. ``exceptions``: only what waits for a person."""
-    recent = client.query(
+    recent = named(
+        client,
         "SELECT order_key, max(time) AS changed FROM order_events "
         "WHERE rma_id != '' OR rma_kind = 'parcel' GROUP BY order_key ORDER BY changed DESC",
-    ).result_rows
+    )
     found: list[dict[str, Any]] = []
     step = 200
     for i in range(0, len(recent), step):
-        chosen = [str(r[0]) for r in recent[i : i + step]]
+        chosen = [str(r["order_key"]) for r in recent[i : i + step]]
         returns = view(_events(client, "order_key IN {keys:Array(String)}", keys=chosen))
         found += [r for r in returns if _wanted(r, status, exceptions)]
         if len(found) >= limit:

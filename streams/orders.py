@@ -9,6 +9,7 @@ import msgspec
 
 from domain import order
 from domain.commands import OrderCommand, RulesPublished, Tick
+from domain.order_room import check_room
 from domain.order_state import OrderState
 from schemas.conditions import conditions
 from schemas.topics import EFFECTS, ORDERS_EVENTS, ORDERS_IN, POOLS_IN
@@ -53,7 +54,9 @@ def _decide(record: Record, key: bytes, command: OrderCommand) -> None:
     kept = record.table.get(key)
     state = _read_state(kept) if kept else None
     result = order.handle(state, command, rules_in_force(record.table, command.time), conditions)
-    record.table.put(key, _write_state(result.state))
+    written = _write_state(result.state)
+    check_room(command, len(kept) if kept else 0, len(written))
+    record.table.put(key, written)
     if result.state.wake and (state is None or state.wake != result.state.wake):
         remind(record.table, key, result.state.wake, command.time)
     _publish(record, key, result)

@@ -58,7 +58,13 @@ def millis(text: str, field: str) -> int:
         at = datetime.fromisoformat(text)
     except ValueError as e:
         raise TranslationError(field, f"{text!r} is not a date and time in ISO 8601") from e
+    _this_century(at, text, field)
     return int((at if at.tzinfo else at.replace(tzinfo=AMSTERDAM)).timestamp() * 1000)
+
+
+def _this_century(day: date, text: str, field: str) -> None:
+    if not 2000 <= day.year < 2100:
+        raise TranslationError(field, f"{text!r} is not of the years 2000 to 2099")
 
 
 def _end_of_day(text: str, field: str) -> int:
@@ -67,6 +73,7 @@ def _end_of_day(text: str, field: str) -> int:
         day = date.fromisoformat(text)
     except ValueError as e:
         raise TranslationError(field, f"{text!r} is not a date as 2026-03-29") from e
+    _this_century(day, text, field)
     return int(datetime.combine(day + timedelta(days=1), time(), AMSTERDAM).timestamp() * 1000) - 1
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from connectors.base import TranslationError
+from connectors.bounds import FIRST_MS, LAST_MS
 from domain import keys
 from domain.errors import Rejected
 
@@ -60,7 +61,10 @@ def _millis(text: str) -> int:
     when = datetime.fromisoformat(text)
     if when.tzinfo is None:
         raise ValueError("no time zone")
-    return round(when.timestamp() * 1000)
+    at = round(when.timestamp() * 1000)
+    if not FIRST_MS <= at <= LAST_MS:
+        raise ValueError("not between the years 2000 and 2100")
+    return at
 
 
 def millis(text: str | None, field: str) -> int:
@@ -68,7 +72,9 @@ def millis(text: str | None, field: str) -> int:
     try:
         return _millis(text or "")
     except (ValueError, OverflowError) as e:
-        raise TranslationError(field, f"{text!r} is not a time with its offset (2026-11-23T14:00:00+01:00)") from e
+        raise TranslationError(
+            field, f"{text!r} is not a time with its offset (2026-11-23T14:00:00+01:00), of 2000 to 2100"
+        ) from e
 
 
 def quantity(n: int | None, field: str) -> int:

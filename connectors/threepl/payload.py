@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from connectors.base import TranslationError
+from connectors.bounds import FIRST_MS, LAST_MS
 from domain.effects import PickOrder, PickOrderCancel, ReturnExpected
 
 __all__ = [
@@ -25,13 +26,19 @@ __all__ = [
     "Shipment",
     "cancellation_body",
     "iso",
+    "millis",
     "pick_order_body",
     "read",
     "return_body",
 ]
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+Name = Annotated[str, msgspec.Meta(max_length=300)]
+Note = Annotated[str, msgspec.Meta(max_length=2_000)]
+Receipt = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Cost = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+"""Of a parcel, in minor units: a figure beyond it is a mistake in any currency."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -43,7 +50,7 @@ class Line(msgspec.Struct, frozen=True):
     shipped: Count = 0
     short: Count = 0
     cancelled: Count = 0
-    reason: str = ""
+    reason: Note = ""
 
 
 class ParcelLine(msgspec.Struct, frozen=True):
@@ -51,19 +58,19 @@ class ParcelLine(msgspec.Struct, frozen=True):
 
     reference: Text
     qty: Count
-    line_id: str = ""
-    sku: str = ""
+    line_id: Name = ""
+    sku: Name = ""
 
 
 class Shipment(msgspec.Struct, frozen=True):
     """A parcel; ``cost`` of all of it, in minor units of ``currency``. ``lines``: what is in it, where that is several pick orders."""
 
     id: Text
-    carrier: str = ""
-    tracking_number: str = ""
-    tracking_url: str = ""
-    cost: Count = 0
-    currency: str = "EUR"
+    carrier: Name = ""
+    tracking_number: Name = ""
+    tracking_url: Note = ""
+    cost: Cost = 0
+    currency: Name = "EUR"
     lines: list[ParcelLine] = []
 
 
@@ -75,7 +82,7 @@ class Report(msgspec.Struct, frozen=True):
     occurred_at: datetime
     lines: list[Line] = []
     shipment: Shipment | None = None
-    reason: str | None = ""
+    reason: Note | None = ""
 
 
 class Scan(msgspec.Struct, frozen=True):
@@ -85,9 +92,9 @@ class Scan(msgspec.Struct, frozen=True):
     shipment_id: Text
     status: Text
     occurred_at: datetime
-    carrier: str = ""
-    tracking_number: str = ""
-    detail: str = ""
+    carrier: Name = ""
+    tracking_number: Name = ""
+    detail: Note = ""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -99,7 +106,7 @@ class Row(msgspec.Struct, frozen=True):
     occurred_at: datetime | None = None
     lines: list[Line] = []
     shipment: Shipment | None = None
-    reason: str | None = ""
+    reason: Note | None = ""
     history: list[Report] = []
     scans: list[Scan] = []
 
@@ -109,7 +116,7 @@ class ReturnedUnits(msgspec.Struct, frozen=True):
 
     sku: Text
     qty: Count
-    line_id: str = ""
+    line_id: Name = ""
 
 
 class InspectedUnits(msgspec.Struct, frozen=True):
@@ -118,8 +125,8 @@ class InspectedUnits(msgspec.Struct, frozen=True):
     sku: Text
     qty: Count
     disposition: Text
-    line_id: str = ""
-    note: str = ""
+    line_id: Name = ""
+    note: Note = ""
 
 
 class ReturnReport(msgspec.Struct, frozen=True):
@@ -129,22 +136,22 @@ class ReturnReport(msgspec.Struct, frozen=True):
     connection's own.
     """
 
-    receipt_id: Text
+    receipt_id: Receipt
     occurred_at: datetime
-    rma: str = ""
-    reference: str = ""
-    tracking_number: str = ""
-    depot: str = ""
+    rma: Name = ""
+    reference: Name = ""
+    tracking_number: Name = ""
+    depot: Name = ""
     lines: list[ReturnedUnits] = []
     inspected: list[InspectedUnits] = []
-    detail: str = ""
-    actor: str = ""
+    detail: Note = ""
+    actor: Name = ""
 
 
 class ReturnRow(msgspec.Struct, frozen=True):
     """A row of return polling: one receipt with its reports so far, oldest first, append-only."""
 
-    receipt_id: Text
+    receipt_id: Receipt
     updated_at: datetime
     received: list[ReturnReport] = []
     inspections: list[ReturnReport] = []
@@ -176,6 +183,16 @@ def read(model: type[T], body: bytes | msgspec.Raw) -> T:
         raise TranslationError(path.rstrip("`") or "$", message) from e
     except (msgspec.DecodeError, RecursionError) as e:
         raise TranslationError("$", f"the body is not JSON: {e}") from e
+
+
+def millis(at: datetime, field: str) -> int:
+    """A time with its offset in UTC ms. Raises TranslationError where it has none, or is not of this century."""
+    if at.tzinfo is None:
+        raise TranslationError(field, f"{at.isoformat()} has no offset from UTC: end it with Z or +01:00")
+    ms = round(at.timestamp() * 1000)
+    if not FIRST_MS <= ms <= LAST_MS:
+        raise TranslationError(field, f"{at.isoformat()} is not between the years 2000 and 2100")
+    return ms
 
 
 def iso(ms: int) -> str:

@@ -12,6 +12,7 @@ from .translate import translate
 
 __all__ = ["ThreePlReceiver"]
 
+_MAX_HEADER = 200
 _KEPT = ("x-wms-event-id", "x-wms-topic", "content-type", "user-agent")
 
 
@@ -32,6 +33,8 @@ class ThreePlReceiver:
         for name in ("x-wms-topic", "x-wms-event-id"):
             if not headers.get(name):
                 raise Unreadable(f"the header {name} is missing")
+            if len(headers[name]) > _MAX_HEADER:
+                raise Unreadable(f"the header {name} has more than {_MAX_HEADER} characters")
         json.check(body)
         kept = {k: headers[k] for k in _KEPT if k in headers}
         return Received(topic=headers["x-wms-topic"], delivery_id=headers["x-wms-event-id"], headers=kept)

@@ -6,8 +6,6 @@ gets a key of its own and waits for a person (``domain.keys.parcel_key``).
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from connectors.base import Translation, TranslationError
 from connectors.checks.customer import content_hash
 from domain.commands import OrderCommand, ReturnInspected, ReturnReceived
@@ -17,7 +15,7 @@ from domain.record import uuid5
 from domain.return_commands import DISPOSITIONS
 from domain.values import InspectedLine, LineQty
 
-from .payload import InspectedUnits, ReturnReport, ReturnRow, read
+from .payload import InspectedUnits, ReturnReport, ReturnRow, millis, read
 
 __all__ = ["TOPICS", "translate_return", "translate_return_row"]
 
@@ -52,15 +50,9 @@ def _key(r: ReturnReport, name: str) -> str:
         raise TranslationError("reference" if r.reference else "receipt_id", e.message) from e
 
 
-def _ms(at: datetime) -> int:
-    if at.tzinfo is None:
-        raise TranslationError("occurred_at", f"{at.isoformat()} has no offset from UTC: end it with Z or +01:00")
-    return round(at.timestamp() * 1000)
-
-
 def _received(r: ReturnReport, name: str, source: str, now: int, trace: str) -> ReturnReceived:
     lines = [LineQty(x.line_id, x.sku, x.qty) for x in r.lines]
-    at, key = _ms(r.occurred_at), _key(r, name)
+    at, key = millis(r.occurred_at, "occurred_at"), _key(r, name)
     fact = f"return/{name}/{r.receipt_id}/received@{at}/{content_hash(r.rma, r.tracking_number, lines)}"
     return ReturnReceived(
         event_id=uuid5(key, 0, fact),
@@ -83,7 +75,7 @@ def _received(r: ReturnReport, name: str, source: str, now: int, trace: str) -> 
 
 def _inspected(r: ReturnReport, name: str, source: str, now: int, trace: str) -> ReturnInspected:
     lines = [_line(x, i) for i, x in enumerate(r.inspected)]
-    at, key = _ms(r.occurred_at), _key(r, name)
+    at, key = millis(r.occurred_at, "occurred_at"), _key(r, name)
     fact = f"return/{name}/{r.receipt_id}/inspected@{at}/{content_hash(r.rma, lines)}"
     return ReturnInspected(
         event_id=uuid5(key, 0, fact),

@@ -13,7 +13,7 @@ from domain.record import uuid5
 from domain.values import ParcelPart, WmsLine
 
 from . import returns
-from .payload import Line, Report, Row, Scan, Shipment, read
+from .payload import Line, Report, Row, Scan, Shipment, millis, read
 
 __all__ = ["REPORTS", "SCANS", "TOPICS", "refused", "row_facts", "translate", "translate_row"]
 
@@ -68,12 +68,6 @@ def refused(allocation_id: str, reason: str, source: str, now: int, trace: str) 
     return _reported(report, source, now, trace, occurred_at=now, fact="wms/REJECTED@refused")
 
 
-def _ms(at: datetime) -> int:
-    if at.tzinfo is None:
-        raise TranslationError("occurred_at", f"{at.isoformat()} has no offset from UTC: end it with Z or +01:00")
-    return round(at.timestamp() * 1000)
-
-
 def _parts(reference: str) -> tuple[str, str]:
     try:
         pool, key, _ = split_allocation_id(reference)
@@ -92,7 +86,7 @@ def _reported(
     if r.status not in REPORTS:
         raise TranslationError("status", f"{r.status!r} is not one of {', '.join(sorted(REPORTS))}")
     pool, key = _parts(r.reference)
-    at = _ms(r.occurred_at) if occurred_at is None else occurred_at
+    at = millis(r.occurred_at, "occurred_at") if occurred_at is None else occurred_at
     s = r.shipment or Shipment(id="-")
     lines = [_line(x) for x in r.lines]
     fact = fact or f"wms/{r.status}@{at}/{content_hash(lines, r.shipment)}"
@@ -124,7 +118,7 @@ def _tracked(s: Scan, source: str, now: int, trace: str) -> ShipmentTracked:
     if s.status not in SCANS:
         raise TranslationError("status", f"{s.status!r} is not one of {', '.join(sorted(SCANS))}")
     _, key = _parts(s.reference)
-    at = _ms(s.occurred_at)
+    at = millis(s.occurred_at, "occurred_at")
     fact = f"scan/{s.reference}/{s.shipment_id}/{s.status}@{at}"
     return ShipmentTracked(
         event_id=uuid5(s.reference, 0, fact),

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from connectors.base import Translation, TranslationError
+from connectors.bol.orders import _end_of_day as end_of_day
+from connectors.bol.orders import millis as order_millis
 from connectors.bol.translate import shipment_reference, split_reference, translate
 from domain.commands import FulfilmentReported, OrderCancelled, OrderUpserted, ReturnReported, ShipmentTracked
 
@@ -405,3 +407,15 @@ def test_every_real_sample_is_translated_or_refused_clearly(name: str) -> None:
     assert [type(x).__name__ for x in found.orders] == facts
     assert [x.resource for x in found.refetch] == fetches
     assert run(topic, body) == run(topic, body)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59", "1999-12-31T23:59:59Z"])
+def test_a_time_of_another_century_names_its_field(text: str) -> None:
+    with pytest.raises(TranslationError, match=r"orderPlacedDateTime.*2000 to 2099"):
+        order_millis(text, "orderPlacedDateTime")
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "0001-01-01"])
+def test_a_day_of_another_century_names_its_field(text: str) -> None:
+    with pytest.raises(TranslationError, match=r"latestDeliveryDate.*2000 to 2099"):
+        end_of_day(text, "latestDeliveryDate")

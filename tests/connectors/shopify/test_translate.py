@@ -300,3 +300,10 @@ def test_the_snapshot_carries_no_secret_of_the_shop() -> None:
     upserted = run(body("order")).orders[0]
     assert isinstance(upserted, OrderUpserted)
     assert b"cart_token" not in encode(upserted)
+
+
+@pytest.mark.parametrize("field", ["created_at", "updated_at", "cancelled_at"])
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1999-12-31T23:59:59Z"])
+def test_a_time_of_another_century_names_its_field(field: str, text: str) -> None:
+    with pytest.raises(TranslationError, match=f"{field}.*2000 to 2100"):
+        run({**body("order"), field: text})

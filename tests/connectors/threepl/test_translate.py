@@ -91,3 +91,39 @@ def test_what_cant_be_translated_names_the_field(topic: str, body: object, field
     with pytest.raises(TranslationError) as e:
         run(topic, body)
     assert e.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at"),
+        ({"occurred_at": "9999-12-31T23:59:59-14:00"}, "occurred_at"),
+        ({"reference": f"main/shopify:acme:{'7' * 300}/2"}, "reference"),
+        ({"reason": "x" * 2001}, "reason"),
+        ({"reason": "\x00"}, "reason"),
+        ({"shipment": {"id": "s1", "cost": 10**9 + 1}}, "cost"),
+        ({"shipment": {"id": "s1", "cost": -1}}, "cost"),
+        ({"shipment": {"id": "s1", "tracking_url": "u" * 2001}}, "tracking_url"),
+        ({"lines": [{"line_id": "l1", "sku": "WH-1", "shipped": 1_000_001}]}, "shipped"),
+        ({"lines": [{"line_id": "l1", "sku": "x" * 301}]}, "sku"),
+        ({"lines": [{"line_id": "l1", "sku": "WH-1"}] * 1001}, "lines"),
+    ],
+)
+def test_a_report_out_of_range_names_its_field(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(TranslationError, match=field):
+        run("pick_order.updated", {**REPORT, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"occurred_at": "1999-12-31T00:00:00Z"}, "occurred_at"),
+        ({"receipt_id": "x" * 101}, "receipt_id"),
+        ({"inspected": [{"sku": "A", "qty": 1_000_001, "disposition": "RESTOCK"}]}, "qty"),
+        ({"inspected": [{"sku": "A", "qty": 1, "disposition": "RESTOCK", "note": "x" * 2001}]}, "note"),
+    ],
+)
+def test_an_inspection_out_of_range_names_its_field(changes: dict[str, Any], field: str) -> None:
+    told = {"receipt_id": "R1", "rma": "shopify:acme:77/r1", "occurred_at": "2026-03-28T10:00:00Z", **changes}
+    with pytest.raises(TranslationError, match=field):
+        run("return.inspected", told)
