@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
@@ -42,6 +43,21 @@ for _name in MODULES:
     importlib.import_module(f"ops.commands.{_name}").register(app)
 
 
+_PLACES = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+    }
+)
+"""What is wrong with a file or directory and no fault of ours: rights, a full disk, one that is no directory or is one."""
+
+
 def main() -> None:
     """Run the command; an error the user can mend is one line on stderr and exit code 2."""
     from ops.errors import UserError
@@ -50,4 +66,9 @@ def main() -> None:
         app()
     except UserError as e:
         typer.echo(f"wharf: {e}", err=True)
+        sys.exit(2)
+    except OSError as e:
+        if e.errno not in _PLACES or e.filename is None:
+            raise
+        typer.echo(f"wharf: {e.filename}: {e.strerror}", err=True)
         sys.exit(2)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from ops.private import UMASK
 from ops.signals import Stop
 
 __all__ = ["ProcessFailed", "Spec", "Supervisor", "tail"]
@@ -107,7 +108,7 @@ class Supervisor:
         self.logs = logs
         self._young_seconds = young_seconds
         self._stop = stop or Stop()
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._env = {**os.environ, **(env or {})}
         self._die_with_us = die_with_us and _LIBC is not None
         self._running: dict[str, _Running] = {}
@@ -259,6 +260,7 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=UMASK,
                 preexec_fn=_die_with_parent if self._die_with_us else None,  # noqa: PLW1509  # one prctl, nothing that locks
             )
 

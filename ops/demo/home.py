@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.errors import UserError
+from ops.private import own
 
 __all__ = ["Home"]
 
@@ -40,8 +41,12 @@ class Home:
         if self.path.exists() and any(self.path.iterdir()) and not (self.path / MARK).exists():
             raise UserError(f"--home {self.path}: not empty, and not the directory of an earlier demo; choose another")
         shutil.rmtree(self.path, ignore_errors=True)
-        self.logs.mkdir(parents=True)
-        (self.path / MARK).write_text("Made by `wharf demo`, which empties this directory at its next run.\n")
+        own(self.path)
+        try:
+            self.logs.mkdir(exist_ok=True)
+            (self.path / MARK).write_text("Made by `wharf demo`, which empties this directory at its next run.\n")
+        except OSError as e:
+            raise UserError(f"--home {self.path}: {e.strerror or e}") from e
 
     def note(self, pids: dict[str, int], **more: Any) -> None:
         """Write down what runs."""
@@ -50,7 +55,14 @@ class Home:
     def state(self) -> dict[str, Any]:
         """What was written down; empty where nothing was."""
         file = self.path / STATE
-        return dict(json.loads(file.read_text())) if file.is_file() else {}
+        if not file.is_file():
+            return {}
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+            pids = {str(name): _process_id(pid) for name, pid in found["pids"].items()}
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise UserError(f"{file}: is no list of processes: stop what runs there by hand and delete it") from None
+        return {**found, "pids": pids}
 
     def forget(self) -> None:
         """Nothing runs any more."""
@@ -76,6 +88,13 @@ class Home:
     def running(self) -> dict[str, int]:
         """The processes of the last run that are alive, by name."""
         return {name: pid for name, pid in self.state().get("pids", {}).items() if _alive(pid, name)}
+
+
+def _process_id(value: Any) -> int:
+    """Raises ValueError for what would reach everybody (-1, 0)."""
+    if not 0 < int(value) < 1 << 31:
+        raise ValueError
+    return int(value)
 
 
 def _alive(pid: int, name: str) -> bool:

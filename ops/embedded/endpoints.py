@@ -8,10 +8,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+import structlog
 
 from ops.embedded.token import read_token
 from ops.errors import UserError
+from ops.private import private
 from ops.settings import Settings
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
 ]
 
 FILE = "endpoints.json"
+log = structlog.get_logger(__name__)
 
 
 def publish(home: Path, name: str, **fields: Any) -> None:
@@ -44,16 +48,13 @@ def withdraw(home: Path, name: str) -> None:
 
 def find(home: Path, name: str) -> dict[str, Any] | None:
     """The note on ``name`` if the process that wrote it is alive."""
-    file = home / FILE
-    note = _load(file).get(name) if file.exists() else None
+    note = _load(home / FILE).get(name)
     return note if note and _alive(int(note["pid"])) else None
 
 
 def notes(home: Path) -> dict[str, dict[str, Any]]:
     """Every note whose process is alive, by name."""
-    file = home / FILE
-    found = _load(file) if file.exists() else {}
-    return {name: note for name, note in found.items() if _alive(int(note["pid"]))}
+    return {name: note for name, note in _load(home / FILE).items() if _alive(int(note["pid"]))}
 
 
 def kafka_bootstrap(settings: Settings) -> str:
@@ -114,25 +115,56 @@ def _without_password(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _load(file: Path) -> dict[str, Any]:
+def _load(file: Path) -> dict[str, dict[str, Any]]:
+    """Raises UserError where it holds anything but notes: who runs is not known then."""
     try:
-        return dict(json.loads(file.read_text() or "{}"))
-    except json.JSONDecodeError:  # someone else's hand: nothing we know runs
+        found = json.loads(file.read_text(encoding="utf-8") or "{}")
+    except FileNotFoundError:
         return {}
+    except OSError as e:
+        raise UserError(f"{file}: {e.strerror or e}") from e
+    except (ValueError, RecursionError):  # no UTF-8, no JSON
+        found = None
+    if not isinstance(found, dict) or not all(_is_note(note) for note in found.values()):
+        raise UserError(f"{file}: holds no notes of ours: delete it, stop what runs there and start `wharf up` again")
+    return found
+
+
+def _is_note(note: Any) -> bool:
+    return isinstance(note, dict) and isinstance(note.get("pid"), int) and 0 < note["pid"] < 1 << 31
 
 
 @contextmanager
 def _edit(home: Path) -> Iterator[dict[str, Any]]:
     """The notes, written back whole: several processes write theirs."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / f"{FILE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        file = home / FILE
-        notes = _load(file) if file.exists() else {}
-        yield notes
-        new = home / f"{FILE}.new"
-        new.write_text(json.dumps(notes, indent=1) + "\n")
-        new.replace(file)
+    private(home)
+    try:
+        with _for_us(home / f"{FILE}.lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            notes = _known(home / FILE)
+            yield notes
+            new = home / f"{FILE}.new"
+            with _for_us(new) as out:
+                out.write(json.dumps(notes, indent=1) + "\n")
+            new.replace(home / FILE)
+    except OSError as e:
+        raise UserError(f"{home / FILE}: {e.strerror or e}: set WHARF_HOME to a directory that you may write to") from e
+
+
+def _known(file: Path) -> dict[str, dict[str, Any]]:
+    """The notes that are there; who starts now begins anew where another hand has made them unreadable."""
+    try:
+        return _load(file)
+    except UserError as e:
+        log.warning("the notes are unreadable, begun anew", file=str(file), error=str(e))
+        return {}
+
+
+def _for_us(file: Path) -> TextIO:
+    """Open a file anew that only this user can read, also where it was there with more rights."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(handle, 0o600)
+    return os.fdopen(handle, "w", encoding="utf-8")
 
 
 def _alive(pid: int) -> bool:

@@ -16,6 +16,7 @@ import structlog
 from ops.embedded.endpoints import kafka_config, publish, withdraw
 from ops.errors import UserError
 from ops.metrics import metrics_served, sink_metrics
+from ops.private import own
 from ops.settings import Settings
 from ops.signals import Stop
 from streams.stall import StallWatch, waiting
@@ -45,6 +46,7 @@ def run_sink(
     from sinks.clickhouse.progress import StateMismatch
     from sinks.clickhouse.sink import LogDamaged, Sink
 
+    own(settings.home)
     config = kafka_config(settings)
     with _clickhouse(settings, port) as (client, url, published):
         try:

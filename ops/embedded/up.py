@@ -15,6 +15,7 @@ from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.token import FILE
 from ops.embedded.topics import create_topics
 from ops.errors import UserError
+from ops.private import own
 from ops.settings import Settings
 from ops.signals import Stop
 from ops.supervisor import ProcessFailed, Spec, Supervisor
@@ -49,6 +50,7 @@ class Up:
         self._children: Supervisor | None = None
 
     def __enter__(self) -> Up:
+        own(self._settings.home)
         try:
             if self._kafka:
                 self._start_kafka(self._kafka)

@@ -16,6 +16,7 @@ from types import TracebackType
 from ops.embedded.guard import DirectoryLock, watch
 from ops.embedded.ports import free_port, kept_port
 from ops.errors import UserError
+from ops.private import UMASK
 
 __all__ = ["EmbeddedKafka", "kafka_lib"]
 
@@ -72,7 +73,6 @@ class EmbeddedKafka:
         if self.pid:
             return
         java = self._java()
-        self.directory.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
         try:
             self._configure()
@@ -151,7 +151,7 @@ class EmbeddedKafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
         config = str(self.directory / "server.properties")
         tool = self._command(java, _TOOL_JVM, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", config)
-        done = subprocess.run(tool, capture_output=True, text=True, check=False)
+        done = subprocess.run(tool, capture_output=True, text=True, check=False, umask=UMASK)
         if done.returncode:
             raise UserError(
                 f"Kafka can't format {self.directory / 'data'}: {(done.stderr or done.stdout).strip()[-500:]}"
@@ -168,6 +168,7 @@ class EmbeddedKafka:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                umask=UMASK,
                 pass_fds=[self._lock.fileno()],  # held until the JVM is gone too, should we be killed
             )
         self._watchdog = watch(self._jvm.pid)
