@@ -36,30 +36,28 @@ class YamlError(ValueError):
         return " ".join(said.split())
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, limit: int = MAX_BYTES) -> str:
     """The text of a file, or of a pipe as the shell's ``<(…)`` makes them. Raises YamlError (no UTF-8, too large), OSError.
 
     A pipe that nobody writes to is given ten seconds.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return decode(_read(handle))
+        return decode(_read(handle, limit))
     finally:
         os.close(handle)
 
 
-def _read(handle: int) -> bytes:
-    got, end = b"", time.monotonic() + PIPE_SECONDS
-    while len(got) <= MAX_BYTES:
+def _read(handle: int, limit: int) -> bytes:
+    got, end = bytearray(), time.monotonic() + PIPE_SECONDS
+    while len(got) <= limit:
         if not select.select([handle], [], [], max(end - time.monotonic(), 0))[0]:
             raise YamlError(f"nothing came out of this pipe for {PIPE_SECONDS:.0f} s", hint="give a file")
         part = os.read(handle, 1 << 16)
         if not part:
-            return got
+            return bytes(got)
         got += part
-    raise YamlError(
-        f"it is larger than {MAX_BYTES // 1_000_000} MB", hint="split it, or look whether it is the right file"
-    )
+    raise YamlError(f"it is larger than {limit // 1_000_000} MB", hint="split it, or look whether it is the right file")
 
 
 def decode(data: bytes) -> str:

@@ -11,15 +11,19 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.yaml import YamlError, read_text
 from domain.commands import StockReported
 from domain.record import uuid5
 from ops.errors import UserError
+from ops.rules.formats import closest
 
-__all__ = ["KINDS", "StockRow", "read_csv", "report"]
+__all__ = ["KINDS", "StockRow", "check_depots", "read_csv", "report"]
 
 KINDS = {"count": "COUNT", "receipt": "RECEIPT", "correction": "CORRECTION", "restock": "RESTOCK"}
 COLUMNS = ("pool", "depot", "sku", "qty", "quality")
 SECONDS = 60.0
+MAX_NAME = 100
+MAX_BYTES = 50_000_000
 
 
 class StockRow(msgspec.Struct, frozen=True):
@@ -38,11 +42,13 @@ def read_csv(path: Path, kind: str, default_pool: str) -> list[StockRow]:
     Raises UserError with every wrong line; none is taken then.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise UserError(f"{path}: {e}") from e
+        text = read_text(path, MAX_BYTES)
+    except YamlError as e:
+        raise UserError(e.text(str(path))) from e
+    except OSError as e:
+        raise UserError(f"{path}: {e.strerror or e}") from e
     head = text.split("\n", 1)[0]
-    reader = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head else ",", strict=True)
+    reader = csv.DictReader(text.split("\n"), delimiter=";" if ";" in head else ",", strict=True)
     names = [(n or "").strip().lower() for n in reader.fieldnames or []]
     reader.fieldnames = names
     wrong = [f"unknown column {n!r}" for n in names if n not in COLUMNS]
@@ -52,6 +58,23 @@ def read_csv(path: Path, kind: str, default_pool: str) -> list[StockRow]:
             f"{path}:1: {'; '.join(wrong)}; the columns are {', '.join(COLUMNS)} (pool and quality may be left out)"
         )
     return _rows(path, reader, kind, default_pool)
+
+
+def check_depots(path: Path, rows: Sequence[StockRow], known: Sequence[str]) -> None:
+    """Refuse rows of depots that the rules in force don't have: their stock would be sold by nobody. Raises UserError."""
+    wrong = sorted({row.depot for row in rows} - set(known))
+    if wrong:
+        hints = [
+            f"{path}: no depot {name!r} in the rules in force; {closest(name, list(known)) or _depots(known)}"
+            for name in wrong
+        ]
+        raise UserError(
+            "\n".join([*hints[:20], "nothing was taken: mend the file, or publish rules with that depot first"])
+        )
+
+
+def _depots(known: Sequence[str]) -> str:
+    return f"there are {', '.join(known)}" if known else "they have none"
 
 
 def _rows(path: Path, reader: csv.DictReader[str], kind: str, default_pool: str) -> list[StockRow]:
@@ -96,19 +119,25 @@ def _row(cells: Mapping[str | None, str | None], kind: str, default_pool: str) -
 def _wrong(values: Mapping[str, str], kind: str) -> str:
     """What is wrong with a row's cells, ``""``: nothing."""
     for name in ("pool", "depot", "sku", "quality"):
-        if not values[name]:
-            return f"{name} is empty"
-        if values[name][0] in "=+-@":  # a spreadsheet would run it
-            return f"{name} {values[name]!r} begins with {values[name][0]!r}"
+        if wrong := _wrong_name(values[name]):
+            return f"{name} {wrong}"
     if not re.fullmatch(r"[+-]?[0-9]{1,12}", values["qty"]):
-        return f"qty {values['qty']!r} is not a whole number"
+        return f"qty {values['qty'][:40]!r} is not a whole number"
     if values["qty"].startswith("-") and kind != "correction":
         return f"qty {values['qty']} is negative: only a correction may be"
-    return (
-        ""
-        if re.fullmatch(r"[a-z0-9-]+", values["pool"])
-        else f"pool {values['pool']!r} is not small letters, digits and '-'"
-    )
+    good = re.fullmatch(r"[a-z0-9-]+", values["pool"])
+    return "" if good else f"pool {values['pool']!r} is not small letters, digits and '-'"
+
+
+def _wrong_name(value: str) -> str:
+    """What is wrong with a name in a cell, ``""``: nothing."""
+    if not value:
+        return "is empty"
+    if len(value) > MAX_NAME:
+        return f"{value[:20]!r}… has {len(value)} characters, more than {MAX_NAME}"
+    if not value.isprintable():
+        return f"{value!r} holds a character that can't be seen"
+    return f"{value!r} begins with {value[0]!r}" if value[0] in "=+-@" else ""  # a spreadsheet would run it
 
 
 def report(

@@ -29,6 +29,7 @@ class Catalogue:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.layouts: dict[str, str] = {}
+        self._files: dict[tuple[str, ...], str] = {}
         self._texts: dict[str, dict[str, dict[str, str]]] = {}
         self._lay(files("connectors.messages").joinpath("templates"))
         if folder is not None:
@@ -54,6 +55,11 @@ class Catalogue:
         """The text of this very language."""
         return self._texts.get(language, {}).get(name, {}).get(part)
 
+    def file(self, language: str, name: str, part: str) -> str:
+        """The file that this text, or the layout it is put into, comes from."""
+        layout = self._files.get((f"{part}.j2",))
+        return layout or self._files.get((language, name, part), f"{language}.yaml")
+
     def find(self, language: str, name: str, part: str) -> tuple[str, str] | None:
         """The language and text to use: a customer is better told in English than not at all."""
         for found in (language, _FALLBACK, *self.languages):
@@ -66,9 +72,12 @@ class Catalogue:
         for file in sorted(folder.iterdir(), key=lambda f: f.name):
             if file.name in LAYOUTS:
                 self.layouts[file.name] = _text(file)
+                self._files[(file.name,)] = str(file)
             elif file.name.endswith((".yaml", ".yml")):
                 texts = self._texts.setdefault(file.name.rpartition(".")[0], {})
+                language = file.name.rpartition(".")[0]
                 for name, parts in _read(file).items():
+                    self._files |= {(language, name, part): str(file) for part in parts}
                     texts[name] = {**texts.get(name, {}), **parts}
 
 

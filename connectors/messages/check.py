@@ -64,7 +64,7 @@ def check_texts(catalogue: Catalogue) -> list[str]:
         try:
             unknown = meta.find_undeclared_variables(env.parse(text)) - VARIABLES
         except TemplateSyntaxError as e:
-            found.append(f"{where}: {e.message}")
+            found.append(f"{where}: {e.message} (line {e.lineno})")
             continue
         if html or where.startswith("layout."):
             unknown -= _FRAME

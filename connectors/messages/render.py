@@ -18,15 +18,15 @@ import msgspec
 from babel import Locale
 from babel.dates import format_date, format_time, match_skeleton
 from babel.numbers import format_currency
-from jinja2 import StrictUndefined, Template, TemplateError, pass_context
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, pass_context
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from domain.effects import CustomerMessage
 from domain.errors import Rejected
 from domain.money import exponent
 
 from .addresses import web_address
+from .bounds import BoundedEnvironment, budget
 from .catalogue import Catalogue
 from .config import Brand
 
@@ -111,13 +111,12 @@ def _moment(context: Context, at: datetime) -> str:
     return f"{_in_words(at, locale)} {format_time(at, 'short', locale=locale)}"
 
 
-def environment(*, html: bool) -> ImmutableSandboxedEnvironment:
-    """Where templates run. Nothing is loaded: no include, no import."""
-    env = ImmutableSandboxedEnvironment(
+def environment(*, html: bool) -> BoundedEnvironment:
+    """Where templates run, within bounds. Nothing is loaded: no include, no import."""
+    env = BoundedEnvironment(
         autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
     )
-    env.globals.clear()
-    env.filters |= {"money": _money, "day": _day, "moment": _moment, "moment_day": _day}
+    env.guard(money=_money, day=_day, moment=_moment, moment_day=_day)
     return env
 
 
@@ -179,11 +178,26 @@ class Renderer:
         try:
             if key not in self._compiled:
                 self._compiled[key] = (self._html if html else self._text).from_string(source)
-            return self._compiled[key].render(
-                **_values(m, brand, language, self.catalogue.words(language)), **(frame or {})
-            )
+            values = _values(m, brand, language, self.catalogue.words(language))
+            with budget():
+                return self._compiled[key].render(**values, **(frame or {}))
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, Rejected) as e:
-            raise RenderError(f"{m.template} in {language}, {part}: {type(e).__name__}: {e}") from e
+            where = f"{self.catalogue.file(language, m.template, part)}, line {_line_of(e)}"
+            raise RenderError(f"{m.template} in {language}, {part} ({where}): {type(e).__name__}: {e}") from e
+        except RecursionError as e:
+            raise RenderError(f"{m.template} in {language}, {part}: macros that call each other without an end") from e
+
+
+def _line_of(e: BaseException) -> int:
+    """The line of the text where it went wrong, from 1."""
+    if isinstance(e, TemplateSyntaxError):
+        return e.lineno
+    line, at = 1, e.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == "<template>":
+            line = at.tb_lineno
+        at = at.tb_next
+    return line
 
 
 def _short(text: str, m: CustomerMessage) -> str:

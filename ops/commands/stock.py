@@ -35,7 +35,7 @@ def report_file(
     """Show what a stock file says; with --execute, report it to its pools, all rows or none."""
     from ops.errors import UserError
     from ops.settings import Settings
-    from ops.stock import KINDS, read_csv, report
+    from ops.stock import KINDS, check_depots, read_csv, report
 
     if kind not in KINDS:
         raise UserError(f"--kind {kind}: one of {', '.join(KINDS)}")
@@ -43,9 +43,12 @@ def report_file(
     rows = read_csv(file, kind, "main")
     if execute:
         from ops import clock
-        from ops.embedded.endpoints import kafka_bootstrap
+        from ops.embedded.endpoints import kafka_bootstrap, kafka_config
+        from ops.rules.publish import in_force
 
         now, bootstrap = clock.from_setting(settings.clock)(), kafka_bootstrap(settings)
+        if found := in_force(bootstrap, kafka_config(settings)):
+            check_depots(file, rows, [depot.id for depot in found[1].depots])
         with typer.progressbar(length=len(rows), label="rows", file=_stderr()) as bar:
             reference = report(
                 bootstrap,

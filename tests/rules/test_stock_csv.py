@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ops.cli import app
 from ops.errors import UserError
-from ops.stock import StockRow, read_csv
+from ops.stock import StockRow, check_depots, read_csv
 
 
 def rows(tmp_path: Path, text: str, kind: str = "count") -> list[StockRow]:
@@ -34,6 +34,24 @@ def test_a_stock_file_is_read(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "kind", "says"),
     [
+        pytest.param(
+            "depot,sku,qty\nA,X,1\nA,Y\0Z,1\n",
+            "count",
+            ":3: sku 'Y\\x00Z' holds a character that can't be seen",
+            id="nul",
+        ),
+        pytest.param(
+            "depot,sku,qty\nA,Y\u202eZ,1\n", "count", ":2: sku 'Y\\u202eZ' holds a character", id="text-turned-round"
+        ),
+        pytest.param(
+            "depot,sku,qty\nA\x1b[2J,Y,1\n", "count", ":2: depot 'A\\x1b[2J' holds a character", id="terminal-control"
+        ),
+        pytest.param(
+            "depot,sku,qty\nA," + "Y" * 101 + ",1\n",
+            "count",
+            ":2: sku 'YYYYYYYYYYYYYYYYYYYY'… has 101 characters",
+            id="long-sku",
+        ),
         pytest.param("depot,sku\nA,X\n", "count", ":1: column qty is missing", id="missing-column"),
         pytest.param("depot,sku,qty,color\nA,X,1,red\n", "count", "unknown column 'color'", id="unknown-column"),
         pytest.param("depot,sku,qty\nA,X,many\n", "count", ":2: qty 'many' is not a whole number", id="no-number"),
@@ -62,3 +80,18 @@ def test_the_report_command_only_shows_unless_told_to_act(tmp_path):
     result = CliRunner().invoke(app, ["stock", "report", str(file), "--json"])
     told = json.loads(result.stdout)
     assert (told["units"], told["written"], told["rows"]) == ({"A": 7, "B": 1}, False, 3)
+
+
+def test_a_depot_that_the_rules_in_force_do_not_have_is_refused(tmp_path):
+    found = [StockRow("main", "depot-a", "X", 1), StockRow("main", "depotb", "X", 1)]
+    check_depots(tmp_path, found[:1], ["depot-a"])
+    with pytest.raises(UserError, match="no depot 'depotb' in the rules in force; did you mean depot-b"):
+        check_depots(tmp_path, found, ["depot-a", "depot-b"])
+    with pytest.raises(UserError, match="they have none"):
+        check_depots(tmp_path, found, [])
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path):
+    (tmp_path / "stock.csv").write_bytes("depot,sku,qty\nA,caf\xe9,1\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"stock\.csv:2:6: this is no UTF-8 \(byte 0xe9\); save the file as UTF-8$"):
+        read_csv(tmp_path / "stock.csv", "count", "main")
