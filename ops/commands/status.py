@@ -57,7 +57,7 @@ def _group(group: dict[str, Any], processes: list[dict[str, Any]]) -> Iterator[s
     if names and group["unowned"]:
         yield f"  ! owned by nobody: {', '.join(group['unowned'])}{_way_out(mine)}"
     for trouble in (p["trouble"] for p in group["partitions"] if p["trouble"]):
-        yield f"  ! {trouble}; the workers refuse to go on there and say the way out: see their logs"
+        yield f"  ! {trouble}; the process's log says the way out"
     topics: dict[str, list[dict[str, Any]]] = {}
     for p in group["partitions"]:
         topics.setdefault(p["topic"], []).append(p)
