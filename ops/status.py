@@ -96,12 +96,12 @@ def _clickhouse(settings: Settings) -> tuple[dict[str, Any], dict[tuple[str, int
     """Whether ClickHouse answers, and the next offset of each partition according to its ``sink_progress``."""
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
-    from ops.embedded.endpoints import clickhouse_client, clickhouse_url
+    from ops.embedded.endpoints import clickhouse_client, clickhouse_url, without_password
     from ops.errors import UserError
 
     told: dict[str, Any] = {"url": "", "ok": False, "error": "", "progress": []}
     try:
-        told["url"] = clickhouse_url(settings).rpartition("@")[2]
+        told["url"] = without_password(clickhouse_url(settings))
         with clickhouse_client(settings) as client:
             sql = (
                 "SELECT topic, kafka_partition, first_offset, last_offset, state FROM sink_progress FINAL WHERE state != 'CLAIM' "

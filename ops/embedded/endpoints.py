@@ -27,6 +27,7 @@ __all__ = [
     "notes",
     "publish",
     "withdraw",
+    "without_password",
 ]
 
 FILE = "endpoints.json"
@@ -97,7 +98,7 @@ def clickhouse_client(settings: Settings) -> Any:
     try:
         return clickhouse_connect.get_client(dsn=_dsn(url), autogenerate_session_id=False)
     except ClickHouseError as e:
-        raise UserError(f"ClickHouse at {_without_password(url)} does not answer as it should: {str(e)[:300]}") from e
+        raise UserError(f"ClickHouse at {without_password(url)} does not answer as it should: {str(e)[:300]}") from e
 
 
 def _dsn(url: str) -> str:
@@ -108,7 +109,8 @@ def _dsn(url: str) -> str:
     return url if parts.path.strip("/") else parts._replace(path="/wharf").geturl()
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)

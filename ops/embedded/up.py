@@ -10,7 +10,15 @@ from urllib.request import urlopen
 
 import structlog
 
-from ops.embedded.endpoints import clickhouse_url, find, kafka_bootstrap, kafka_config, publish, withdraw
+from ops.embedded.endpoints import (
+    clickhouse_url,
+    find,
+    kafka_bootstrap,
+    kafka_config,
+    publish,
+    withdraw,
+    without_password,
+)
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.token import FILE
 from ops.embedded.topics import create_topics
@@ -101,7 +109,7 @@ class Up:
 
     def summary(self, as_json: bool) -> str:
         """Where everything is."""
-        kafka, clickhouse = kafka_bootstrap(self._settings), clickhouse_url(self._settings).rpartition("@")[2]
+        kafka, clickhouse = kafka_bootstrap(self._settings), without_password(clickhouse_url(self._settings))
         if as_json:
             return json.dumps({"kafka": kafka, "clickhouse": clickhouse, "home": str(self._settings.home.absolute())})
         return (

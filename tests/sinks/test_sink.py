@@ -12,15 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from domain.events import OrderEvent, PoolEvent
-from ops.embedded.endpoints import find
+from ops.demo.checks.clickhouse import ClickHouse
+from ops.embedded.endpoints import embedded_clickhouse
 from ops.embedded.kafka import EmbeddedKafka
 from ops.embedded.topics import create_topics
 from schemas import codec
@@ -118,11 +119,8 @@ class SinkProcess:
         assert self.start(place, n, *more).wait(60) == -signal.SIGKILL
 
     def value(self, sql: str) -> int:
-        note = find(self._home, "clickhouse")
-        if note is None:
-            return -1
-        with urlopen(f"{note['url']}/?query={quote(sql)}", timeout=20) as answer:  # noqa: S310
-            return int(answer.read())
+        url = embedded_clickhouse(self._home)
+        return int(ClickHouse(url, timeout=20).value(sql)) if url else -1
 
 
 def test_kill_9_at_every_step_of_a_write_leaves_each_event_exactly_once(broker: str, tmp_path: Path) -> None:
@@ -294,7 +292,11 @@ def test_up_serves_everything_and_stops_clean_on_sigterm(tmp_path: Path) -> None
     )
     assert process.stdout
     where = json.loads(process.stdout.readline())
-    with urlopen(f"{where['clickhouse']}/?query=SELECT+count()+FROM+orders", timeout=20) as answer:  # noqa: S310
+    question = f"{where['clickhouse']}/?query=SELECT+count()+FROM+orders"
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(question, timeout=20)  # noqa: S310
+    key = {"X-ClickHouse-Key": (tmp_path / "clickhouse.token").read_text().strip()}
+    with urlopen(Request(question, headers=key), timeout=20) as answer:  # noqa: S310
         assert answer.read() == b"0\n"
     kpi = subprocess.run(
         [sys.executable, "-c", "from ops.cli import main; main()", "kpi", "--json"],
