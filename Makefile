@@ -26,14 +26,14 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml | tools
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(KAFKA_LIB)/.ready: ops/embedded/kafka/pom.xml | tools
+$(KAFKA_LIB)/.ready: ops/servers/kafka/pom.xml | tools
 	@echo "Fetching Apache Kafka's jars" >&2
 	@rm -rf $(KAFKA_LIB) && mkdir -p $(KAFKA_LIB)
-	@mvn -q -B -f ops/embedded/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(KAFKA_LIB)
+	@mvn -q -B -f ops/servers/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(KAFKA_LIB)
 	@touch $@
 
 $(KAFKA_LIB)/wharf.jsa: $(VENV)/.ready $(KAFKA_LIB)/.ready
-	@$(BIN)/python -m ops.embedded.kafka.archive || echo "wharf: no class archive; Kafka starts a little slower" >&2
+	@$(BIN)/python -m ops.servers.kafka.archive || echo "wharf: no class archive; Kafka starts a little slower" >&2
 
 setup: $(VENV)/.ready $(KAFKA_LIB)/.ready $(KAFKA_LIB)/wharf.jsa ## Make .venv with the wharf command, fetch Kafka's jars
 
@@ -49,13 +49,13 @@ fuzz: setup ## Explore all property tests, machines and fuzzers anew (MINUTES=10
 SEEDS ?= 10000
 FROM ?= 0
 sim: setup ## Simulate 10,000 seeded runs with crashes at every step (SEEDS=, FROM=, TRACE=1)
-	@$(BIN)/python tests/sim/run.py --seeds $(SEEDS) --from $(FROM) $(if $(TRACE),--trace)
+	@$(BIN)/python tests/system/simulation/run.py --seeds $(SEEDS) --from $(FROM) $(if $(TRACE),--trace)
 
 faults: setup ## Load and faults by a seed, every promise checked (DELIVERIES=, SEED=, PROFILE=short|standard|soak, MINUTES=, REPORT=)
-	@$(BIN)/python tests/faults/run.py --deliveries $(or $(DELIVERIES),20000) --seed $(or $(SEED),1) --profile $(or $(PROFILE),standard) --report $(or $(REPORT),faults-report.json) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(BIN)/python tests/system/faults/run.py --deliveries $(or $(DELIVERIES),20000) --seed $(or $(SEED),1) --profile $(or $(PROFILE),standard) --report $(or $(REPORT),faults-report.json) $(if $(MINUTES),--minutes $(MINUTES))
 
 faults-controls: setup ## The fault harness with a guard of the product switched off: it must report it
-	@$(BIN)/python -m pytest -m faults tests/faults
+	@$(BIN)/python -m pytest -m faults tests/system/faults
 
 check: setup ## Lint, types, import rule
 	@$(BIN)/ruff check .

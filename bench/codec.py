@@ -12,7 +12,7 @@ import fastavro
 import msgspec
 
 from bench.results import table, write
-from domain import commands, events, values
+from domain.records import commands, events, values
 from schemas.catalogue import SCHEMAS
 from schemas.codec import decode, encode
 

@@ -17,15 +17,16 @@ from typing import Any
 import msgspec
 
 from bench.results import ROOT, write
-from domain import order, pool
-from domain.commands import EffectOutcome, OrderUpserted, ShipmentTracked, StockReported, WmsReported
-from domain.effects import ChannelShipment, PickOrder
-from domain.order_state import OrderState
-from domain.record import Record, uuid5
-from domain.rules import RuleSet
-from domain.values import Address, Client, Delivery, Order, OrderLine, WmsLine
+from domain.order import aggregate as order
+from domain.order.state.order import OrderState
+from domain.pool import aggregate as pool
+from domain.records.commands import EffectOutcome, OrderUpserted, ShipmentTracked, StockReported, WmsReported
+from domain.records.effects import ChannelShipment, PickOrder
+from domain.records.record import Record, uuid5
+from domain.records.values import Address, Client, Delivery, Order, OrderLine, WmsLine
+from domain.rules.ruleset import RuleSet
+from lab.simulators.catalogue import catalogue
 from ops.rules.load import load
-from ops.simulators.catalogue import catalogue
 from schemas.codec import decode, encode
 from schemas.headers import headers
 from streams.pools import TableView

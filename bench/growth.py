@@ -25,8 +25,8 @@ from bench.filling import PARTITIONS, fill, produce, producer
 from bench.lives import World, opening, order_upserted
 from bench.order_job.measure import stop
 from bench.results import cpu_seconds, write
-from ops.embedded.kafka import EmbeddedKafka
-from ops.embedded.topics import create_topics
+from ops.servers.kafka import EmbeddedKafka
+from ops.servers.topics import create_topics
 from schemas.codec import encode
 from schemas.topics import ORDERS_IN, POOLS_IN
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from domain import values
-from domain.commands import (
+from domain.records import values
+from domain.records.commands import (
     EffectOutcome,
     OrderUpserted,
     RulesPublished,
@@ -23,9 +23,9 @@ from domain.commands import (
     StockReported,
     WmsReported,
 )
-from domain.effects import ChannelShipment, PickOrder
-from domain.record import Record, uuid5
-from domain.rules import Depot, RuleSet
+from domain.records.effects import ChannelShipment, PickOrder
+from domain.records.record import Record, uuid5
+from domain.rules.ruleset import Depot, RuleSet
 from schemas.codec import decode, encode
 from schemas.topics import EFFECTS, ORDERS_IN, POOLS_IN
 from streams.orders import orders

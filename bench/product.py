@@ -20,7 +20,7 @@ from typing import Any
 from bench.results import write
 from bench.web.processes import rss_mb
 from bench.web.site import Layout, Site, open_site, wait_quiet
-from ops.demo.checks.clickhouse import ClickHouse
+from lab.demo.checks.clickhouse import ClickHouse
 
 __all__ = ["main"]
 

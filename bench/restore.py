@@ -23,8 +23,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from bench.filling import PARTITIONS, fill, produce, producer
 from bench.lives import order_upserted
 from bench.results import cpu_seconds, machine, write
-from ops.embedded.kafka import EmbeddedKafka
-from ops.embedded.topics import create_topics
+from ops.servers.kafka import EmbeddedKafka
+from ops.servers.topics import create_topics
 from schemas.codec import encode
 from schemas.topics import ORDERS_IN, ORDERS_TABLE
 from streams.app import GROUPS

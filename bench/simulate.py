@@ -18,15 +18,15 @@ from pathlib import Path
 import msgspec
 
 from bench import results
-from domain import commands as c
-from domain import pool
-from domain.events import PoolEvent
-from domain.pool_view import MemoryPool
-from domain.record import Record
-from domain.rules import Depot, Rate, RuleSet, SplitPolicy
-from domain.values import AllocationPlan, DemandLine, WmsLine
-from ops.rules.past.log import entries, save
-from ops.rules.past.run import simulate
+from domain.pool import aggregate as pool
+from domain.pool.view import MemoryPool
+from domain.records import commands as c
+from domain.records.events import PoolEvent
+from domain.records.record import Record
+from domain.records.values import AllocationPlan, DemandLine, WmsLine
+from domain.rules.ruleset import Depot, Rate, RuleSet, SplitPolicy
+from lab.whatif.history import entries, save
+from lab.whatif.run import simulate
 
 __all__ = ["Maker", "main"]
 

@@ -22,12 +22,12 @@ from unittest.mock import patch
 from confluent_kafka import Producer
 
 from bench.results import write
-from domain.events import OrderEvent
-from domain.record import uuid5
-from domain.values import EventLine
-from ops.embedded.clickhouse import Engine
-from ops.embedded.kafka import EmbeddedKafka
-from ops.embedded.topics import create_topics
+from domain.records.events import OrderEvent
+from domain.records.record import uuid5
+from domain.records.values import EventLine
+from ops.servers.clickhouse import Engine
+from ops.servers.kafka import EmbeddedKafka
+from ops.servers.topics import create_topics
 from schemas.codec import encode
 from schemas.topics import ORDERS_EVENTS
 from sinks.clickhouse.migrate import migrate

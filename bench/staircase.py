@@ -23,7 +23,7 @@ from bench.order_job.codec import BenchOutput, read_event, write_output
 from bench.order_job.fold import OrderRow, StockRow, apply
 from bench.order_job.measure import GROUP, PARTITIONS, SOURCE, TABLE, TARGET, prepare, stop, watch
 from bench.results import write
-from ops.embedded.kafka import EmbeddedKafka
+from ops.servers.kafka import EmbeddedKafka
 
 _CHUNK = 5_000
 _encode = msgspec.msgpack.encode

@@ -17,9 +17,9 @@ from typing import Any
 
 from bench.results import ROOT, write
 from bench.web.processes import WHARF, Meter, answers, wait_for
-from ops.embedded.kafka import EmbeddedKafka
-from ops.embedded.ports import free_port
-from ops.embedded.topics import create_topics
+from ops.servers.kafka import EmbeddedKafka
+from ops.servers.ports import free_port
+from ops.servers.topics import create_topics
 
 __all__ = ["main"]
 

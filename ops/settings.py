@@ -20,9 +20,9 @@ from connectors.shopify.config import ShopifyAccount
 from connectors.threepl.config import ThreePl
 from ops import clock
 from ops.errors import UserError
-from ops.rules.formats import closest
-from ops.rules.source import Problem, Source, read
 from ops.secrets import Expanded, Missing, expand
+from ops.yaml.formats import closest
+from ops.yaml.source import Problem, Source, read
 
 __all__ = ["ConfigError", "Connections", "Settings", "load_connections", "own_texts"]
 

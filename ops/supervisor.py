@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from ops.private import UMASK
-from ops.signals import Stop
+from ops.servers.signals import Stop
 
 __all__ = ["ProcessFailed", "Spec", "Supervisor", "tail"]
 

@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 import msgspec
 
-from domain import commands, effects, events, raw, values
-from domain.record import Record
+from domain.records import commands, effects, events, values
+from domain.records import raw_delivery as raw
+from domain.records.record import Record
 
 __all__ = ["RECORDS", "RELEASED", "SCHEMAS", "SCHEMA_IDS", "STRUCTS"]
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from domain.record import Record
+from domain.records.record import Record
 
 from .catalogue import RECORDS, RELEASED, SCHEMA_IDS, SCHEMAS, STRUCTS
 from .explain import FieldError, check_bytes, check_value

@@ -11,7 +11,7 @@ import secrets
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from domain.record import Record
+from domain.records.record import Record
 
 __all__ = ["headers", "new_trace", "parse_traceparent", "rfc3339", "traceparent"]
 

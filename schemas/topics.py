@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain import commands, effects, events, raw
+from domain.records import commands, effects, events
+from domain.records import raw_delivery as raw
 
 __all__ = [
     "BY_NAME",

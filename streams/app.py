@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from domain.commands import Tick
-from domain.record import uuid5
+from domain.records.commands import Tick
+from domain.records.record import uuid5
 from schemas.codec import encode
 from schemas.topics import DLQ, ORDERS_IN, ORDERS_TABLE, POOLS_IN, POOLS_TABLE
 

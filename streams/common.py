@@ -6,11 +6,11 @@ from functools import lru_cache
 
 import msgspec
 
-from domain.commands import RulesPublished
 from domain.errors import Rejected
-from domain.record import Record as Fact
-from domain.rulebook import Edition, RuleBook
-from domain.rules import RuleSet
+from domain.records.commands import RulesPublished
+from domain.records.record import Record as Fact
+from domain.rules.ruleset import RuleSet
+from domain.rules.versions import Edition, RuleBook
 from schemas.codec import decode, encode
 from schemas.headers import headers
 

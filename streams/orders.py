@@ -1,4 +1,4 @@
-"""The orders agent: decode, look up, decide (`domain.order`), write, publish."""
+"""The orders agent: decode, look up, decide (`domain.order.aggregate`), write, publish."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import cast, get_args
 
 import msgspec
 
-from domain import order
-from domain.commands import OrderCommand, RulesPublished, Tick
-from domain.order_room import check_room
-from domain.order_state import OrderState
-from schemas.conditions import conditions
+from domain.order import aggregate as order
+from domain.order.room import check_room
+from domain.order.state.order import OrderState
+from domain.records.commands import OrderCommand, RulesPublished, Tick
 from schemas.topics import EFFECTS, ORDERS_EVENTS, ORDERS_IN, POOLS_IN
+from streams.cel import conditions
 
 from .common import check_key, keep_rules, read, rules_in_force, send
 from .order_timers import remind, take_due

@@ -1,4 +1,4 @@
-"""The pools agent: decode, look up, decide (`domain.pool`), write, publish."""
+"""The pools agent: decode, look up, decide (`domain.pool.aggregate`), write, publish."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 
-from domain import pool
-from domain.commands import PoolCommand, RulesPublished, Tick
-from domain.pool_state import KINDS
-from schemas.conditions import conditions
+from domain.pool import aggregate as pool
+from domain.pool.state import KINDS
+from domain.records.commands import PoolCommand, RulesPublished, Tick
 from schemas.topics import ORDERS_IN, POOLS_EVENTS
+from streams.cel import conditions
 
 from .common import check_key, keep_rules, read, rules_in_force, send
 from .runtime import Batch, Record, Staged
@@ -82,7 +82,7 @@ def record_key(name: str, kind: type[msgspec.Struct], id: str) -> bytes:
 
 
 class TableView:
-    """A pool's records (`domain.pool_view.PoolView`), each under a key of its own in the partition's table."""
+    """A pool's records (`domain.pool.view.PoolView`), each under a key of its own in the partition's table."""
 
     __slots__ = ("_name", "_table")
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 import tests.fuzz.profiles  # noqa: F401  # registered by the import
-from ops.embedded.clickhouse import Engine
-from ops.embedded.kafka import EmbeddedKafka
+from ops.servers.clickhouse import Engine
+from ops.servers.kafka import EmbeddedKafka
 
 _numbers = itertools.count(1)
 

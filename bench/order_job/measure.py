@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from bench.results import cpu_seconds, machine
-from ops.embedded.kafka import EmbeddedKafka
+from ops.servers.kafka import EmbeddedKafka
 
 from .codec import read_output
 from .load import fill

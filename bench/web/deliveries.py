@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from ops.simulators.catalogue import Product
-from ops.simulators.shopify_order import SimLine, make
-from ops.simulators.shopify_views import iso, order_body
+from lab.simulators.catalogue import Product
+from lab.simulators.shopify.orders import SimLine, make
+from lab.simulators.shopify.rest_bodies import iso, order_body
 
 __all__ = ["FIRST", "Deliveries", "order_number"]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.web.deliveries import Deliveries
+from lab.simulators.catalogue import catalogue
 from ops import clock
-from ops.simulators.catalogue import catalogue
 
 __all__ = ["Hammer", "percentile"]
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from connectors.hmac import sign
+from connectors.signatures import sign
 
 __all__ = ["Outside"]
 

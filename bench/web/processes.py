@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 __all__ = ["WHARF", "Meter", "answers", "cpu_seconds", "rss_mb", "wait_for"]
 
-WHARF = (sys.executable, "-c", "from ops.cli import main; main()")
+WHARF = (sys.executable, "-c", "from wharf.cli import main; main()")
 _TICK = os.sysconf("SC_CLK_TCK")
 
 

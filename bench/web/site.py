@@ -15,14 +15,14 @@ from typing import Any
 
 from bench.results import ROOT
 from bench.web.processes import WHARF, Meter, answers, wait_for
-from ops.embedded.endpoints import embedded_clickhouse, find
-from ops.embedded.kafka import EmbeddedKafka
-from ops.embedded.ports import free_port
-from ops.embedded.topics import create_topics
+from lab.simulators.catalogue import catalogue
 from ops.rules.load import load
 from ops.rules.publish import publish
+from ops.servers.endpoints import embedded_clickhouse, find
+from ops.servers.kafka import EmbeddedKafka
+from ops.servers.ports import free_port
+from ops.servers.topics import create_topics
 from ops.settings import Settings
-from ops.simulators.catalogue import catalogue
 from ops.supervisor import Spec, Supervisor
 
 __all__ = ["LINES", "Layout", "Site", "open_site"]

@@ -6,16 +6,16 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from connectors.base import TranslationError
 from connectors.checks import address as address_check
 from connectors.checks.customer import content_hash, customer_key
 from connectors.checks.money import minor
 from connectors.checks.phone import e164
-from domain.commands import OrderCancelled, OrderUpserted
+from connectors.protocols import TranslationError
 from domain.errors import Rejected
 from domain.keys import order_key
-from domain.record import uuid5
-from domain.values import Address, Client, Delivery, LineQty, Order, OrderLine, Payment, Problem
+from domain.records.commands import OrderCancelled, OrderUpserted
+from domain.records.record import uuid5
+from domain.records.values import Address, Client, Delivery, LineQty, Order, OrderLine, Payment, Problem
 
 from . import payload
 
@@ -48,7 +48,7 @@ class Origin:
         return uuid5(key, 0, f"{fact}\x1f{digest}")
 
     def begin(self, kind: str, key: str, fact: str, digest: str) -> tuple[str, str, int, str, str, str, str, str, str]:
-        """What every fact of the channel begins with (``domain.commands.ChannelFact``, in its order)."""
+        """What every fact of the channel begins with (``domain.records.commands.ChannelFact``, in its order)."""
         return self.event_id(key, fact, digest), kind, self.now, self.source, self.trace, key, fact, "", digest
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from connectors.base import TranslationError
+from connectors.protocols import TranslationError
 
 __all__ = [
     "Details",

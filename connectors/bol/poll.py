@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 
-from connectors.base import Polled, Translation, TranslationError
 from connectors.checks.customer import content_hash
-from domain.raw import RawDelivery
+from connectors.protocols import Polled, Translation, TranslationError
+from domain.records.raw_delivery import RawDelivery
 
 from .client import BolClient, read_json
 from .orders import AMSTERDAM, Origin
@@ -187,5 +187,5 @@ class ReturnsPoller(_Feed):
 
 
 def pollers(account: str, client: BolClient) -> list[OrdersPoller | ReturnsPoller]:
-    """All feeds of an account; each satisfies ``connectors.base.Poller``."""
+    """All feeds of an account; each satisfies ``connectors.protocols.Poller``."""
     return [OrdersPoller(account, client), ReturnsPoller(account, client)]

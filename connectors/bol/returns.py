@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.base import TranslationError
-from domain.effects import ChannelReturn, Credit
-from domain.values import CreditLine
+from connectors.protocols import TranslationError
+from domain.records.effects import ChannelReturn, Credit
+from domain.records.values import CreditLine
 
 from . import payload
 from .client import BolClient

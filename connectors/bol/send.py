@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
-from connectors.base import TranslationError
-from domain.effects import ChannelCancel, ChannelRefetch, ChannelReturn, ChannelShipment, Credit, Effect, Sent
-from domain.values import LineQty
+from connectors.protocols import TranslationError
+from domain.records.effects import ChannelCancel, ChannelRefetch, ChannelReturn, ChannelShipment, Credit, Effect, Sent
+from domain.records.values import LineQty
 
 from . import payload
 from .client import BolClient, TooManyRequests

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from connectors.base import Translation, TranslationError
 from connectors.checks.customer import content_hash
-from domain.commands import FulfilmentReported, OrderCommand, ReturnReported, ShipmentTracked
-from domain.effects import ChannelRefetch
+from connectors.protocols import Translation, TranslationError
 from domain.errors import Rejected
 from domain.keys import split_allocation_id
-from domain.values import LineQty, ReturnLine
+from domain.records.commands import FulfilmentReported, OrderCommand, ReturnReported, ShipmentTracked
+from domain.records.effects import ChannelRefetch
+from domain.records.values import LineQty, ReturnLine
 
 from . import payload
 from .orders import Origin, millis, order_facts, sku_of

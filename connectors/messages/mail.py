@@ -17,7 +17,7 @@ from email.utils import format_datetime, parseaddr
 
 import aiosmtplib
 
-from domain.effects import CustomerMessage, Effect, Sent
+from domain.records.effects import CustomerMessage, Effect, Sent
 
 from .addresses import BadAddress, email_address
 from .config import Brand, MailServer, Messages

@@ -21,9 +21,9 @@ from babel.numbers import format_currency
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, pass_context
 from jinja2.runtime import Context
 
-from domain.effects import CustomerMessage
 from domain.errors import Rejected
 from domain.money import exponent
+from domain.records.effects import CustomerMessage
 
 from .addresses import web_address
 from .bounds import BoundedEnvironment, budget

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.effects import CustomerMessage
-from domain.notice_rules import RETURN_NOTICES, TEMPLATES
-from domain.values import MessageCause, MessageLine, MessageParcel
+from domain.records.effects import CustomerMessage
+from domain.records.values import MessageCause, MessageLine, MessageParcel
+from domain.rules.notifications import RETURN_NOTICES, TEMPLATES
 
 __all__ = ["sample", "samples"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..base import Sender
+from connectors.protocols import Sender
+
 from .catalogue import Catalogue
 from .config import AppriseGateway, HttpGateway, Messages
 from .gateway import GatewaySender

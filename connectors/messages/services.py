@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import apprise
 
-from domain.effects import CustomerMessage, Effect, Sent
+from domain.records.effects import CustomerMessage, Effect, Sent
 
 from .addresses import BadAddress, phone_number
 from .config import AppriseGateway, Messages

@@ -12,14 +12,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from connectors import hmac, json
-from connectors.base import Received, Translation, TranslationError, Unreadable
+from connectors import json_check as json
+from connectors import signatures as hmac
 from connectors.checks.customer import content_hash
+from connectors.protocols import Received, Translation, TranslationError, Unreadable
 from domain import keys
-from domain.commands import ReturnRequested
 from domain.errors import Rejected
-from domain.record import uuid5
-from domain.values import ExchangeLine, ReturnLine
+from domain.records.commands import ReturnRequested
+from domain.records.record import uuid5
+from domain.records.values import ExchangeLine, ReturnLine
 
 from .config import PortalAccount
 

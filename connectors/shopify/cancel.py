@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from connectors.checks.money import plain
-from domain.effects import ChannelCancel, Sent
-from domain.values import PaymentPart
+from domain.records.effects import ChannelCancel, Sent
+from domain.records.values import PaymentPart
 
 from . import queries
 from .answers import Never, check

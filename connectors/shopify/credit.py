@@ -13,13 +13,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.checks.money import minor, plain
-from domain.effects import ChannelCancel, Credit
-from domain.values import CreditLine
+from domain.records.effects import ChannelCancel, Credit
+from domain.records.values import CreditLine
 
 from . import queries
 from .answers import Never, check
 from .client import ShopifyClient
-from .read import gid
+from .fields import gid
 
 __all__ = ["Refunds", "mark", "our_refund", "transfers"]
 

@@ -6,16 +6,16 @@ from decimal import Decimal
 
 import msgspec
 
-from connectors.base import TranslationError
 from connectors.checks.customer import content_hash
 from connectors.checks.money import check_currency, minor
-from domain.commands import FulfilmentReported, OrderEdited, PaymentChanged, RefundReported, ReturnReported
-from domain.values import LineQty, RefundLine, ReturnLine
+from connectors.protocols import TranslationError
+from domain.records.commands import FulfilmentReported, OrderEdited, PaymentChanged, RefundReported, ReturnReported
+from domain.records.values import LineQty, RefundLine, ReturnLine
 
 from . import payload as p
-from .fact import Context
+from .context import Context
+from .fields import decode, gid_tail, millis, order_key, quantity
 from .order import line_id
-from .read import decode, gid_tail, millis, order_key, quantity
 
 __all__ = ["edit", "fulfilment", "payment", "refund", "reported", "return_", "return_status"]
 

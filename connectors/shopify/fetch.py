@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.base import TranslationError
-from domain.commands import HoldChanged, OrderCommand
-from domain.effects import ChannelRefetch
-from domain.values import ReturnLine
+from connectors.protocols import TranslationError
+from domain.records.commands import HoldChanged, OrderCommand
+from domain.records.effects import ChannelRefetch
+from domain.records.values import ReturnLine
 
 from . import facts, queries
 from .client import ShopifyClient
-from .fact import Context
-from .read import gid, millis, order_key
+from .context import Context
+from .fields import gid, millis, order_key
 from .translate import translate
 
 __all__ = ["Fetcher"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from connectors.base import TranslationError
 from connectors.checks import address as address_check
 from connectors.checks.customer import customer_key
 from connectors.checks.money import check_currency, minor
 from connectors.checks.phone import e164
-from domain.values import Address, Client, Delivery, Order, OrderLine, Payment, Problem
+from connectors.protocols import TranslationError
+from domain.records.values import Address, Client, Delivery, Order, OrderLine, Payment, Problem
 
 from . import payload as p
-from .fact import Context
-from .read import MAX_EXACT, gid_tail, millis, order_key, quantity
+from .context import Context
+from .fields import MAX_EXACT, gid_tail, millis, order_key, quantity
 from .total import total_problem
 from .units import cancelled_units, shipped_units
 

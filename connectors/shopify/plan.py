@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from domain.effects import ChannelShipment
+from domain.records.effects import ChannelShipment
 
 __all__ = ["CannotFulfil", "FulfilmentPlan", "Plan", "fulfilled", "open_units", "plan"]
 

@@ -15,13 +15,13 @@ from typing import Any
 import httpx
 import msgspec
 
-from connectors.base import Polled, Translation, TranslationError
 from connectors.checks.customer import content_hash
-from domain.raw import RawDelivery
-from domain.record import uuid5
+from connectors.protocols import Polled, Translation, TranslationError
+from domain.records.raw_delivery import RawDelivery
+from domain.records.record import uuid5
 
 from .client import ShopifyClient
-from .read import millis
+from .fields import millis
 from .translate import translate
 
 __all__ = ["OrdersPoller", "pollers"]
@@ -164,5 +164,5 @@ def _write(state: dict[str, Any]) -> bytes:
 
 
 def pollers(account: str, client: ShopifyClient) -> list[OrdersPoller]:
-    """All feeds of an account; each satisfies ``connectors.base.Poller``."""
+    """All feeds of an account; each satisfies ``connectors.protocols.Poller``."""
     return [OrdersPoller(account, client)]

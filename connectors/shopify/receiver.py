@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from connectors import hmac, json
-from connectors.base import BadSignature, Received, Translation, Unreadable
+from connectors import json_check as json
+from connectors import signatures as hmac
+from connectors.protocols import BadSignature, Received, Translation, Unreadable
 
 from .translate import translate
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
-from domain.effects import ChannelReturn
+from domain.records.effects import ChannelReturn
 
 from . import queries
 from .answers import Never, check
 from .client import ShopifyClient
-from .read import gid
+from .fields import gid
 
 __all__ = ["Returns", "reason_code"]
 

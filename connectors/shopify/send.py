@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from connectors.base import TranslationError
-from domain.effects import ChannelCancel, ChannelRefetch, ChannelReturn, ChannelShipment, Credit, Effect, Sent
+from connectors.protocols import TranslationError
+from domain.records.effects import ChannelCancel, ChannelRefetch, ChannelReturn, ChannelShipment, Credit, Effect, Sent
 
 from . import queries
 from .answers import Never, NotYet, check
@@ -19,8 +19,8 @@ from .cancel import Cancels
 from .client import GraphqlError, ShopifyClient, Throttled
 from .credit import Refunds
 from .fetch import Fetcher
+from .fields import gid
 from .plan import CannotFulfil, FulfilmentPlan, plan
-from .read import gid
 from .returns import Returns
 
 __all__ = ["ShopifySender"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.checks.money import minor, plain
-from domain.values import OrderLine, Problem
+from domain.records.values import OrderLine, Problem
 
 from . import payload as p
 

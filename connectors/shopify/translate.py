@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from connectors.base import Translation, TranslationError
-from domain.commands import OrderCancelled, OrderCommand, OrderUpserted
-from domain.effects import ChannelRefetch
+from connectors.protocols import Translation, TranslationError
+from domain.records.commands import OrderCancelled, OrderCommand, OrderUpserted
+from domain.records.effects import ChannelRefetch
 
 from . import facts
 from . import payload as p
-from .fact import Context
+from .context import Context
+from .fields import MAX_EXACT, decode, gid_tail, order_key
 from .order import snapshot
-from .read import MAX_EXACT, decode, gid_tail, order_key
 
 __all__ = ["TOPICS", "translate"]
 

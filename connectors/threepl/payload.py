@@ -7,9 +7,9 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from connectors.base import TranslationError
 from connectors.bounds import FIRST_MS, LAST_MS
-from domain.effects import PickOrder, PickOrderCancel, ReturnExpected
+from connectors.protocols import TranslationError
+from domain.records.effects import PickOrder, PickOrderCancel, ReturnExpected
 
 __all__ = [
     "InspectedUnits",
@@ -75,7 +75,7 @@ class Shipment(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """``pick_order.updated``: how a pick order stands; ``status`` as in ``domain.commands.AllocationProgressed``."""
+    """``pick_order.updated``: how a pick order stands; ``status`` as in ``domain.records.commands.AllocationProgressed``."""
 
     reference: Text
     status: Text
@@ -86,7 +86,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """``shipment.tracked``: a carrier's scan; ``status`` as in ``domain.commands.ShipmentTracked``."""
+    """``shipment.tracked``: a carrier's scan; ``status`` as in ``domain.records.commands.ShipmentTracked``."""
 
     reference: Text
     shipment_id: Text
@@ -120,7 +120,7 @@ class ReturnedUnits(msgspec.Struct, frozen=True):
 
 
 class InspectedUnits(msgspec.Struct, frozen=True):
-    """Units that were looked at, cumulative within the receipt; ``disposition`` as in ``domain.return_commands.DISPOSITIONS``."""
+    """Units that were looked at, cumulative within the receipt; ``disposition`` as in ``domain.records.return_commands.DISPOSITIONS``."""
 
     sku: Text
     qty: Count

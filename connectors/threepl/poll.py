@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import msgspec
 
-from connectors.base import Polled, Translation, TranslationError
 from connectors.checks.customer import content_hash
-from domain.raw import RawDelivery
-from domain.record import uuid5
+from connectors.protocols import Polled, Translation, TranslationError
+from domain.records.raw_delivery import RawDelivery
+from domain.records.record import uuid5
 
 from .client import ThreePlClient
 from .payload import Page, ReturnPage, ReturnRow, Row, iso, read

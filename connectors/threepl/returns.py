@@ -6,14 +6,14 @@ gets a key of its own and waits for a person (``domain.keys.parcel_key``).
 
 from __future__ import annotations
 
-from connectors.base import Translation, TranslationError
 from connectors.checks.customer import content_hash
-from domain.commands import OrderCommand, ReturnInspected, ReturnReceived
+from connectors.protocols import Translation, TranslationError
 from domain.errors import Rejected
 from domain.keys import parcel_key, split_allocation_id, split_rma_id
-from domain.record import uuid5
-from domain.return_commands import DISPOSITIONS
-from domain.values import InspectedLine, LineQty
+from domain.records.commands import OrderCommand, ReturnInspected, ReturnReceived
+from domain.records.record import uuid5
+from domain.records.return_commands import DISPOSITIONS
+from domain.records.values import InspectedLine, LineQty
 
 from .payload import InspectedUnits, ReturnReport, ReturnRow, millis, read
 

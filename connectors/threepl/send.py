@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import msgspec
 
-from domain.effects import Effect, PickOrder, PickOrderCancel, ReturnExpected, Sent
+from domain.records.effects import Effect, PickOrder, PickOrderCancel, ReturnExpected, Sent
 
 from .client import ThreePlClient
 from .payload import cancellation_body, pick_order_body, return_body

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connectors.base import Translation, TranslationError
 from connectors.checks.customer import content_hash
-from domain.commands import ShipmentTracked, WmsReported
+from connectors.protocols import Translation, TranslationError
 from domain.errors import Rejected
 from domain.keys import split_allocation_id
-from domain.record import uuid5
-from domain.values import ParcelPart, WmsLine
+from domain.records.commands import ShipmentTracked, WmsReported
+from domain.records.record import uuid5
+from domain.records.values import ParcelPart, WmsLine
 
 from . import returns
 from .payload import Line, Report, Row, Scan, Shipment, millis, read

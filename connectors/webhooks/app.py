@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Response, get
 
-from connectors.base import Receiver
+from connectors.protocols import Receiver
 
 from .answer import Answer
 from .head import Head

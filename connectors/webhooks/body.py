@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncIterator, Callable
 
-from connectors.base import Unreadable
+from connectors.protocols import Unreadable
 
 __all__ = ["TooMuch", "UnknownEncoding", "decoded", "read"]
 

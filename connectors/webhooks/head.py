@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from connectors.base import Receiver
+from connectors.protocols import Receiver
 
 from .answer import CLOSE, Answer
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from connectors.base import BadSignature, Received, Receiver, Translation, Unreadable
+from connectors.outgoing import Outgoing, canonical, dead_letter, raw_record
+from connectors.protocols import BadSignature, Received, Receiver, Translation, Unreadable
 from schemas.headers import new_trace, parse_traceparent
 
 from . import body as request_body
@@ -18,8 +19,7 @@ from .answer import CLOSE, DEAD_LETTER, STORED, Answer
 from .head import Head, refused
 from .limits import TokenBucket
 from .metrics import Metrics
-from .publisher import Backlog, NotPublished, Outgoing, Publisher, TooLarge
-from .records import canonical, dead_letter, raw_record
+from .publisher import Backlog, NotPublished, Publisher, TooLarge
 from .refusals import Refusals
 from .waiting import Seat, Waiting
 from .work import SMALL_BYTES, Work

@@ -5,28 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from schemas.clients import OUTLIVE
+from connectors.outgoing import Outgoing
+from schemas.kafka_clients import OUTLIVE
 
-__all__ = ["Backlog", "KafkaPublisher", "NotPublished", "Outgoing", "Publisher", "TooLarge"]
+__all__ = ["Backlog", "KafkaPublisher", "NotPublished", "Publisher", "TooLarge"]
 
 _LOG = structlog.get_logger()
 _POLL_SECONDS, _IDLE_SECONDS = 0.002, 0.1
 """How often delivery reports are fetched: while records are under way, and else (errors of the client come that way too)."""
 _STOP_SECONDS = 10.0
-
-
-class Outgoing(NamedTuple):
-    """A record to write: topic name, key, value, headers."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
 
 
 class NotPublished(Exception):

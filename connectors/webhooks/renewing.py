@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from .publisher import KafkaPublisher, Outgoing
+from connectors.outgoing import Outgoing
+
+from .publisher import KafkaPublisher
 
 __all__ = ["RenewingPublisher"]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from .formats import closest
-from .source import Path, Problem, Source
+from ops.yaml.formats import closest
+from ops.yaml.source import Path, Problem, Source
 
 __all__ = ["CODE", "YEARS", "collapsed", "expanded", "masked", "public_holidays"]
 

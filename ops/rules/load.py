@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from domain.rules import RuleSet
+from domain.rules.ruleset import RuleSet
 from ops.errors import UserError
+from ops.yaml.shape import check_shape
+from ops.yaml.source import Problem, Source, parse, read
 
 from .calendars import CODE, expanded, masked
-from .sense import check_sense
-from .shape import check_shape
-from .source import Problem, Source, parse, read
+from .checks.semantics import check_sense
 
 __all__ = ["DEFAULTS", "RulesError", "check", "check_source", "load", "schema"]
 

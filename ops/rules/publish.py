@@ -10,17 +10,17 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from domain.commands import RulesPublished
-from domain.record import uuid5
-from domain.rulebook import Edition, RuleBook
-from domain.rules import RuleSet
+from domain.records.commands import RulesPublished
+from domain.records.record import uuid5
+from domain.rules.ruleset import RuleSet
+from domain.rules.versions import Edition, RuleBook
 from ops.errors import UserError
 from schemas.codec import decode, encode
 from schemas.headers import headers
 from schemas.patience import partition_counts, patiently
 from schemas.topics import ORDERS_IN, POOLS_IN, RULES
 
-from .dates import effective_ms
+from .effective_date import effective_ms
 
 __all__ = ["NAME", "book", "history", "in_force", "of_edition", "publish", "rules_of", "withdraw"]
 

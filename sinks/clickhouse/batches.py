@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Message
 
-from domain.record import Record
+from domain.records.record import Record
 from schemas import codec
 
 from .rows import TABLES

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from domain.events import OrderEvent, PoolEvent
-from domain.record import Record
-from domain.values import EventLine, ReturnedLine, StockMove
+from domain.records.events import OrderEvent, PoolEvent
+from domain.records.record import Record
+from domain.records.values import EventLine, ReturnedLine, StockMove
 from schemas.topics import ORDERS_EVENTS, POOLS_EVENTS
 
 __all__ = ["TABLES", "Table", "columns"]

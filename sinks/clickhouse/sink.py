@@ -18,8 +18,8 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from schemas.clients import OUTLIVE
 from schemas.damage import unreadable
+from schemas.kafka_clients import OUTLIVE
 
 from . import progress
 from .batches import Buffer, Key

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.clients import OUTLIVE
+from schemas.kafka_clients import OUTLIVE
 
 from .port import LIBRDKAFKA, Port
 
@@ -28,7 +28,7 @@ class RuntimeConfig:
     ``now`` gives UTC ms (it may run faster than the machine's clock). ``ticks``: topic to interval in ms of ``now``; the
     owner of a partition appends ``tick(topic, partition, now)`` with an empty key, at most every ``tick_gap_seconds`` of real time
     (a demonstration's clock runs hundreds of times as fast). ``stall_seconds``: so long nothing
-    may come before that is looked into (`streams.stall`); ``standing_seconds``: so long the group may not count on the process (`streams.standing`);
+    may come before that is looked into (`streams.runtime.stall`); ``standing_seconds``: so long the group may not count on the process (`streams.standing`);
     0: never looked at. ``commit_seconds``: a transaction that takes longer ends the process. ``batch_size``: the most records a cycle takes, under lag and
     where they are quick to fold (``pace``). ``kafka``: more librdkafka properties.
     """

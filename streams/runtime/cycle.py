@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaException
 
-from streams.stall import StallWatch, waiting
+from streams.runtime.stall import StallWatch, waiting
 from streams.standing import GroupWatch, Look, look_at_group
 
 from .batch import Batch, BatchLimits

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bench.web.deliveries import Deliveries, order_number
-from connectors.base import BadSignature
+from connectors.protocols import BadSignature
 from connectors.shopify.receiver import ShopifyReceiver
-from domain.commands import OrderUpserted
-from ops.simulators.catalogue import catalogue
+from domain.records.commands import OrderUpserted
+from lab.simulators.catalogue import catalogue
 
 NOW = 1_795_428_000_000
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from connectors.transport import AioTransport, AnswerTooLarge
-from ops.simulators.timeline import serving
+from lab.simulators.timeline import serving
 
 
 async def echo(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("domain", "schemas", "connectors", "streams", "sinks", "ops")
+PACKAGES = ("domain", "schemas", "connectors", "streams", "sinks", "ops", "lab", "wharf")
 
 
 @pytest.mark.parametrize("name", PACKAGES)

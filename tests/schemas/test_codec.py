@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import commands, events, values
+from domain.records import commands, events, values
 from schemas.catalogue import RECORDS, SCHEMA_IDS, SCHEMAS, STRUCTS
 from schemas.codec import DecodeError, EncodeError, decode, decode_as_writer, encode
 from schemas.explain import check_bytes

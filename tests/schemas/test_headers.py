@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.commands import Tick
+from domain.records.commands import Tick
 from schemas.headers import headers, new_trace, parse_traceparent, rfc3339, traceparent
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -16,10 +16,10 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, record
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from domain.commands import AllocationReleased
-from domain.values import LineQty
+from domain.records.commands import AllocationReleased
+from domain.records.values import LineQty
 from ops.errors import UserError
-from ops.registry import publish_schemas
+from ops.servers.registry import publish_schemas
 from ops.settings import Settings
 from schemas.catalogue import SCHEMA_IDS, SCHEMAS
 from schemas.codec import decode, encode

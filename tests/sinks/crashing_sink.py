@@ -11,9 +11,9 @@ import sys
 import uuid
 from typing import Any
 
-from ops.embedded.sink import run_sink
+from ops.processes.sink import run_sink
+from ops.servers.signals import stop_on_signals
 from ops.settings import Settings
-from ops.signals import stop_on_signals
 from sinks.clickhouse import progress, writer
 
 place, left = sys.argv[1], int(sys.argv[2])

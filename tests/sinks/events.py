@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.events import OrderEvent, PoolEvent
-from domain.record import uuid5
-from domain.values import EventLine, StockMove
+from domain.records.events import OrderEvent, PoolEvent
+from domain.records.record import uuid5
+from domain.records.values import EventLine, StockMove
 
 HOUR = 3_600_000
 DAY = 24 * HOUR

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domain.record import Record
+from domain.records.record import Record
 from schemas import codec
 from schemas.topics import ORDERS_EVENTS, POOLS_EVENTS
 from schemas.varint import write_long

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.events import OrderEvent
-from domain.values import ReturnedLine
+from domain.records.events import OrderEvent
+from domain.records.values import ReturnedLine
 from schemas.topics import ORDERS_EVENTS
 from sinks.clickhouse.batches import Batch
 from sinks.clickhouse.kpis import DIMENSIONS, KPIS, read

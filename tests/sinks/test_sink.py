@@ -19,11 +19,11 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from domain.events import OrderEvent, PoolEvent
-from ops.demo.checks.clickhouse import ClickHouse
-from ops.embedded.endpoints import embedded_clickhouse
-from ops.embedded.kafka import EmbeddedKafka
-from ops.embedded.topics import create_topics
+from domain.records.events import OrderEvent, PoolEvent
+from lab.demo.checks.clickhouse import ClickHouse
+from ops.servers.endpoints import embedded_clickhouse
+from ops.servers.kafka import EmbeddedKafka
+from ops.servers.topics import create_topics
 from schemas import codec
 from schemas.topics import DLQ, ORDERS_EVENTS, POOLS_EVENTS
 from sinks.clickhouse.migrate import migrate
@@ -285,7 +285,7 @@ def test_progress_of_another_kafka_stops_the_sink_with_the_way_out(broker: str, 
 def test_up_serves_everything_and_stops_clean_on_sigterm(tmp_path: Path) -> None:
     env = {**os.environ, "WHARF_HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from ops.cli import main; main()", "up", "--json"],
+        [sys.executable, "-c", "from wharf.cli import main; main()", "up", "--json"],
         env=env,
         stdout=subprocess.PIPE,
         text=True,
@@ -299,7 +299,7 @@ def test_up_serves_everything_and_stops_clean_on_sigterm(tmp_path: Path) -> None
     with urlopen(Request(question, headers=key), timeout=20) as answer:  # noqa: S310
         assert answer.read() == b"0\n"
     kpi = subprocess.run(
-        [sys.executable, "-c", "from ops.cli import main; main()", "kpi", "--json"],
+        [sys.executable, "-c", "from wharf.cli import main; main()", "kpi", "--json"],
         env=env,
         capture_output=True,
         check=True,

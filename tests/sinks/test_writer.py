@@ -7,8 +7,8 @@ from typing import Any
 import clickhouse_connect
 import pytest
 
-from domain.record import Record
-from ops.embedded.clickhouse import Engine
+from domain.records.record import Record
+from ops.servers.clickhouse import Engine
 from schemas.topics import ORDERS_EVENTS, POOLS_EVENTS
 from sinks.clickhouse import progress
 from sinks.clickhouse.batches import Batch, Poison

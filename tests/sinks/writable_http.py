@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import chdb
 
-from ops.embedded.clickhouse.coding import unpack
-from ops.embedded.clickhouse.errors import from_text
+from ops.servers.clickhouse.coding import unpack
+from ops.servers.clickhouse.errors import from_text
 
 TRANSPORT = {
     "query",

@@ -11,10 +11,10 @@ import pytest
 
 from connectors.bol.client import BolClient
 from connectors.bol.config import BolAccount
-from ops.simulators.bol import BolConfig, BolSimulator
-from ops.simulators.bol_market import Fates
-from ops.simulators.bol_orders import Mix
-from ops.simulators.timeline import serving
+from lab.simulators.bol.market import Fates
+from lab.simulators.bol.orders import Mix
+from lab.simulators.bol.server import BolConfig, BolSimulator
+from lab.simulators.timeline import serving
 
 START = 1_774_000_000_000
 PLAIN = Mix(belgium=0, regret=0, fbb=0, bad_address=0, pickup=0, discount=0, evening=0)

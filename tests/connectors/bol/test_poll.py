@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from connectors.base import Translation
 from connectors.bol.poll import OrdersPoller, ReturnsPoller
-from domain.commands import OrderCancelled, OrderUpserted, ReturnReported
+from connectors.protocols import Translation
+from domain.records.commands import OrderCancelled, OrderUpserted, ReturnReported
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

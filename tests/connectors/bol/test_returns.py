@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from connectors.bol.send import BolSender
-from domain.effects import ChannelReturn, Credit
-from domain.values import CreditLine, ReturnedLine
-from ops.simulators.bol_market import Fates
+from domain.records.effects import ChannelReturn, Credit
+from domain.records.values import CreditLine, ReturnedLine
+from lab.simulators.bol.market import Fates
 
 META: dict[str, Any] = {"time": 0, "source": "orders", "trace": "0" * 32}
 

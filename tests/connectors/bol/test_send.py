@@ -13,10 +13,10 @@ import pytest
 from aiohttp import web
 
 from connectors.bol.send import BolSender, reason_code, transporter_code
-from domain.commands import OrderUpserted
-from domain.effects import ChannelCancel, ChannelRefetch, ChannelShipment, PickOrderCancel
-from domain.values import LineQty
-from ops.simulators.bol_market import Fates
+from domain.records.commands import OrderUpserted
+from domain.records.effects import ChannelCancel, ChannelRefetch, ChannelShipment, PickOrderCancel
+from domain.records.values import LineQty
+from lab.simulators.bol.market import Fates
 
 META: dict[str, Any] = {"type": "x", "time": 0, "source": "orders", "trace": "0" * 32}
 
@@ -97,7 +97,7 @@ async def test_an_answer_that_got_lost_ships_nothing_twice(start: Any, monkeypat
     async with start() as bol:
         order_id, item = place(bol)
         effect = shipment(order_id, [LineQty(item.id, item.sku, 1)])
-        monkeypatch.setattr("ops.simulators.bol.BolSimulator._accepted", _hang_up)
+        monkeypatch.setattr("lab.simulators.bol.server.BolSimulator._accepted", _hang_up)
         first = await BolSender("acme", bol.client).send(effect, 0)
         assert (first.ok, first.permanent) == (False, False)
         monkeypatch.undo()

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Translation, TranslationError
 from connectors.bol.orders import _end_of_day as end_of_day
 from connectors.bol.orders import millis as order_millis
 from connectors.bol.translate import shipment_reference, split_reference, translate
-from domain.commands import FulfilmentReported, OrderCancelled, OrderUpserted, ReturnReported, ShipmentTracked
+from connectors.protocols import Translation, TranslationError
+from domain.records.commands import FulfilmentReported, OrderCancelled, OrderUpserted, ReturnReported, ShipmentTracked
 
 NOW, TRACE = 1_774_000_000_000, "0" * 31 + "1"
 DETAILS = {

@@ -22,7 +22,7 @@ from connectors.carriers.store import LabelStore
 from connectors.carriers.text import BOLD, address_block, fit, shown, width
 from connectors.carriers.tracking import check_digit, is_valid, tracking_number
 from connectors.carriers.zpl import field, render_zpl
-from domain.values import Address
+from domain.records.values import Address
 
 KEY = "1f0a9c52-5b7e-5c31-9d10-6a2f4b8c9e01"
 DEPOT = Address("Wharf Returns", "Depot A", "Havenkade 12", "", "3011 AA", "Rotterdam", country="NL")

@@ -15,10 +15,10 @@ from connectors.carriers.store import LabelStore
 from connectors.carriers.tracking import tracking_number
 from connectors.webhooks.app import create_app
 from connectors.webhooks.server import AppServer
-from domain.commands import ReturnTracked
-from domain.effects import ChannelRefetch, ReturnLabel
-from domain.values import Address, LineQty
-from ops.senders import build_senders
+from domain.records.commands import ReturnTracked
+from domain.records.effects import ChannelRefetch, ReturnLabel
+from domain.records.values import Address, LineQty
+from ops.processes.connections import build_senders
 from ops.settings import Connections
 
 KEY = "1f0a9c52-5b7e-5c31-9d10-6a2f4b8c9e01"

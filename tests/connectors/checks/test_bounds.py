@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.base import Translation, TranslationError
 from connectors.bounds import MAX_AMOUNT, MAX_ITEMS
-from domain.commands import OrderUpserted
-from domain.values import Address, Client, Delivery, Order, OrderLine
+from connectors.protocols import Translation, TranslationError
+from domain.records.commands import OrderUpserted
+from domain.records.values import Address, Client, Delivery, Order, OrderLine
 
 NOW = 1_795_000_000_000
 LINE = OrderLine("L1", "SKU", 1, unit_price=1000, title="Lamp\twith\nlegs\x0b")

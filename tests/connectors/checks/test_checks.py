@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import BadSignature, TranslationError, Unreadable
 from connectors.checks import address as address_check
 from connectors.checks.customer import address_hash, content_hash, customer_key
 from connectors.checks.money import check_currency, minor, plain
 from connectors.checks.phone import e164
-from connectors.hmac import sign, verify
-from connectors.json import MAX_DEPTH, check, depth
-from domain.values import Address
+from connectors.json_check import MAX_DEPTH, check, depth
+from connectors.protocols import BadSignature, TranslationError, Unreadable
+from connectors.signatures import sign, verify
+from domain.records.values import Address
 
 GOOD = Address(name="Jan", street1="Keizersgracht 1", postcode="1015 CN", city="Amsterdam", country="NL")
 

@@ -19,7 +19,7 @@ from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from connectors.messages.catalogue import Catalogue
 from connectors.messages.config import Messages
 from connectors.messages.render import Renderer
-from ops.embedded.ports import free_port
+from ops.servers.ports import free_port
 
 
 class Mailbox:

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.messages.mail import MailSender
 from connectors.messages.sample import sample
-from domain.effects import ChannelCancel
+from domain.records.effects import ChannelCancel
 
 SHIPPED = sample("SHIPPED", language="nl")
 

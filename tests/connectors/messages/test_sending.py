@@ -10,12 +10,12 @@ import pytest
 
 from connectors.messages.sample import sample
 from connectors.messages.senders import message_senders
-from domain.effects import CustomerMessage
+from domain.records.effects import CustomerMessage
 from ops.errors import UserError
-from ops.senders import build_senders
+from ops.processes.connections import build_senders
 from ops.settings import Connections, load_connections
 from schemas.codec import decode, encode
-from streams.sending import Desk, Done, Failed, Job, Later, Policy
+from streams.effects import Desk, Done, Failed, Job, Later, Policy
 
 MAIL = sample("SHIPPED", language="nl")
 

@@ -14,7 +14,7 @@ from connectors.messages.check import check, check_texts
 from connectors.messages.config import Brand
 from connectors.messages.render import Renderer, RenderError
 from connectors.messages.sample import sample, samples
-from domain.notice_rules import MEDIA, NOTICES, TEMPLATES
+from domain.rules.notifications import MEDIA, NOTICES, TEMPLATES
 
 ACME = Brand.model_validate({"name": "Acme"})
 LANGUAGES = ["nl", "de", "en", "fr"]

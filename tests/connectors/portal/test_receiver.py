@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.base import BadSignature, Received, TranslationError, Unreadable
 from connectors.portal.config import PortalAccount
 from connectors.portal.receiver import PortalReceiver
-from domain.commands import ReturnRequested
-from domain.values import ExchangeLine, ReturnLine
+from connectors.protocols import BadSignature, Received, TranslationError, Unreadable
+from domain.records.commands import ReturnRequested
+from domain.records.values import ExchangeLine, ReturnLine
 
 PORTAL = PortalReceiver("help", PortalAccount(secrets=["old", "new"], accounts=["shopify:acme"]))
 WHOLE: dict[str, Any] = {"order_key": "shopify:acme:1", "lines": [{"line_id": "l1", "qty": 1, "reason": "too small"}]}

@@ -16,18 +16,18 @@ from connectors.shopify.config import ShopifyAccount
 from connectors.shopify.credit import mark
 from connectors.shopify.send import ShopifySender
 from connectors.shopify.translate import translate
-from domain.commands import EffectOutcome, OrderCancelled
-from domain.credit import ledger
-from domain.effects import ChannelCancel
-from domain.order import handle
-from domain.order_state import OrderState
-from domain.rules import Depot, RuleSet
-from domain.values import CreditLine, LineQty, PaymentPart
-from ops.simulators.shopify import ShopFaults, ShopifyConfig
-from ops.simulators.shopify_order import SimOrder
-from ops.simulators.shopify_server import ShopifySimulator
-from ops.simulators.shopify_views import order_body, refund_body
-from ops.simulators.timeline import serving
+from domain.order.aggregate import handle
+from domain.order.ledger import ledger
+from domain.order.state.order import OrderState
+from domain.records.commands import EffectOutcome, OrderCancelled
+from domain.records.effects import ChannelCancel
+from domain.records.values import CreditLine, LineQty, PaymentPart
+from domain.rules.ruleset import Depot, RuleSet
+from lab.simulators.shopify.command import ShopFaults, ShopifyConfig
+from lab.simulators.shopify.orders import SimOrder
+from lab.simulators.shopify.rest_bodies import order_body, refund_body
+from lab.simulators.shopify.server import ShopifySimulator
+from lab.simulators.timeline import serving
 
 START = 1_795_000_000_000
 RULES = RuleSet("v1", depots=[Depot("a", "NL")])

@@ -16,12 +16,12 @@ from connectors.shopify.config import ShopifyAccount
 from connectors.shopify.credit import mark
 from connectors.shopify.returns import reason_code
 from connectors.shopify.send import ShopifySender
-from domain.effects import ChannelReturn, Credit
-from domain.values import CreditLine, Fee, PaymentPart, ReturnedLine
-from ops.simulators.shopify import ShopFaults, ShopifyConfig
-from ops.simulators.shopify_order import SimOrder
-from ops.simulators.shopify_server import ShopifySimulator
-from ops.simulators.timeline import serving
+from domain.records.effects import ChannelReturn, Credit
+from domain.records.values import CreditLine, Fee, PaymentPart, ReturnedLine
+from lab.simulators.shopify.command import ShopFaults, ShopifyConfig
+from lab.simulators.shopify.orders import SimOrder
+from lab.simulators.shopify.server import ShopifySimulator
+from lab.simulators.timeline import serving
 
 START = 1_795_000_000_000
 KEY = "1f0a9c52-5b7e-5c31-9d10-6a2f4b8c9e0"

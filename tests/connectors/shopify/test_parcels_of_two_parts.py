@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.shopify.plan import plan
-from domain.effects import ChannelShipment
-from domain.values import LineQty
+from domain.records.effects import ChannelShipment
+from domain.records.values import LineQty
 
 
 def shipment(qty: int, before: int = 0) -> ChannelShipment:

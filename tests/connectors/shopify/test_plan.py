@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from connectors.shopify.plan import CannotFulfil, plan
-from domain.effects import ChannelShipment
-from domain.values import LineQty
+from domain.records.effects import ChannelShipment
+from domain.records.values import LineQty
 
 LINE = "gid://shopify/LineItem/"
 

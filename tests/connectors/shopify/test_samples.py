@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Translation, TranslationError
+from connectors.protocols import Translation, TranslationError
 from connectors.shopify.translate import translate
-from domain.commands import (
+from domain.records.commands import (
     FulfilmentReported,
     OrderCancelled,
     OrderEdited,

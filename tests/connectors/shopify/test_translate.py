@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import TranslationError
+from connectors.protocols import TranslationError
 from connectors.shopify.translate import TOPICS, translate
-from domain.commands import OrderUpserted
+from domain.records.commands import OrderUpserted
 from schemas.codec import decode, encode
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -15,12 +15,12 @@ from aiohttp import web
 from connectors.threepl.client import ThreePlClient
 from connectors.threepl.config import ThreePl
 from connectors.threepl.receiver import ThreePlReceiver
-from domain.effects import PickOrder
-from domain.values import Address, PickLine
-from ops.simulators.courier import Faults
-from ops.simulators.pick_order import Pace, Rates
-from ops.simulators.threepl import HttpFaults, ThreePlConfig, ThreePlSimulator
-from ops.simulators.timeline import serving
+from domain.records.effects import PickOrder
+from domain.records.values import Address, PickLine
+from lab.simulators.threepl.pick_order import Pace, Rates
+from lab.simulators.threepl.server import HttpFaults, ThreePlConfig, ThreePlSimulator
+from lab.simulators.threepl.webhooks import Faults
+from lab.simulators.timeline import serving
 
 START = 1_774_000_000_000
 CALM = Rates(short=0, refuse_now=0, reject_later=0, late=0)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.base import Translation, TranslationError
+from connectors.protocols import Translation, TranslationError
 from connectors.threepl.poll import StatusPoller
 from connectors.threepl.send import ThreePlSender
-from ops.simulators.courier import Faults
-from ops.simulators.pick_order import Rates
+from lab.simulators.threepl.pick_order import Rates
+from lab.simulators.threepl.webhooks import Faults
 
 Keys = set[tuple[str, str]]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.base import BadSignature, Unreadable
+from connectors.protocols import BadSignature, Unreadable
 from connectors.threepl.config import ThreePl
 from connectors.threepl.receiver import ThreePlReceiver
-from ops.simulators.courier import sign
+from lab.simulators.threepl.webhooks import sign
 
 NEW = "new"
 BODY = b'{"reference":"main/shopify:acme:1/1"}'

@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.base import TranslationError
+from connectors.protocols import TranslationError
 from connectors.threepl.poll import ReturnsPoller
 from connectors.threepl.send import ThreePlSender
 from connectors.threepl.translate import translate
-from domain.commands import ReturnInspected, ReturnReceived
-from domain.effects import ReturnExpected
-from domain.values import InspectedLine, LineQty, ReturnedLine
-from ops.simulators.courier import Faults
-from ops.simulators.dock import DockPace, DockRates
-from ops.simulators.pick_order import Rates
+from domain.records.commands import ReturnInspected, ReturnReceived
+from domain.records.effects import ReturnExpected
+from domain.records.values import InspectedLine, LineQty, ReturnedLine
+from lab.simulators.threepl.pick_order import Rates
+from lab.simulators.threepl.returns_dock import DockPace, DockRates
+from lab.simulators.threepl.webhooks import Faults
 
 RMA = "shopify:acme:1/r1"
 GOOD = DockRates(b_grade=0, broken=0, missing=0, wrong=0, two_parcels=0, never=0, told_twice=0, unknown=0)

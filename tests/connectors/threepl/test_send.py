@@ -10,11 +10,11 @@ import pytest
 from connectors.threepl.client import ThreePlClient
 from connectors.threepl.config import ThreePl
 from connectors.threepl.send import ThreePlSender
-from domain.commands import WmsReported
-from domain.effects import ChannelRefetch, PickOrderCancel
-from domain.values import LineQty
-from ops.simulators.pick_order import Pace, Rates
-from ops.simulators.threepl import HttpFaults
+from domain.records.commands import WmsReported
+from domain.records.effects import ChannelRefetch, PickOrderCancel
+from domain.records.values import LineQty
+from lab.simulators.threepl.pick_order import Pace, Rates
+from lab.simulators.threepl.server import HttpFaults
 
 NEVER = Pace((1e6, 1e6))
 

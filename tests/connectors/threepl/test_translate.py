@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from connectors.base import TranslationError
+from connectors.protocols import TranslationError
 from connectors.threepl.translate import translate
-from domain.commands import ShipmentTracked, WmsReported
+from domain.records.commands import ShipmentTracked, WmsReported
 
 REFERENCE = "main/shopify:acme:77/2"
 REPORT: dict[str, Any] = {

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from connectors.hmac import sign
+from connectors.outgoing import Outgoing
 from connectors.shopify.receiver import ShopifyReceiver
+from connectors.signatures import sign
 from connectors.webhooks.app import create_app
 from connectors.webhooks.intake import DEFAULT, Limits
 from connectors.webhooks.metrics import Metrics
-from connectors.webhooks.publisher import Outgoing, Publisher
+from connectors.webhooks.publisher import Publisher
 from connectors.webhooks.server import AppServer
 
 NOW = 1_795_000_000_000

@@ -16,13 +16,13 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from connectors.hmac import sign
-from ops.cli import app
-from ops.embedded.endpoints import notes
-from ops.embedded.topics import create_topics
+from connectors.signatures import sign
 from ops.errors import UserError
+from ops.servers.endpoints import notes
+from ops.servers.topics import create_topics
+from wharf.cli import app
 
-WHARF = [sys.executable, "-c", "from ops.cli import main; main()"]
+WHARF = [sys.executable, "-c", "from wharf.cli import main; main()"]
 CONFIG = """\
 channels:
   shopify:

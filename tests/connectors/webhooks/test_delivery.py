@@ -12,9 +12,9 @@ import pytest
 from connectors.webhooks.limits import TokenBucket
 from connectors.webhooks.metrics import Metrics
 from connectors.webhooks.publisher import Backlog, NotPublished, TooLarge
-from domain.commands import OrderUpserted
-from domain.effects import ChannelRefetch
-from domain.raw import RawDelivery
+from domain.records.commands import OrderUpserted
+from domain.records.effects import ChannelRefetch
+from domain.records.raw_delivery import RawDelivery
 from schemas.codec import decode
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -13,12 +13,13 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from connectors.webhooks.publisher import KafkaPublisher, NotPublished, Outgoing, TooLarge
+from connectors.outgoing import Outgoing
+from connectors.webhooks.publisher import KafkaPublisher, NotPublished, TooLarge
 from connectors.webhooks.renewing import RenewingPublisher
-from ops.embedded.endpoints import kafka_config, publish, withdraw
-from ops.embedded.topics import create_topics
+from ops.processes.webhooks import KafkaWatch, look
+from ops.servers.endpoints import kafka_config, publish, withdraw
+from ops.servers.topics import create_topics
 from ops.settings import Settings
-from ops.webhooks import KafkaWatch, look
 from schemas.codec import decode
 from schemas.topics import DLQ, EFFECTS, ORDERS_IN, POOLS_IN, RAW
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.hmac import sign
+from connectors.signatures import sign
 from connectors.webhooks.intake import Limits
 
 SECRET, OLD = "s3cret", "0ld"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connectors.hmac import sign
+from connectors.signatures import sign
 from connectors.webhooks.intake import Limits
 from connectors.webhooks.metrics import Metrics
 

@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain import commands as c
-from domain.effects import Effect, PickOrder
 from domain.errors import Rejected
-from domain.events import OrderEvent
-from domain.order import OrderState, handle, summary
-from domain.rules import Depot, RuleSet
-from domain.status import STATUSES, status
-from domain.values import (
+from domain.order.aggregate import OrderState, handle, summary
+from domain.order.state.status import STATUSES, status
+from domain.records import commands as c
+from domain.records.effects import Effect, PickOrder
+from domain.records.events import OrderEvent
+from domain.records.values import (
     Address,
     AllocationPlan,
     Client,
@@ -26,6 +25,7 @@ from domain.values import (
     ReturnLine,
     WmsLine,
 )
+from domain.rules.ruleset import Depot, RuleSet
 
 NOW = 1_795_000_000_000
 HOUR, DAY = 3_600_000, 86_400_000

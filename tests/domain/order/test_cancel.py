@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from domain.commands import AllocationReleased, AllocationRequested, BackorderCancelled
-from domain.effects import ChannelCancel, PickOrder, PickOrderCancel
-from domain.values import RefundLine, WmsLine
+from domain.records.commands import AllocationReleased, AllocationRequested, BackorderCancelled
+from domain.records.effects import ChannelCancel, PickOrder, PickOrderCancel
+from domain.records.values import RefundLine, WmsLine
 
 
 def test_a_cancel_before_the_create_lands_cancelled(desk):

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import commands as c
-from domain.credit import ledger
-from domain.effects import ChannelCancel, Credit
-from domain.order import handle
-from domain.order_state import Header, Line, OrderState, Shipment
-from domain.order_told import StoredAddress
-from domain.return_rules import Returns
-from domain.rules import Depot, RuleSet
-from domain.values import InspectedLine, LineQty, RefundLine, ReturnLine
+from domain.order.aggregate import handle
+from domain.order.ledger import ledger
+from domain.order.state.order import Header, Line, OrderState, Shipment
+from domain.order.state.reported import StoredAddress
+from domain.records import commands as c
+from domain.records.effects import ChannelCancel, Credit
+from domain.records.values import InspectedLine, LineQty, RefundLine, ReturnLine
+from domain.rules.returns import Returns
+from domain.rules.ruleset import Depot, RuleSet
 
 KEY, NOW = "shopify:acme:1001", 1_795_000_000_000
 RULES = RuleSet("v1", depots=[Depot("A", "NL")], returns=Returns(shipping="never"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from domain.commands import AllocationReleased, AllocationRequested, BackorderCancelled
-from domain.effects import PickOrder, PickOrderCancel
-from domain.values import WmsLine
+from domain.records.commands import AllocationReleased, AllocationRequested, BackorderCancelled
+from domain.records.effects import PickOrder, PickOrderCancel
+from domain.records.values import WmsLine
 
 
 def test_more_units_are_asked_for_in_a_request_of_their_own(desk, kit):

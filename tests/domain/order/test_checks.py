@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from domain.checks import is_paid, judge
-from domain.order_state import Line, OrderState
-from domain.rules import CheckRule, RuleSet
-from domain.status import FINAL, STATUSES, status
+from domain.order.state.order import Line, OrderState
+from domain.order.state.status import FINAL, STATUSES, status
+from domain.rules.checks import is_paid, judge
+from domain.rules.ruleset import CheckRule, RuleSet
 
 PAID = RuleSet().paid_states
 

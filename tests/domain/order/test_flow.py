@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from domain.commands import AllocationRequested
-from domain.effects import ChannelShipment, PickOrder
-from domain.values import WmsLine
+from domain.records.commands import AllocationRequested
+from domain.records.effects import ChannelShipment, PickOrder
+from domain.records.values import WmsLine
 from schemas import codec
 
 

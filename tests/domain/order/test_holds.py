@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from domain.commands import AllocationReleased, AllocationRequested, BackorderCancelled
-from domain.effects import ChannelCancel, PickOrder, PickOrderCancel
-from domain.rules import CheckRule
-from domain.values import Problem
+from domain.records.commands import AllocationReleased, AllocationRequested, BackorderCancelled
+from domain.records.effects import ChannelCancel, PickOrder, PickOrderCancel
+from domain.records.values import Problem
+from domain.rules.ruleset import CheckRule
 
 BAD = [Problem("address.postcode", "shipping_address.postcode", "invalid")]
 

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import pool
-from domain.commands import AllocationRequested, StockReported, WmsReported
-from domain.effects import ChannelShipment, PickOrder
-from domain.order import handle
-from domain.pool_state import SkuStock
-from domain.values import RefundLine, WmsLine
+from domain.order.aggregate import handle
+from domain.pool import aggregate as pool
+from domain.pool.state import SkuStock
+from domain.records.commands import AllocationRequested, StockReported, WmsReported
+from domain.records.effects import ChannelShipment, PickOrder
+from domain.records.values import RefundLine, WmsLine
 
 UNITS = st.integers(0, 4)
 RARELY = st.sampled_from([False] * 30 + [True])

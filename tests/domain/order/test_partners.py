@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain import commands as c
-from domain.order import handle
-from domain.rules import Depot, RuleSet
-from domain.values import InspectedLine, LineQty, OrderLine, ReturnLine
+from domain.order.aggregate import handle
+from domain.records import commands as c
+from domain.records.values import InspectedLine, LineQty, OrderLine, ReturnLine
+from domain.rules.ruleset import Depot, RuleSet
 
 KEY = "shopify:acme:1001"
 RMA = f"{KEY}/r1"

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain import commands as c
 from domain.errors import Rejected
-from domain.order import handle
-from domain.order_room import LAST_ROOM, ROOM, check_room
-from domain.order_state import OrderState
-from domain.values import ExchangeLine, InspectedLine, LineQty, OrderLine, RefundLine, ReturnLine
+from domain.order.aggregate import handle
+from domain.order.room import LAST_ROOM, ROOM, check_room
+from domain.order.state.order import OrderState
+from domain.records import commands as c
+from domain.records.values import ExchangeLine, InspectedLine, LineQty, OrderLine, RefundLine, ReturnLine
 
 KEY = "shopify:acme:1001"
 KAFKA = 1_000_000

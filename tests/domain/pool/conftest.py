@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from domain.commands import (
+from domain.pool.aggregate import MemoryPool, handle
+from domain.pool.state import PoolOrder, SkuStock
+from domain.records.commands import (
     AllocationDecided,
     AllocationProgressed,
     AllocationReleased,
@@ -18,11 +20,9 @@ from domain.commands import (
     Tick,
     WmsReported,
 )
-from domain.events import PoolEvent
-from domain.pool import MemoryPool, handle
-from domain.pool_state import PoolOrder, SkuStock
-from domain.rules import Depot, Routing, RuleSet, SplitPolicy
-from domain.values import DemandLine, LineQty, WmsLine
+from domain.records.events import PoolEvent
+from domain.records.values import DemandLine, LineQty, WmsLine
+from domain.rules.ruleset import Depot, Routing, RuleSet, SplitPolicy
 
 
 def utc(text: str) -> int:

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.parking import parked
-from domain.rules import Depot, ParkRule, Routing, RuleSet, Zone
-from domain.sku_rules import SkuRules
-from domain.zones import FAR, distance, zone_of
+from domain.allocation.parking import parked
+from domain.allocation.sku_rules import SkuRules
+from domain.allocation.zones import FAR, distance, zone_of
+from domain.rules.ruleset import Depot, ParkRule, Routing, RuleSet, Zone
 
 ZONES = [
     Zone("north", "NL", ["9"]),

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from domain.bundling import bundle_cost, next_wave, share_of
-from domain.commands import AllocationDecided, WaveReleased
-from domain.cutoff import Calendar
-from domain.pool_state import WaveGroup
-from domain.rules import Bundling, Depot, Rate, Routing, RuleSet, Wave
-from domain.values import DemandLine, ParcelPart
+from domain.allocation.bundling import bundle_cost, next_wave, share_of
+from domain.allocation.cutoff import Calendar
+from domain.pool.state import WaveGroup
+from domain.records.commands import AllocationDecided, WaveReleased
+from domain.records.values import DemandLine, ParcelPart
+from domain.rules.ruleset import Bundling, Depot, Rate, Routing, RuleSet, Wave
 
 HOUR = 3_600_000
 DEPOT = Depot("A", "NL", rates=[Rate(495, carrier="postnl")])

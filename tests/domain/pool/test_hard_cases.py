@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from domain.rules import SplitPolicy
-from domain.values import DemandLine
+from domain.records.values import DemandLine
+from domain.rules.ruleset import SplitPolicy
 
 DAY = 86_400_000
 

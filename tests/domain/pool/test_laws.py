@@ -10,11 +10,11 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from domain.commands import AllocationDecided
-from domain.pool import MemoryPool, handle
-from domain.pool_state import PoolOrder, SkuStock
-from domain.rules import Depot, Routing, RuleSet, SplitPolicy
-from domain.values import DemandLine, WmsLine
+from domain.pool.aggregate import MemoryPool, handle
+from domain.pool.state import PoolOrder, SkuStock
+from domain.records.commands import AllocationDecided
+from domain.records.values import DemandLine, WmsLine
+from domain.rules.ruleset import Depot, Routing, RuleSet, SplitPolicy
 
 SKUS, DEPOTS = ["X", "Y", "Z"], ["A", "B", "C"]
 STATUSES = [

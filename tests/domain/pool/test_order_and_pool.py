@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from domain import order
-from domain.commands import OrderCancelled, OrderUpserted, StockReported, Tick, WmsReported
-from domain.effects import PickOrder
-from domain.pool import MemoryPool, handle
-from domain.pool_state import PoolOrder
-from domain.rules import Depot, Routing, RuleSet, SplitPolicy
-from domain.values import Address, Client, Delivery, LineQty, Order, OrderLine, WmsLine
+from domain.order import aggregate as order
+from domain.pool.aggregate import MemoryPool, handle
+from domain.pool.state import PoolOrder
+from domain.records.commands import OrderCancelled, OrderUpserted, StockReported, Tick, WmsReported
+from domain.records.effects import PickOrder
+from domain.records.values import Address, Client, Delivery, LineQty, Order, OrderLine, WmsLine
+from domain.rules.ruleset import Depot, Routing, RuleSet, SplitPolicy
 
 STATUSES = ["ACCEPTED", "PICKED", "SHIPPED", "SHIPPED", "SHORT_PICKED", "REJECTED", "CANCELLED", "CANCEL_REJECTED"]
 ADDRESS = Address(name="n", street1="s 1", postcode="1011AA", city="A", country="NL")

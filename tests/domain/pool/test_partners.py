@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.commands import StockReported, WmsReported
 from domain.errors import Rejected
-from domain.rules import Depot, RuleSet
+from domain.records.commands import StockReported, WmsReported
+from domain.rules.ruleset import Depot, RuleSet
 
 A, B = Depot("A", "NL", sequence=1, wms="wms-a"), Depot("B", "DE", sequence=2)
 

@@ -11,9 +11,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from domain.allocation_search import demand_of, search
-from domain.rules import Cutoff, Depot, Rate, Routing, RuleSet, SplitPolicy
-from domain.values import DemandLine
+from domain.allocation.search import demand_of, search
+from domain.records.values import DemandLine
+from domain.rules.ruleset import Cutoff, Depot, Rate, Routing, RuleSet, SplitPolicy
 
 HOUR = 3_600_000
 

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from domain.errors import Rejected
-from domain.pool import MemoryPool
-from domain.pool_index import OrderedIndex
-from domain.pool_state import Fact, PoolOrder
-from domain.pool_view import Work
-from domain.rules import Depot, Routing, RuleSet, SplitPolicy
-from domain.values import DemandLine
+from domain.pool.aggregate import MemoryPool
+from domain.pool.ordered_index import OrderedIndex
+from domain.pool.state import Fact, PoolOrder
+from domain.pool.view import Work
+from domain.records.values import DemandLine
+from domain.rules.ruleset import Depot, Routing, RuleSet, SplitPolicy
 
 DAY = 86_400_000
 

@@ -1,0 +1,154 @@
+"""A message's content, as the order stands when it is decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.order.session import Turn, event_line
+from domain.order.state.notifications import Note
+from domain.order.state.order import Shipment
+from domain.order.state.reported import Header
+from domain.order.state.returns import Rma
+from domain.records.customer_message import CustomerMessage
+from domain.records.values import MessageCause, MessageLine, MessageParcel
+from domain.rules.notifications import TEMPLATES, MessageRule, Notifications
+
+from .customer_clock import zone_of
+from .news import Standing
+
+__all__ = ["address", "language_of", "message", "of_cancel", "of_order", "of_parcels", "of_return"]
+
+
+def address(h: Header, medium: str) -> str:
+    """Where the customer is reached over a medium; ``""``: nowhere."""
+    return h.email if medium == "mail" else h.phone
+
+
+def language_of(h: Header, rules: Notifications) -> str:
+    """The language he is written to in."""
+    own = h.language.replace("_", "-").partition("-")[0].lower()
+    if own in rules.languages:
+        return own
+    usual = rules.by_country.get(h.ship_to.country, rules.language)
+    return usual if usual in rules.languages else rules.language
+
+
+def message(
+    turn: Turn, h: Header, row: MessageRule, medium: str, *, kind: str, notes: list[Note], content: dict[str, Any]
+) -> CustomerMessage:
+    """The message of these notes. ``content``: what the functions below make of them."""
+    rules = turn.rules.notifications
+    fields: dict[str, Any] = {
+        "lines": [],
+        "parcels": [],
+        "eta": "",
+        "eta_before": "",
+        "give_up_at": 0,
+        "amount": 0,
+        "tax": 0,
+        "fees": 0,
+        "reason": next((n.reason for n in reversed(notes) if n.reason), ""),
+        "complete": any(n.complete for n in notes),
+        "rma_id": "",
+        "rma_kind": "",
+        "label_url": "",
+        "valid_until": 0,
+    }
+    return CustomerMessage(
+        **turn.head("CustomerMessage"),
+        order_key=turn.state.key,
+        target=f"message:{medium}",
+        medium=medium,
+        to=address(h, medium),
+        kind=kind,
+        template=row.template or TEMPLATES[kind],
+        language=language_of(h, rules),
+        timezone=zone_of(h.ship_to.country, rules),
+        causes=[MessageCause(n.kind, n.seq, n.at) for n in notes],
+        rule_version=turn.rules.version,
+        order_name=h.name,
+        placed_at=h.created_at,
+        customer=h.ship_to.name,
+        country=h.ship_to.country,
+        currency=h.currency,
+        total=h.total,
+        **{**fields, **content},
+    )
+
+
+def of_order(turn: Turn, now: Standing, before: str) -> dict[str, Any]:
+    """Where every unit stands that is not cancelled, and when it comes."""
+    lines = []
+    done: dict[str, int] = {}
+    for p in now.parts:
+        n = done.get(p.line.line_id, p.line.shipped)
+        done[p.line.line_id] = n + p.qty
+        lines.append(_line(turn, p.line.line_id, p.qty, p.state, p.eta, before=n))
+    lines += [_line(turn, x.line_id, x.shipped, "shipped") for x in turn.state.lines if x.shipped]
+    return {
+        "lines": lines,
+        "eta": max((p.eta for p in now.parts), default=""),
+        "eta_before": before,
+        "give_up_at": turn.state.due,
+        "complete": all(p.state == "coming" for p in now.parts),
+    }
+
+
+def of_cancel(turn: Turn, notes: list[Note]) -> dict[str, Any]:
+    """What will not come."""
+    units = _units(notes)
+    return {
+        "lines": [_line(turn, k, n, "cancelled") for k, n in units.items()],
+        "amount": sum(n.amount for n in notes),
+    }
+
+
+def of_parcels(turn: Turn, kind: str, notes: list[Note], days: dict[str, str]) -> dict[str, Any]:
+    """The parcels and what is in them; ``days``: allocation to the day it arrives."""
+    subjects = {n.subject for n in notes}
+    parcels = [x for x in turn.state.shipments if x.id in subjects]
+    state = {"DELIVERED": "delivered", "PICKED": "coming", "OVERDUE": "coming"}.get(kind, "shipped")
+    days = {} if kind == "DELIVERED" else days
+    lines = [_line(turn, u.line_id, u.qty, state, days.get(x.allocation_id, "")) for x in parcels for u in x.lines]
+    if not parcels:  # picked, not packed yet
+        lines = [_line(turn, k, n, state) for k, n in _units(notes).items()]
+    etas = [days.get(x.allocation_id, "") for x in parcels]
+    return {"lines": lines, "parcels": [_parcel(x) for x in parcels], "eta": max(etas, default="")}
+
+
+def of_return(turn: Turn, r: Rma, notes: list[Note]) -> dict[str, Any]:
+    """A return: what is in it (what was received or credited, where it tells of that), its label, and the money where some went back."""
+    units = [(k, n) for k, n in _units(notes).items() if n] or [(x.line_id, x.qty - x.dropped) for x in r.lines]
+    tracked = bool(r.tracking_number) and not r.received_at
+    parcel = MessageParcel(r.id, r.carrier, r.tracking_number, r.tracking_url) if tracked else None
+    return {
+        "lines": [_line(turn, k, n, "returned") for k, n in units if k and n > 0],
+        "parcels": [parcel] if parcel else [],
+        "amount": sum(n.amount for n in notes),
+        "tax": sum(n.tax for n in notes),
+        "fees": sum(n.fees for n in notes),
+        "rma_id": r.id,
+        "rma_kind": r.kind,
+        "label_url": r.label_ref if r.label == "SENT" and r.live else "",
+        "valid_until": r.expires if r.live else 0,
+    }
+
+
+def _units(notes: list[Note]) -> dict[str, int]:
+    units: dict[str, int] = {}
+    for note in notes:
+        for line_id, n in note.units:
+            units[line_id] = units.get(line_id, 0) + n
+    return units
+
+
+def _line(turn: Turn, line_id: str, qty: int, state: str, eta: str = "", *, before: int = 0) -> MessageLine:
+    line = turn.line(line_id)
+    if line is None:
+        return MessageLine(line_id, line_id, "", qty, 0, state, eta)
+    price = event_line(line, qty, before).amount
+    return MessageLine(line_id, line.sku, line.title or line.sku, qty, price, state, eta)
+
+
+def _parcel(x: Shipment) -> MessageParcel:
+    return MessageParcel(x.id, x.carrier, x.tracking_number, x.tracking_url, sum(u.qty for u in x.lines))

@@ -1,0 +1,220 @@
+"""What the customer is told of his order: by rules, once, in one message for what belongs together, never at night where he would wake.
+
+Run after a command is settled, on the events it led to: (1) what is to be told is noted for each medium, (2) what has lost its sense
+is dropped, (3) what is due is decided: looked up anew, made into an effect. What waits is told by a later command or a Tick.
+
+Four subjects collapse each by itself: the order as it stands (``notice_standing``), cancellations, parcels, each return.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.order.condition_facts import of_order as facts_of
+from domain.order.session import Turn
+from domain.order.state.notifications import Note, Notices, Queue
+from domain.order.state.reported import Header
+from domain.order.state.status import is_live
+from domain.records.events import OrderEvent
+from domain.rules.conditions import ConditionFailed
+from domain.rules.notifications import NOTICES, ORDER_NOTICES, PARCEL_NOTICES, MessageRule
+
+from .compose import address, language_of, message, of_cancel, of_order, of_parcels, of_return
+from .customer_clock import out_of_quiet, zone_of
+from .news import Standing, arrives, news, standing
+from .overdue import find_overdue, next_overdue
+from .superseded import find_rma, is_ours, is_stale, is_superseded
+
+__all__ = ["notify"]
+
+_HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
+_ALWAYS = frozenset(ORDER_NOTICES)
+"""Looked at even where no row tells of them: a day that is promised is remembered."""
+_BY_UNITS = frozenset({"CANCELLED", "OVERDUE", "PICKED", "RMA_RECEIVED", "RETURN_EXPIRED", "CREDITED"})
+"""Told with the units of the event itself; the others with those of the order, parcel or return."""
+_NOTHING = Queue()
+
+Group = tuple[str, str]
+"""What becomes one message: a subject, and of parcels and returns also the kind."""
+
+
+def notify(turn: Turn) -> None:
+    """Note and tell what is due. To be called only where the rules have messages, or the order has notices."""
+    s, h = turn.state, turn.state.header
+    if h is None or _nothing_to_do(turn):
+        return
+    telling = _Telling(turn, h)
+    kept = s.notices.queues if s.notices is not None else {}
+    late = find_overdue(turn, s.notices.late if s.notices is not None else []) if telling.media else []
+    queues = {}
+    for medium in telling.media:
+        queue = telling.work(medium, kept.get(medium, _NOTHING))
+        if queue.notes or queue.told:
+            queues[medium] = queue
+    times = [n.due for q in queues.values() for n in q.notes]
+    if telling.media and (limit := next_overdue(turn, late)):
+        times.append(limit)
+    due = min(times, default=0)
+    s.notices = Notices(queues, due, late) if queues or due or late else None
+
+
+def _nothing_to_do(turn: Turn) -> bool:
+    """Nothing happened that is told, and nothing is due: so it is with most commands."""
+    rows, notices = turn.rules.notifications.messages, turn.state.notices
+    if not rows or (notices is not None and 0 < notices.due <= turn.command.time):
+        return False
+    return not any(e.type in _ALWAYS or any(e.type in row.events for row in rows) for e in turn.events)
+
+
+class _Telling:
+    """One command's look at what is to be told."""
+
+    def __init__(self, turn: Turn, h: Header) -> None:
+        self.turn, self.h = turn, h
+        self.rules = turn.rules.notifications
+        self.zone = zone_of(h.ship_to.country, self.rules)
+        self.media = sorted({m for row in self.rules.messages for m in row.media}) if _may(turn, h) else []
+        self._rows: dict[str, MessageRule | None] = {}
+        self._standing: Standing | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """How the order stands, looked at once."""
+        if self._standing is None:
+            self._standing = standing(self.turn)
+        return self._standing
+
+    # -- rules ---------------------------------------------------------------------------------------------------------
+    def row(self, kind: str, medium: str) -> MessageRule | None:
+        """The row that decides a kind, where it has something to say over the medium to this customer."""
+        if kind not in self._rows:
+            self._rows[kind] = next((r for r in self.rules.messages if kind in r.events and self._fits(r)), None)
+        row = self._rows[kind]
+        return row if row is not None and medium in row.media and address(self.h, medium) else None
+
+    def _fits(self, r: MessageRule) -> bool:
+        turn, h = self.turn, self.h
+        if r.channels and not {turn.channel, turn.target} & set(r.channels):
+            return False
+        if r.countries and h.ship_to.country not in r.countries:
+            return False
+        if r.languages and language_of(h, self.rules) not in r.languages:
+            return False
+        try:
+            return not r.when or turn.conditions.holds(r.when, facts_of(turn.state, h, turn.rules, turn.command.time))
+        except ConditionFailed:
+            return False
+
+    def due(self, row: MessageRule, medium: str) -> int:
+        """When something that happened now is told."""
+        wait = self.rules.collapse_minutes if row.wait_minutes is None else row.wait_minutes
+        return self.awake(self.turn.command.time + wait * _MINUTE_MS, medium)
+
+    def awake(self, at: int, medium: str) -> int:
+        """``at``, or the end of the customer's quiet hours."""
+        return out_of_quiet(at, self.zone, self.rules.quiet) if medium in self.rules.quiet.media else at
+
+    # -- 1, 2, 3 -------------------------------------------------------------------------------------------------------
+    def work(self, medium: str, queue: Queue) -> Queue:
+        """The medium's queue after this command."""
+        told, notes = dict(queue.told), list(queue.notes)
+        for event in self.turn.events:
+            if self.turn.command.time - event.occurred_at <= self.rules.max_age_hours * _HOUR_MS:
+                self._note(event, medium, told, notes)
+        if notes:
+            notes = [n for n in notes if not is_superseded(n, notes) and not is_stale(n, self.turn)]
+            if not is_live(self.turn.state) and self.turn.state.shipments and self.row("SHIPPED", medium):
+                notes = [n for n in notes if n.kind not in ORDER_NOTICES]  # its parcel's message says it all
+            notes = self._tell(medium, told, notes)
+        if told and not notes and not is_live(self.turn.state):
+            told = {}  # everything has left or is cancelled: there is no day to compare with any more
+        return Queue(told, notes)
+
+    def _note(self, e: OrderEvent, medium: str, told: dict[str, str], notes: list[Note]) -> None:
+        kind = e.type
+        if kind in ORDER_NOTICES:
+            placed = kind == "PLACED" or any(n.kind == "PLACED" for n in notes)
+            found = self._order_row(medium, told, placed)
+            if found is None:
+                self._known_anyway(told)
+        elif kind == "CANCELLED" or (kind in NOTICES and is_ours(e, self.turn)):
+            row = self.row(kind, medium)
+            found = (kind, row) if row is not None else None
+        else:
+            return
+        if found is None:
+            return
+        units = [(x.line_id, x.qty) for x in e.lines] if kind in _BY_UNITS else []
+        subject = e.rma_id or e.shipment_id or e.allocation_id
+        note = Note(kind, e.seq, e.occurred_at, self.due(found[1], medium), subject, units, reason=e.reason)
+        if kind in ("CANCELLED", "CREDITED"):
+            note = msgspec.structs.replace(note, amount=e.amount, tax=e.tax, fees=e.fees)
+        notes.append(msgspec.structs.replace(note, complete=e.complete))
+
+    def _order_row(self, medium: str, told: dict[str, str], placed: bool) -> tuple[str, MessageRule] | None:
+        """What there is to say of the order as it stands: the first kind of news that a row has words for."""
+        kinds = [*news(self.turn, self.standing, told).kinds, *(["PLACED"] if placed else [])]
+        return next(((k, row) for k in kinds if (row := self.row(k, medium)) is not None), None)
+
+    def _known_anyway(self, told: dict[str, str]) -> None:
+        """No row tells of it: the first day is the promise all the same (the shop shows it), and a later one a delay."""
+        for line_id, says in self.standing.says.items():
+            if says[0].isdigit():
+                told.setdefault(line_id, says)
+
+    def _tell(self, medium: str, told: dict[str, str], notes: list[Note]) -> list[Note]:
+        """Decide the groups that are due; gives the notes that wait on."""
+        groups: dict[Group, list[Note]] = {}
+        for n in notes:
+            groups.setdefault(_group(n), []).append(n)
+        waiting: list[Note] = []
+        for group, mine in groups.items():
+            due = min(n.due for n in mine)
+            awake = self.awake(max(due, self.turn.command.time), medium)
+            if due > self.turn.command.time:
+                waiting += mine
+            elif awake > self.turn.command.time:  # a tick that came late
+                waiting += [msgspec.structs.replace(n, due=awake) for n in mine]
+            else:
+                self._decide(group, medium, told, mine)
+        return sorted(waiting, key=lambda n: n.seq)
+
+    def _decide(self, group: Group, medium: str, told: dict[str, str], notes: list[Note]) -> None:
+        turn, (subject, kind) = self.turn, group
+        if subject == "order":
+            found = self._order_row(medium, told, any(n.kind == "PLACED" for n in notes))
+            content = of_order(turn, self.standing, news(turn, self.standing, told).before)
+        else:
+            row = self.row(kind, medium)
+            found = (kind, row) if row is not None else None
+            content = self._content(subject, kind, notes) if found else {}
+        if found is None:
+            return
+        turn.do(message(turn, self.h, found[1], medium, kind=found[0], notes=notes, content=content))
+        if subject == "order":
+            told.update(self.standing.says)
+
+    def _content(self, subject: str, kind: str, notes: list[Note]) -> dict[str, object]:
+        if subject == "cancel":
+            return of_cancel(self.turn, notes)
+        if subject == "parcel":
+            days = {a.id: arrives(self.turn, a) for a in self.turn.state.allocations}
+            return of_parcels(self.turn, kind, notes, days)
+        rma = find_rma(self.turn.state, subject)
+        return of_return(self.turn, rma, notes) if rma is not None else {}
+
+
+def _may(turn: Turn, h: Header) -> bool:
+    """Whether this order's customer is ours to speak to at all."""
+    rules = turn.rules
+    if h.fulfilled_by == "channel" or (h.test and not rules.ship_test_orders):
+        return False
+    return not {turn.channel, turn.target} & set(rules.notifications.silent_channels)
+
+
+def _group(n: Note) -> Group:
+    if n.kind in ORDER_NOTICES:
+        return "order", ""
+    if n.kind == "CANCELLED":
+        return "cancel", n.kind
+    return ("parcel" if n.kind in PARCEL_NOTICES else n.subject), n.kind

@@ -1,0 +1,1 @@
+"""Returns of an order: requests, decisions, receipts, credits and their payment, exchanges, unclaimed parcels."""

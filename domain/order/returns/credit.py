@@ -1,0 +1,183 @@
+"""Crediting: by inspection only, each unit once. The credit is an effect with an id of its own; its answer makes it CREDITED.
+
+What can't be paid by itself (nothing captured, refused after all retries) becomes MANUAL_REFUND: a person pays, or has it tried again.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.money import running_share
+from domain.order.ledger import Ledger, foreign_refunds, ledger
+from domain.order.returns.credit_payment import pay
+from domain.order.session import Turn
+from domain.order.state.returns import CreditFact, Rma, RmaLine
+from domain.order.state.rma_status import all_there, inspected
+from domain.records.record import uuid5
+from domain.records.values import CreditLine, ReturnedLine
+
+from .book import book, returned
+from .exchange import cover
+from .policy import fault
+
+__all__ = ["credit_due"]
+
+
+class _Sum(msgspec.Struct):
+    """A credit as it adds up: the order's money (``book``), units for the event, lines, fees by kind (amount, tax)."""
+
+    book: Ledger
+    units: list[ReturnedLine] = []
+    lines: list[CreditLine] = []
+    fees: dict[str, list[int]] = {}
+
+    def fee(self, kind: str, amount: int, gross: int, tax: int) -> None:
+        """Take ``amount`` off units worth ``gross``, of which ``tax``; the fee holds its share of that tax."""
+        if amount > 0:
+            had = self.fees.get(kind, [0, 0])
+            self.fees = {
+                **self.fees,
+                kind: [had[0] + amount, had[1] + (running_share(tax, amount, gross) if gross else 0)],
+            }
+
+
+def credit_due(turn: Turn, r: Rma) -> None:
+    """Credit what was inspected and is not credited yet."""
+    if r.kind == "claim":
+        if not r.credits:
+            _claim(turn, r)
+        return
+    if not any(x.due for x in r.lines):
+        return
+    if r.exchange and not (all_there(r) and inspected(r)):
+        return  # what the new goods cost is set off against all of the old ones
+    if r.theirs or (r.told == "handled" and not r.credits):
+        for x in r.lines:
+            _outside(x, sum(x.due.values()))
+        return
+    _credit(turn, r)
+
+
+def _outside(x: RmaLine, n: int) -> int:
+    """Count up to ``n`` due units as refunded by the channel itself. Gives how many."""
+    done = 0
+    for d, owed in x.due.items():
+        k = min(owed, n - done)
+        x.credited = {**x.credited, d: x.credited.get(d, 0) + k}
+        x.outside += k
+        done += k
+    return done
+
+
+def _credit(turn: Turn, r: Rma) -> None:
+    sums, channels = _Sum(ledger(turn.state)), _by_channel(turn)
+    for x in r.lines:
+        free = channels.get(x.line_id, 0)
+        if free and x.due:
+            channels[x.line_id] = free - _outside(x, free)
+        for d, n in x.due.items():
+            _units(turn, r, x, (d, n), sums)
+    _finish(turn, r, sums)
+
+
+def _by_channel(turn: Turn) -> dict[str, int]:
+    """Returned units that the channel refunded by itself and that no RMA has been set against yet."""
+    units: dict[str, int] = {}
+    for f in foreign_refunds(turn.state).values():
+        for x in f.lines:
+            if x.restock != "cancel":
+                units[x.line_id] = units.get(x.line_id, 0) + x.qty
+    for r in book(turn).rmas:
+        for y in r.lines:
+            units[y.line_id] = units.get(y.line_id, 0) - y.outside
+    return {k: n for k, n in units.items() if n > 0}
+
+
+def _units(turn: Turn, r: Rma, x: RmaLine, due: tuple[str, int], sums: _Sum) -> None:
+    """Credit ``n`` due units of a line and disposition. Units above what was bought are counted, and worth nothing."""
+    d, n = due
+    x.credited = {**x.credited, d: x.credited.get(d, 0) + n}
+    if x.line_id not in sums.book.value:
+        return
+    _, refund = sums.book.units_of(x.line_id, n)
+    fee = _fee(turn, x, d, n, refund.gross)
+    for kind, amount in fee.items():
+        sums.fee(kind, amount, refund.gross, refund.tax)
+    sums.lines = [*sums.lines, CreditLine(x.line_id, x.sku, n, refund.gross, refund.tax)]
+    unit = returned(x, n, disposition=d, depot=r.depot, amount=refund.gross, tax=refund.tax, fee=sum(fee.values()))
+    sums.units = [*sums.units, unit]
+
+
+def _fee(turn: Turn, x: RmaLine, d: str, n: int, gross: int) -> dict[str, int]:
+    """Fees on units: for their condition (a disposition credited in part), and for restocking; never more than the units are worth."""
+    rules = turn.rules.returns
+    percent = {
+        "RESTOCK": rules.restock.credit_percent,
+        "B_GRADE": rules.b_grade.credit_percent,
+        "WRITE_OFF": rules.write_off.credit_percent,
+    }.get(d, 100)
+    condition = gross - running_share(gross, percent, 100)
+    if d == "ALLOWED" or x.reason == "return_to_sender" or fault(rules, x.reason) != "customer":
+        return {"condition": condition} if condition else {}
+    x.fee_base += gross
+    # Cumulative, so that the fees of units that come one by one are the fee of all of them.
+    wanted = running_share(x.fee_base, rules.fees.restocking_percent, 100) - x.fee + rules.fees.restocking_per_unit * n
+    restocking = max(0, min(wanted, gross - condition))
+    x.fee += max(0, restocking - rules.fees.restocking_per_unit * n)
+    return {k: v for k, v in (("condition", condition), ("restocking", restocking)) if v}
+
+
+def _claim(turn: Turn, r: Rma) -> None:
+    """A claim is credited as decided: its units in full, or an amount spread over them by value."""
+    sums = _Sum(ledger(turn.state))
+    rest = r.amount
+    for x in r.lines:
+        n = x.qty - x.dropped
+        if x.line_id not in sums.book.value or not n:
+            continue
+        if rest is None:
+            _, refund = sums.book.units_of(x.line_id, n)
+        else:
+            refund, n = sums.book.amount_of(x.line_id, rest), 0
+            rest -= refund.gross
+        sums.lines = [*sums.lines, CreditLine(x.line_id, x.sku, n, refund.gross, refund.tax)]
+        sums.units = [
+            *sums.units,
+            returned(x, x.qty - x.dropped, disposition="CLAIM", amount=refund.gross, tax=refund.tax),
+        ]
+    _finish(turn, r, sums)
+
+
+def _finish(turn: Turn, r: Rma, sums: _Sum) -> None:
+    """Shipping, the label's fee, the exchange's goods; then the payments it goes back to."""
+    rules = turn.rules.returns
+    at_fault = any(fault(rules, x.reason) == "merchant" for x in r.lines)
+    shipping = sums.book.shipping_part(rules.shipping, at_fault=at_fault)
+    gross = sum(x.amount for x in sums.lines) + shipping.gross
+    tax = sum(x.tax for x in sums.lines) + shipping.tax
+    if r.payer == "customer" and r.label == "SENT" and r.kind != "claim":
+        fee = max(0, min(rules.fees.label - r.charged, gross - sum(f[0] for f in sums.fees.values())))
+        r.charged += fee
+        sums.fee("label", fee, gross, tax)
+    fees = [(k, a, min(t, a)) for k, (a, t) in sums.fees.items()]
+    amount = gross - sum(a for _, a, _ in fees)
+    if not sums.lines and not amount:
+        return
+    goods = cover(turn, r, amount, sums.book.left)
+    c = CreditFact(
+        uuid5(r.id, len(r.credits) + 1, "Credit"),
+        amount - goods,
+        _money_tax(max(0, tax - sum(t for _, _, t in fees)), amount - goods, amount),
+        [(x.line_id, x.qty, x.amount, x.tax) for x in sums.lines],
+        shipping.gross,
+        shipping.tax,
+        fees,
+        goods=goods,
+        at=turn.command.time,
+    )
+    pay(turn, r, c, sums.units, sums.book)
+
+
+def _money_tax(tax: int, money: int, amount: int) -> int:
+    """The tax in the money; the rest of it is in the goods that stand for the rest."""
+    return running_share(tax, money, amount) if amount else tax

@@ -1,0 +1,130 @@
+"""The return policy: may these units come back, who pays, where do they go. Pure; every refusal says why.
+
+A window counts whole calendar days in the rules' timezone: delivered on day 0, 14 days allow day 14 and not day 15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from domain.rules.returns import ReasonRule, ReturnLocation, Returns, ReturnWindow
+
+__all__ = ["Asked", "Verdict", "days_between", "fault", "judge", "label_for", "location", "window"]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Units somebody wants to return: of ``bought`` ones ``shipped`` have left and ``taken`` are in other returns; ``delivered_at``: UTC ms,
+    None: not known."""
+
+    line_id: str
+    sku: str
+    qty: int
+    reason: str
+    bought: int
+    shipped: int
+    taken: int
+    delivered_at: int | None
+    known: bool = True
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """``refused``: what the rules don't allow; ``hard``: some of it nobody may overrule (more units than were bought);
+    ``review``: why a person should decide."""
+
+    refused: list[str]
+    review: list[str]
+    hard: bool = False
+
+
+def judge(
+    asked: Iterable[Asked], rules: Returns, *, channel: str, account: str, country: str, tags: list[str], now: int
+) -> Verdict:
+    """The verdict on a request; ``now``: when it was made, UTC ms."""
+    refused, review, hard = [], [], False
+    days = window(rules, channel, account, country)
+    for x in asked:
+        if units := _units(x):
+            refused.append(units)
+            hard = True
+            continue
+        if any(t in rules.final_sale_tags for t in tags) or _final(x.sku, rules.final_sale_skus):
+            refused.append(f"final_sale: {x.sku}")
+        late, doubt = _late(x, days, rules, now)
+        refused += late
+        review += doubt
+        rule = reason_rule(rules, x.reason)
+        if rule is not None and rule.review:
+            review.append(f"reason: {x.reason}")
+    return Verdict(refused, review, hard)
+
+
+def _units(x: Asked) -> str:
+    if not x.known:
+        return f"unknown_item: {x.sku or x.line_id} is on no line of this order"
+    if x.qty <= 0:
+        return f"quantity: {x.qty} units of {x.sku} can't come back"
+    if x.qty <= x.bought - x.taken:
+        return ""
+    if x.taken and x.taken >= x.bought:
+        return f"already_returned: all {x.bought} of {x.sku} are in a return"
+    return f"quantity: {x.qty} of {x.sku}, {x.bought} bought, {x.taken} in a return already"
+
+
+def _late(x: Asked, days: int | None, rules: Returns, now: int) -> tuple[list[str], list[str]]:
+    if x.delivered_at is None or x.qty > x.shipped - x.taken:
+        why = f"not_delivered: no delivery of {x.sku} is known"
+        return ([why], []) if rules.undelivered == "decline" else ([], [why] if rules.undelivered == "review" else [])
+    if days is None:
+        return [], []
+    day = days_between(x.delivered_at, now, rules.timezone)
+    return ([f"window: {x.sku} is asked for on day {day} of {days}"] if day > days else []), []
+
+
+def days_between(start: int, end: int, timezone: str) -> int:
+    """Calendar days from one moment to another (UTC ms) in a timezone: the same local date is 0."""
+    zone = ZoneInfo(timezone)
+    a, b = (datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).date() for ms in (start, end))
+    return (b - a).days
+
+
+def window(rules: Returns, channel: str, account: str, country: str) -> int | None:
+    """Days after delivery; None: no row is for this channel and country, so there is no limit."""
+    return next((w.days for w in rules.windows if _matches(w, channel, account, country)), None)
+
+
+def _matches(w: ReturnWindow, channel: str, account: str, country: str) -> bool:
+    return _channel(w.channels, channel, account) and (not w.countries or country in w.countries)
+
+
+def _channel(allowed: list[str], channel: str, account: str) -> bool:
+    return not allowed or channel in allowed or f"{channel}:{account}" in allowed
+
+
+def _final(sku: str, rules: list[str]) -> bool:
+    return any(sku.startswith(r[:-1]) if r.endswith("*") else sku == r for r in rules)
+
+
+def reason_rule(rules: Returns, reason: str) -> ReasonRule | None:
+    """The first row whose code the reason begins with, capitals or not."""
+    plain = reason.strip().lower().replace(" ", "_").replace("-", "_")
+    return next((r for r in rules.reasons if plain.startswith(r.code.lower())), None)
+
+
+def fault(rules: Returns, reason: str) -> str:
+    """Whose fault a return is: customer, merchant, carrier."""
+    rule = reason_rule(rules, reason)
+    return rule.fault if rule else "customer"
+
+
+def location(rules: Returns, country: str) -> ReturnLocation | None:
+    """Where a customer of this country sends returns to; None: the rules name no place."""
+    return next((x for x in rules.locations if not x.countries or country in x.countries), None)
+
+
+def label_for(rules: Returns, channel: str, account: str) -> str:
+    """The carrier whose label we make; ``""``: we make none."""
+    return rules.label.carrier if _channel(rules.label.channels, channel, account) else ""

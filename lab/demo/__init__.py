@@ -1,0 +1,1 @@
+"""``wharf demo``: the main job on simulated channels, run as processes and checked independently."""

@@ -1,0 +1,1 @@
+"""A simulated shop: Admin API, signed webhooks, returns."""

@@ -1,0 +1,347 @@
+"""Returns and refunds of the simulated shop: what its customers ask for, what an app may do through the Admin API.
+
+As strict as the real one: a return line is processed once, money goes back to a payment under an idempotency key and never above what it captured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from lab.simulators.payments import Declined
+from lab.simulators.timeline import roll
+
+from .orders import SimOrder, SimRefund, SimReturn, SimReturnLine
+from .rest_bodies import money, refund_body, return_body
+from .shop import Shop, UserErrors
+
+__all__ = ["ShopReturns"]
+
+REASONS = ("SIZE_TOO_SMALL", "COLOR", "UNWANTED", "DEFECTIVE", "NOT_AS_DESCRIBED")
+Json = dict[str, Any]
+
+
+def _tail(text: Any) -> int:
+    digits = str(text).rpartition("/")[2]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _cents(text: Any) -> int:
+    return int(Decimal(str(text)) * 100)
+
+
+class ShopReturns:
+    """The returns of a shop; a return's id is its order's with three digits behind it."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self._answers: dict[str, tuple[str, Json]] = {}
+        self.notes_reach_refunds = True
+        """Whether a refund bears the note of the ``returnProcess`` that made it: Shopify's documents don't say."""
+        shop.send_back = self.request  # type: ignore[method-assign]
+
+    def operations(self) -> dict[str, Callable[[Json], Json]]:
+        """GraphQL operations by the text that shows them."""
+        return {
+            "refundCreate(": self._mutation("refundCreate", "refund", self._refund_create),
+            "returnProcess(": self._mutation("returnProcess", "return", self._process),
+            "returnCreate(": self._mutation("returnCreate", "return", self._create),
+            "returnApproveRequest(": self._mutation(
+                "returnApproveRequest", "return", self._status("REQUESTED", "OPEN")
+            ),
+            "returnDeclineRequest(": self._mutation(
+                "returnDeclineRequest", "return", self._status("REQUESTED", "DECLINED")
+            ),
+            "returnCancel(": self._mutation("returnCancel", "return", self._status("OPEN", "CANCELED")),
+            "returnClose(": self._mutation("returnClose", "return", self._status("OPEN", "CLOSED")),
+            "returnableFulfillments(": self._returnable,
+            "return(": lambda v: {"return": self._shown(*self._find(v.get("id")))},
+        }
+
+    def of_order(self, order: SimOrder) -> Json:
+        """What an order shows of its payments, refunds and returns."""
+        paid = [
+            {
+                "id": f"gid://shopify/OrderTransaction/{payment}",
+                "kind": "SALE",
+                "status": "SUCCESS",
+                "gateway": "shopify_payments",
+                "amountSet": {"presentmentMoney": {"amount": money(n), "currencyCode": "EUR"}},
+                "parentTransaction": None,
+            }
+            for payment, n in self.shop.payments.captured(str(order.id)).items()
+        ]
+        back = [
+            {
+                "id": f"gid://shopify/OrderTransaction/{r.id * 100 + 90 + i}",
+                "kind": "REFUND",
+                "status": "SUCCESS",
+                "gateway": "shopify_payments",
+                "amountSet": {"presentmentMoney": {"amount": money(n), "currencyCode": "EUR"}},
+                "parentTransaction": {"id": f"gid://shopify/OrderTransaction/{parent}"},
+            }
+            for r in order.refunds
+            for i, (parent, n) in enumerate(r.paid)
+        ]
+        return {
+            "currencyCode": "EUR",
+            "presentmentCurrencyCode": "EUR",
+            "transactions": paid + back,
+            "refunds": [_refund(r) for r in order.refunds],
+            "returns": {"nodes": [self._shown(order, r) for r in order.returns]},
+        }
+
+    def request(self, order: SimOrder) -> None:
+        """The customer asks to send units back, on the shop's own page: some, or all of a line."""
+        chance = roll(self.shop.seed, "return", order.id)
+        lines = [x for x in order.lines if x.fulfilled]
+        if order.cancelled_at is not None or not lines:
+            return
+        chosen = chance.sample(lines, 1 if chance.random() < 0.8 else min(2, len(lines)))
+        units = [(x.id, x.fulfilled if chance.random() < 0.5 else chance.randint(1, x.fulfilled)) for x in chosen]
+        found = self._made(order, "REQUESTED", [(line, n, chance.choice(REASONS), "") for line, n in units])
+        self._tell(order, found, "returns/request")
+
+    def _made(self, order: SimOrder, status: str, lines: list[tuple[int, int, str, str]]) -> SimReturn:
+        number = order.id * 1000 + len(order.returns) + 1
+        items = [SimReturnLine(number * 10 + i, *x) for i, x in enumerate(lines)]
+        found = SimReturn(number, f"#{order.number}-R{len(order.returns) + 1}", self.shop.now(), status, items)
+        order.returns.append(found)
+        shown = [{"line_id": str(x.line), "qty": x.qty, "reason": x.reason} for x in items]
+        self.shop.changed(order, "return", (), number=number, status=status, lines=shown)
+        return found
+
+    def _tell(self, order: SimOrder, found: SimReturn, topic: str) -> None:
+        self.shop.tell(order, f"{topic}/{found.id}", topic, return_body(order, found))
+
+    def _find(self, global_id: Any) -> tuple[SimOrder | None, SimReturn | None]:
+        number = _tail(global_id)
+        order = self.shop.orders.get(number // 1000)
+        found = next((r for r in order.returns if r.id == number), None) if order else None
+        return order, found
+
+    def _known(self, global_id: Any) -> tuple[SimOrder, SimReturn]:
+        order, found = self._find(global_id)
+        if order is None or found is None:
+            raise UserErrors(["returnId"], "Return not found.", "NOT_FOUND")
+        return order, found
+
+    def _shown(self, order: SimOrder | None, r: SimReturn | None) -> Json | None:
+        if order is None or r is None:
+            return None
+        nodes = [
+            {
+                "id": f"gid://shopify/ReturnLineItem/{x.id}",
+                "quantity": x.qty,
+                "processableQuantity": x.qty - x.processed if r.status == "OPEN" else 0,
+                "processedQuantity": x.processed,
+                "returnReason": x.reason,
+                "returnReasonNote": x.note,
+                "customerNote": None,
+                "fulfillmentLineItem": {
+                    "lineItem": {"id": f"gid://shopify/LineItem/{x.line}", "sku": self._sku(order, x.line)}
+                },
+            }
+            for x in r.lines
+        ]
+        return {
+            "id": f"gid://shopify/Return/{r.id}",
+            "name": r.name,
+            "status": r.status,
+            "order": {"id": order.gid},
+            "refunds": {"nodes": [_refund(x) for x in order.refunds if x.id in r.refunds]},
+            "returnLineItems": {"nodes": nodes},
+        }
+
+    @staticmethod
+    def _sku(order: SimOrder, number: int) -> str:
+        line = order.line(number)
+        return line.product.sku if line else ""
+
+    def _mutation(self, name: str, thing: str, do: Callable[[Json], Json]) -> Callable[[Json], Json]:
+        def run(v: Json) -> Json:
+            try:
+                return {name: {thing: do(v), "userErrors": []}}
+            except UserErrors as e:
+                self.shop.counts["refused"] += 1
+                self.shop.ledger.append("refused", mutation=name, error=e.errors[0]["message"])
+                return {name: {thing: None, "userErrors": e.errors}}
+
+        return run
+
+    def _status(self, before: str, after: str) -> Callable[[Json], Json]:
+        topic = {"OPEN": "approve", "DECLINED": "decline", "CANCELED": "cancel", "CLOSED": "close"}[after]
+
+        def do(v: Json) -> Json:
+            order, found = self._known((v.get("input") or v).get("id"))
+            if found.status != before:
+                raise UserErrors(["id"], f"Return is {found.status}.", "INVALID_STATE")
+            found.status = after
+            self.shop.changed(order, "return", (), number=found.id, status=after)
+            self._tell(order, found, f"returns/{topic}")
+            return {"id": f"gid://shopify/Return/{found.id}", "status": after}
+
+        return do
+
+    def _returnable(self, v: Json) -> Json:
+        order = self.shop.orders.get(_tail(v.get("id")))
+        if order is None:
+            return {"returnableFulfillments": {"nodes": []}, "order": None}
+        items = []
+        for x in order.lines:
+            left = x.fulfilled - self._in_returns(order, x.id)
+            item = {
+                "id": f"gid://shopify/FulfillmentLineItem/{x.id}",
+                "lineItem": {"id": f"gid://shopify/LineItem/{x.id}"},
+            }
+            if left > 0:
+                items.append({"quantity": left, "fulfillmentLineItem": item})
+        nodes = [{"returnableFulfillmentLineItems": {"nodes": items}}]
+        return {
+            "returnableFulfillments": {"nodes": nodes},
+            "order": {"id": order.gid, "returns": self.of_order(order)["returns"]},
+        }
+
+    @staticmethod
+    def _in_returns(order: SimOrder, line: int) -> int:
+        return sum(
+            x.qty
+            for r in order.returns
+            if r.status in {"REQUESTED", "OPEN", "CLOSED"}
+            for x in r.lines
+            if x.line == line
+        )
+
+    def _create(self, v: Json) -> Json:
+        given = v["input"]
+        order = self.shop.orders.get(_tail(given["orderId"]))
+        if order is None:
+            raise UserErrors(["orderId"], "Order not found.", "NOT_FOUND")
+        lines = []
+        for x in given["returnLineItems"]:
+            line, n = order.line(_tail(x["fulfillmentLineItemId"])), int(x["quantity"])
+            if line is None or n < 1 or n > line.fulfilled - self._in_returns(order, line.id):
+                raise UserErrors(["returnLineItems", "quantity"], "Quantity can't be returned.", "INVALID")
+            lines.append((line.id, n, x["returnReason"], x.get("returnReasonNote", "")))
+        found = self._made(order, "OPEN", lines)
+        self._tell(order, found, "returns/approve")
+        return {"id": f"gid://shopify/Return/{found.id}"}
+
+    def _process(self, v: Json) -> Json:
+        given = v["input"]
+        order, found = self._known(given["returnId"])
+        wanted = [(_tail(x["id"]), int(x["quantity"])) for x in given.get("returnLineItems", [])]
+        for number, n in wanted:
+            line = next((x for x in found.lines if x.id == number), None)
+            if found.status != "OPEN" or line is None or n < 1 or n > line.qty - line.processed:
+                raise UserErrors(["returnLineItems", "quantity"], "Quantity is greater than what can be processed.")
+        transfer = (given.get("financialTransfer") or {}).get("issueRefund") or {}
+        pay = [(_tail(t["parentId"]), _cents(t["transactionAmount"]["amount"])) for t in transfer["orderTransactions"]]
+        units = {x.id: x for x in found.lines}
+        shipping = _cents(((given.get("refundShipping") or {}).get("shippingRefundAmount") or {}).get("amount", 0))
+        key = f"process-{found.id}-{sum(x.processed for x in found.lines)}"
+        made = self._refund(
+            order,
+            [(units[i].line, n) for i, n in wanted],
+            pay,
+            note=given.get("note", "") if self.notes_reach_refunds else "",
+            key=key,
+            shipping=shipping,
+        )
+        for number, n in wanted:
+            units[number].processed += n
+        found.refunds.append(made.id)
+        refunds = [_refund(x) for x in order.refunds if x.id in found.refunds]
+        return {"id": f"gid://shopify/Return/{found.id}", "refunds": {"nodes": refunds}}
+
+    def _refund_create(self, v: Json) -> Json:
+        given, key = v["input"], str(v["key"])
+        order = self.shop.orders.get(_tail(given["orderId"]))
+        if order is None:
+            raise UserErrors(["orderId"], "Order not found.", "NOT_FOUND")
+        content = repr(sorted(given.items()))
+        if key in self._answers:
+            if self._answers[key][0] != content:
+                raise UserErrors(["key"], "This key came with other content.", "IDEMPOTENCY_KEY_PARAMETER_MISMATCH")
+            return self._answers[key][1]
+        lines = [(_tail(x["lineItemId"]), int(x["quantity"])) for x in given.get("refundLineItems", [])]
+        cancels = any(x["restockType"] == "CANCEL" for x in given.get("refundLineItems", []))
+        if cancels:
+            self._cancellable(order, given["refundLineItems"])
+        for number, n in lines:
+            line = order.line(number)
+            back = sum(q for r in order.refunds for i, q in r.lines if i == number)
+            if line is None or n < 1 or n > line.qty - back:
+                raise UserErrors(
+                    ["refundLineItems", "quantity"], "Quantity cannot refund more items than were purchased"
+                )
+        pay = [(_tail(t["parentId"]), _cents(t["amount"])) for t in given.get("transactions", [])]
+        shipping = _cents((given.get("shipping") or {}).get("amount", 0))
+        made = self._refund(order, lines, pay, note=given.get("note", ""), key=key, shipping=shipping, cancels=cancels)
+        self._answers[key] = (content, {"id": f"gid://shopify/Refund/{made.id}"})
+        return self._answers[key][1]
+
+    def _cancellable(self, order: SimOrder, items: list[Json]) -> None:
+        """Units to be cancelled are ones that nobody has fulfilled, and are restocked somewhere."""
+        if order.cancelled_at is not None or any(x["restockType"] != "CANCEL" for x in items):
+            raise UserErrors(["refundLineItems"], "Refund line items can't be cancelled.")
+        for x in items:
+            if not x.get("locationId"):
+                raise UserErrors(["refundLineItems", "locationId"], "Location can't be blank when restocking")
+        for number in {_tail(x["lineItemId"]) for x in items}:
+            line, n = order.line(number), sum(int(x["quantity"]) for x in items if _tail(x["lineItemId"]) == number)
+            if line is None or n > line.remaining:
+                raise UserErrors(
+                    ["refundLineItems", "quantity"], "Quantity cannot cancel more items than are unfulfilled"
+                )
+
+    def _refund(
+        self,
+        order: SimOrder,
+        lines: list[tuple[int, int]],
+        pay: list[tuple[int, int]],
+        *,
+        note: str,
+        key: str,
+        shipping: int,
+        cancels: bool = False,
+    ) -> SimRefund:
+        name = str(order.id)
+        for payment, cents in pay:
+            if cents > self.shop.payments.left(name, str(payment)):
+                self.shop.payments.ledger.append("declined", code="above_captured", key=key, content=[name, str(cents)])
+                raise UserErrors(["transactions"], "Refund amount is more than is available")
+        try:
+            for i, (payment, cents) in enumerate(pay):
+                by = "wharfinger:cancel" if cancels else "wharfinger"
+                self.shop.payments.refund(f"{key}/{i}", name, str(payment), cents, by=by)
+        except Declined as e:
+            raise UserErrors(["transactions"], str(e)) from e
+        restock = "cancel" if cancels else "no_restock"
+        made = SimRefund(order.id * 10 + len(order.refunds), self.shop.now(), lines, restock, note, shipping, pay)
+        order.refunds.append(made)
+        if cancels:
+            self._cancelled(order, lines)
+        left = sum(self.shop.payments.left(name, p) for p in self.shop.payments.captured(name))
+        if pay:
+            order.financial_status = "partially_refunded" if left else "refunded"
+        shown = [{"line_id": str(i), "qty": n} for i, n in lines]
+        amount = sum(cents for _, cents in pay)
+        self.shop.changed(order, "refunded", refund=made.id, lines=shown, amount=amount, note=note)
+        self.shop.tell(order, f"refund/{made.id}", "refunds/create", refund_body(order, made))
+        return made
+
+    def _cancelled(self, order: SimOrder, lines: list[tuple[int, int]]) -> None:
+        for number, n in lines:
+            line = order.line(number)
+            if line is not None:
+                line.cancelled += n
+                self.shop.ledger.append(
+                    "part_cancelled", order=order.id, line=str(number), sku=line.product.sku, qty=n, by="wharfinger"
+                )
+
+
+def _refund(r: SimRefund) -> Json:
+    total = {"amount": money(sum(cents for _, cents in r.paid)), "currencyCode": "EUR"}
+    return {"id": f"gid://shopify/Refund/{r.id}", "note": r.note, "totalRefundedSet": {"presentmentMoney": total}}

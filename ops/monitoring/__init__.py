@@ -1,0 +1,4 @@
+"""How the running system is: status, backlog, offsets.
+
+May import any other room of ``ops``; none of them imports this.
+"""

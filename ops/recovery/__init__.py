@@ -1,0 +1,4 @@
+"""What went wrong, put right: dead letters, redrive, replay.
+
+May import ``ops.yaml``; no process.
+"""

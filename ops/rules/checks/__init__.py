@@ -1,0 +1,1 @@
+"""What makes no sense in a rule file, found before it is published."""

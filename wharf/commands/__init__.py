@@ -1,0 +1,1 @@
+"""One module for each group of commands. Heavy imports stay inside functions, so that ``--help`` is quick."""
