@@ -114,16 +114,14 @@ class Engine:
             default = known_format(format)
             self._prepare(connection, ticket, settings or {}, database)
             ticket.check()
-            result = connection.query(canonical, default, params=dict(parameters or {}))
-            # bytes() is a view of memory that ends with the result
-            body = bytes(result.bytes() or b"")
-            size = len(body)
-            used = format_clause(canonical) or default
-            return Answer(body, used, result.rows_read(), result.bytes_read(), time.perf_counter() - started)
+            answer = _asked(connection, canonical, default, dict(parameters or {}), started)
         except RuntimeError as e:  # chdb's own error is one
             error = from_text(str(e))
             size = LARGE if error.code == MEMORY_LIMIT_EXCEEDED else 0
             raise error from e
+        else:
+            size = len(answer.body)
+            return answer
         finally:
             connection.close()
             if size >= LARGE:
@@ -168,6 +166,14 @@ class Engine:
         """Close the engine; clients must be closed before."""
         self._keeper.close()
         self._lock.release()
+
+
+def _asked(connection: Any, sql: str, format: str, parameters: dict[str, str], started: float) -> Answer:
+    """The answer as our own bytes: the engine's are a view of memory that ends with the result, here."""
+    result = connection.query(sql, format, params=parameters)
+    body = bytes(result.bytes() or b"")
+    used = format_clause(sql) or format
+    return Answer(body, used, result.rows_read(), result.bytes_read(), time.perf_counter() - started)
 
 
 def _set(settings: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from ops.servers.clickhouse.request import parse
 from tests.ops.servers.hostile import Attack, attacks
 
 SECRET = "c4nary-in-a-coal-mine"
-QUERIES = 2000
+QUERIES = 1500
 MINUTES = float(os.environ.get("WHARF_FUZZ_MINUTES") or 0)
 
 

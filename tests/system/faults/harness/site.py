@@ -56,6 +56,8 @@ class FaultSite(Site):
         Site.write_config(self)
         told = json.loads(self.home.config.read_text())
         del told["channels"]["bol"]
+        for portal in told["channels"].get("portal", {}).values():  # a portal's accounts have to be there
+            portal["accounts"] = [a for a in portal["accounts"] if not a.startswith("bol:")]
         self.home.config.write_text(json.dumps(told, indent=2))
         (self.home.path / "poll.yaml").write_text(json.dumps({**told, "channels": {}}, indent=2))
 
