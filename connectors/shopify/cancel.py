@@ -87,6 +87,8 @@ class Cancels:
         }
         if effect.currency:
             given["currency"] = effect.currency
+        if effect.shipping and pays:
+            given["shipping"] = {"amount": plain(effect.shipping, effect.currency)}
         answer = await self.client.graphql(queries.REFUND_CREATE, {"input": given, "key": effect.event_id})
         result = answer["refundCreate"]
         check(result["userErrors"])

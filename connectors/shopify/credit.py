@@ -50,7 +50,9 @@ class Refunds:
 
     async def credit(self, effect: Credit) -> str:
         """Pay; the refund's number. Raises Never, NotYet, and what the client raises."""
-        data = await self.client.graphql(queries.CREDIT, {"id": gid("Order", effect.channel_order_id)})
+        data = await self.client.graphql(
+            queries.CREDIT, {"id": gid("Order", effect.channel_order_id.partition("~x")[0])}
+        )
         order = data.get("order")
         if not order:
             raise Never(f"Shopify knows no order {effect.channel_order_id}")
@@ -60,7 +62,7 @@ class Refunds:
         if currency != effect.currency:
             raise Never(f"currency: the order is in {currency}, the credit in {effect.currency}")
         parts = transfers(effect, order["transactions"])
-        if effect.return_id and any(x.qty for x in effect.lines):
+        if effect.return_id and any(x.qty for x in _known_lines(effect.lines)):
             return await self._process(effect, parts)
         return await self._refund(effect, order["id"], parts)
 
@@ -83,7 +85,7 @@ class Refunds:
             # The goods are in the WMS's and Wharfinger's books; Shopify's own inventory is set by whoever keeps it.
             "refundLineItems": [
                 {"lineItemId": gid("LineItem", x.line_id), "quantity": x.qty, "restockType": "NO_RESTOCK"}
-                for x in effect.lines
+                for x in _known_lines(effect.lines)
                 if x.qty
             ],
             "transactions": pay,
@@ -97,6 +99,13 @@ class Refunds:
         check(result["userErrors"])
         return _tail(result["refund"]["id"])
 
+    async def _reopen(self, found: Json) -> Json:
+        """Shopify processes units of an open return only; the credit's end is told to it by another close."""
+        data = await self.client.graphql(queries.RETURN_REOPEN, {"id": found["id"]})
+        check(data["returnReopen"]["userErrors"])
+        again = await self.client.graphql(queries.RETURN_UNITS, {"id": found["id"]})
+        return dict(again["return"])
+
     async def _process(self, effect: Credit, parts: list[tuple[Json, int]]) -> str:
         data = await self.client.graphql(queries.RETURN_UNITS, {"id": gid("Return", effect.return_id)})
         found = data.get("return")
@@ -105,6 +114,8 @@ class Refunds:
         if known := our_refund(found["refunds"]["nodes"], effect):
             return known
         _never_twice(found, effect)
+        if found["status"] == "CLOSED":
+            found = await self._reopen(found)
         given: Json = {
             "returnId": found["id"],
             "returnLineItems": _return_lines(effect.lines, found["returnLineItems"]["nodes"]),
@@ -128,6 +139,11 @@ class Refunds:
         made = result["return"]["refunds"]["nodes"]
         fresh = [r for r in made if r["id"] not in before]
         return our_refund(made, effect) or next((_tail(r["id"]) for r in fresh), "")
+
+
+def _known_lines(lines: list[CreditLine]) -> list[CreditLine]:
+    """Lines that Shopify has. Those of an exchange's own order, in effects of older versions, are amounts to it."""
+    return [line for line in lines if line.line_id.isdigit()]
 
 
 def _never_twice(found: Json, effect: Credit) -> None:

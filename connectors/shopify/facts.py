@@ -10,7 +10,7 @@ from connectors.checks.customer import content_hash
 from connectors.checks.money import check_currency, minor
 from connectors.protocols import TranslationError
 from domain.records.commands import FulfilmentReported, OrderEdited, PaymentChanged, RefundReported, ReturnReported
-from domain.records.values import LineQty, RefundLine, ReturnLine
+from domain.records.values import LineQty, RefundLine, RefundTransaction, ReturnLine
 
 from . import payload as p
 from .context import Context
@@ -20,6 +20,7 @@ from .order import line_id
 __all__ = ["edit", "fulfilment", "payment", "refund", "reported", "return_", "return_status"]
 
 _RETURN_LINES: msgspec.json.Decoder[list[p.ReturnLineItem]] = msgspec.json.Decoder(list[p.ReturnLineItem])
+_STATUS = {"error": "failure"}
 _RETURN_STATUS = {
     "requested": "requested",
     "open": "approved",
@@ -35,13 +36,17 @@ def _text(number: Decimal | None) -> str | None:
 
 
 def _refund_currency(body: p.Refund, default: str) -> str:
-    """Of the transactions, else of the lines' shop money, else the order's: a refund itself names none."""
+    """The order's own currency where the refund can be told in it, else that of its transactions: a refund itself names none.
+
+    A buyer who paid in another currency is paid back in it; the lines then show both, the transactions only theirs.
+    """
     named = [t.currency for t in body.transactions or () if t.currency]
+    shop = default
     for line in body.refund_line_items or ():
         for money in (line.subtotal_set, line.total_tax_set):
             if money and money.shop_money and money.shop_money.currency_code:
-                named.append(money.shop_money.currency_code)
-    return check_currency(named[0], "transactions[0].currency") if named else default
+                shop = shop or money.shop_money.currency_code
+    return check_currency(named[0], "transactions[0].currency") if named else shop
 
 
 def _in(money: p.MoneySet | None, number: Decimal | None, currency: str, field: str) -> int:
@@ -55,7 +60,8 @@ def _in(money: p.MoneySet | None, number: Decimal | None, currency: str, field: 
 def refund(body: p.Refund, context: Context, key: str = "", currency: str = "") -> RefundReported:
     """``amount`` is what was really paid back (successful refund transactions); the lines may add up to more or less.
 
-    ``key`` and ``currency``: of the order whose body holds the refund (its own ``order_id`` may be another's in old bodies).
+    ``key`` and ``currency``: of the order whose body holds the refund (its own ``order_id`` may be another's in old bodies). A refund is
+    told again as its transactions go on, so what it says is part of the fact's name: each telling is folded, whatever its hash.
     """
     if not key and body.order_id is None:
         raise TranslationError("order_id", "no order")
@@ -65,19 +71,32 @@ def refund(body: p.Refund, context: Context, key: str = "", currency: str = "") 
     if not currency and (body.refund_line_items or body.transactions):
         raise TranslationError("transactions[0].currency", "neither a transaction nor a line names the currency")
     lines = [_refund_line(x, i, currency) for i, x in enumerate(body.refund_line_items or ())]
-    amount = sum(
-        minor(t.amount, currency, f"transactions[{i}].amount")
-        for i, t in enumerate(body.transactions or ())
-        if t.kind in (None, "refund") and t.status in (None, "success")
-    )
-    content = (refund_id, amount, currency, lines)
+    parts = _refund_parts(body, currency)
+    amount = sum(x.amount for x in parts if x.status == "success")
+    content = (refund_id, amount, currency, lines, parts)
+    digest = content_hash(*content)[:8]
     return RefundReported(
-        **context.head("RefundReported", key, f"refund/{refund_id}", *content),
+        **context.head("RefundReported", key, f"refund/{refund_id}@{digest}", *content),
         refund_id=refund_id,
         amount=amount,
         currency=currency,
         lines=lines,
+        transactions=parts,
     )
+
+
+def _refund_parts(body: p.Refund, currency: str) -> list[RefundTransaction]:
+    """Its movements of money; a status that Shopify does not tell (old bodies) is success."""
+    told = [(i, t) for i, t in enumerate(body.transactions or ()) if t.kind in (None, "refund")]
+    return [
+        RefundTransaction(
+            gid_tail(t.admin_graphql_api_id, "OrderTransaction") or str(t.id),
+            str(t.parent_id or ""),
+            _STATUS.get(t.status or "success", t.status or "success"),
+            minor(t.amount, currency, f"transactions[{i}].amount"),
+        )
+        for i, t in told
+    ]
 
 
 def _refund_line(x: p.RefundLineItem, i: int, currency: str) -> RefundLine:
@@ -110,6 +129,8 @@ def payment(body: p.Transaction, context: Context) -> PaymentChanged:
         status=body.status,
         amount=amount,
         currency=currency,
+        payment_id=str(body.parent_id or ""),
+        gateway=body.gateway or "",
     )
 
 

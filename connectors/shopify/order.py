@@ -15,7 +15,7 @@ from domain.records.values import Address, Client, Delivery, Order, OrderLine, P
 from . import payload as p
 from .context import Context
 from .fields import MAX_EXACT, gid_tail, millis, order_key, quantity
-from .total import total_problem
+from .total import order_discount, total_problem
 from .units import cancelled_units, shipped_units
 
 __all__ = ["line_id", "snapshot", "tax"]
@@ -196,6 +196,7 @@ def snapshot(body: p.Order, context: Context) -> Order:
         tax_included=bool(body.taxes_included),
         tags=[t for t in (x.strip() for x in (body.tags or "").split(",")) if t],
         payments=_payments(body, state, total),
+        discount=order_discount(body, lines, shipping, shipping_tax, total),
         problems=problems,
         risk=(body.risk_level or "").lower(),
         test=bool(body.test),

@@ -74,6 +74,10 @@ class Customer(Struct, frozen=True):
     phone: str | None = None
 
 
+class Duty(Struct, frozen=True):
+    tax_lines: list[TaxLine] | None = None
+
+
 class LineItem(Struct, frozen=True):
     id: int
     quantity: int
@@ -90,6 +94,8 @@ class LineItem(Struct, frozen=True):
     total_discount: str | None = None
     discount_allocations: list[Amount] | None = None
     tax_lines: list[TaxLine] | None = None
+    duties: list[Duty] | None = None
+    tip_payment_gateway: str | None = None
 
 
 class ShippingLine(Struct, frozen=True):
@@ -148,6 +154,8 @@ class Transaction(Struct, frozen=True):
     status: str | None = None
     amount: str | None = None
     currency: str | None = None
+    gateway: str | None = None
+    parent_id: int | None = None
 
 
 class Refund(Struct, frozen=True):

@@ -17,6 +17,7 @@ __all__ = [
     "RETURN_CREATE",
     "RETURN_DECLINE",
     "RETURN_PROCESS",
+    "RETURN_REOPEN",
     "RETURN_UNITS",
 ]
 
@@ -212,6 +213,12 @@ mutation WharfReturnDecline($input: ReturnDeclineRequestInput!) {
 RETURN_CANCEL = """
 mutation WharfReturnCancel($id: ID!) {
   returnCancel(id: $id) { return { id status } userErrors { field message code } }
+}
+"""
+
+RETURN_REOPEN = """
+mutation WharfReturnReopen($id: ID!) {
+  returnReopen(id: $id) { return { id status } userErrors { field message code } }
 }
 """
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from connectors.checks.money import minor, plain
 from domain.records.values import OrderLine, Problem
 
 from . import payload as p
 
-__all__ = ["total_problem"]
+__all__ = ["order_discount", "total_problem"]
 
 
 def _set(money: p.MoneySet | None, currency: str, field: str) -> int:
@@ -19,24 +21,35 @@ def _set(money: p.MoneySet | None, currency: str, field: str) -> int:
 
 
 def _extras(body: p.Order) -> int:
-    """Duties, fees, tips and cash rounding: in the total, on no line."""
+    """Duties and their taxes, fees and tips: in the total, on no line. A tip that is a line is counted there."""
+    tip_lines = sum(minor(x.price, body.currency, "line_items.price") for x in body.line_items if x.tip_payment_gateway)
     return (
         _set(body.original_total_duties_set, body.currency, "original_total_duties_set")
+        + _duty_taxes(body)
         + _set(body.original_total_additional_fees_set, body.currency, "original_total_additional_fees_set")
-        + minor(body.total_tip_received, body.currency, "total_tip_received")
+        + max(0, minor(body.total_tip_received, body.currency, "total_tip_received") - tip_lines)
     )
 
 
-def total_problem(
-    body: p.Order, lines: Sequence[OrderLine], shipping: int, shipping_tax: int, total: int
-) -> list[Problem]:
-    """``money.total`` where lines + shipping + tax − discounts is not the total.
+def _duty_taxes(body: p.Order) -> int:
+    """What is asked on top of the duties; where prices include taxes, the duties do so too."""
+    if body.taxes_included:
+        return 0
+    taxes = [tax for line in body.line_items for duty in line.duties or () for tax in duty.tax_lines or ()]
+    return sum(minor(tax.price, body.currency, "line_items.duties.tax_lines.price") for tax in taxes)
 
-    Discounts are tried as the lines' allocations with discounted shipping, and as ``total_discounts`` with the full shipping price
-    (older bodies have no allocations). An edited or refunded order's total may be its current one, over the current quantities.
-    """
-    currency = body.currency
-    extras = _extras(body)
+
+class Sums(msgspec.Struct, frozen=True):
+    """What an order's parts add up to: by the discounts on its lines, and by its discount as a whole; ``totals`` it may show."""
+
+    by_line: int
+    by_order: int
+    extras: int
+    totals: frozenset[int]
+
+
+def _sums(body: p.Order, lines: Sequence[OrderLine], shipping: int, shipping_tax: int, total: int) -> Sums:
+    currency, extras = body.currency, _extras(body)
     taxes = 0 if body.taxes_included else sum(line.tax for line in lines) + shipping_tax
     goods = sum(line.unit_price * line.qty for line in lines)
     listed = sum(
@@ -47,16 +60,33 @@ def total_problem(
     rounding = _set(
         body.total_cash_rounding_payment_adjustment_set, currency, "total_cash_rounding_payment_adjustment_set"
     )
-    sums = {by_line, by_order}
-    if {total, total - extras, total - extras - rounding} & sums:
+    return Sums(by_line, by_order, extras, frozenset({total, total - extras, total - extras - rounding}))
+
+
+def order_discount(body: p.Order, lines: Sequence[OrderLine], shipping: int, shipping_tax: int, total: int) -> int:
+    """A discount of the whole order that is on none of its lines (older bodies, drafts): the total is only right with it."""
+    sums = _sums(body, lines, shipping, shipping_tax, total)
+    if sums.by_line in sums.totals or sums.by_order not in sums.totals:
+        return 0
+    return max(0, sums.by_line - sums.by_order)
+
+
+def total_problem(
+    body: p.Order, lines: Sequence[OrderLine], shipping: int, shipping_tax: int, total: int
+) -> list[Problem]:
+    """``money.total`` where lines + shipping + tax − discounts is not the total.
+
+    Discounts are tried as the lines' allocations with discounted shipping, and as ``total_discounts`` with the full shipping price
+    (older bodies have no allocations). An edited or refunded order's total may be its current one, over the current quantities.
+    """
+    sums = _sums(body, lines, shipping, shipping_tax, total)
+    if sums.totals & {sums.by_line, sums.by_order}:
         return []
     if _edited(body):
         # An edit reprices lines and taxes in ways the body does not tell; current figures are Shopify's own.
         return []
-    detail = (
-        f"the lines add up to {plain(by_line + extras, currency)}, the total is {plain(total, currency)} {currency}"
-    )
-    return [Problem("money.total", "total_price", detail)]
+    added, shown = plain(sums.by_line + sums.extras, body.currency), plain(total, body.currency)
+    return [Problem("money.total", "total_price", f"the lines add up to {added}, the total is {shown} {body.currency}")]
 
 
 def _edited(body: p.Order) -> bool:

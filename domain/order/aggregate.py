@@ -17,6 +17,7 @@ from domain.rules.ruleset import RuleSet
 
 from .channel_reports import cancelled, fulfilment_reported, refund_reported
 from .dedupe import admit
+from .family import exchange_credited
 from .fulfilment.allocations import allocation_decided, tick, wave_released
 from .fulfilment.progress import allocation_progressed
 from .fulfilment.reroute import rerouted, unallocated
@@ -54,6 +55,7 @@ FOLD: dict[type, Callable[[Turn, Any], None]] = {
     c.ReturnResolved: return_resolved,
     c.HoldChanged: hold_changed,
     c.RerouteRequested: rerouted,
+    c.ExchangeCredited: exchange_credited,
     c.EffectOutcome: effect_outcome,
     c.AllocationDecided: allocation_decided,
     c.AllocationProgressed: allocation_progressed,

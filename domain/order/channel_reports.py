@@ -9,10 +9,11 @@ from __future__ import annotations
 from domain.records.commands import FulfilmentReported, OrderCancelled, RefundReported
 from domain.records.values import EventLine, LineQty, RefundLine
 
-from .dedupe import too_old
+from .dedupe import same_again, too_old
 from .fulfilment.desired import facts, is_foreign, wants
+from .holds import PAYMENT_RANK
 from .session import Turn, event_line
-from .state.reported import Cancel, Fulfilment, RefundFact
+from .state.reported import Cancel, Fulfilment, RefundFact, RefundPart
 
 __all__ = ["cancelled", "fulfilment_reported", "refund_reported"]
 
@@ -43,10 +44,38 @@ def _units(lines: list[LineQty]) -> dict[str, int]:
 
 
 def refund_reported(turn: Turn, c: RefundReported) -> None:
-    """Keep what the channel paid back; refunded units it calls cancelled are cancelled."""
-    s = turn.state
-    s.refunds = {**s.refunds, c.refund_id: RefundFact(c.amount, c.currency, c.lines)}
-    turn.event("REFUNDED", _amounts(c.lines), amount=c.amount, reason=c.refund_id)
+    """Keep what the channel paid back; refunded units it calls cancelled are cancelled.
+
+    A refund is told again as its transactions go on: each goes from pending to failure or success and never back, so it does not matter
+    which telling comes first.
+    """
+    s, known = turn.state, turn.state.refunds.get(c.refund_id)
+    told = {x.transaction_id: RefundPart(x.payment_id, x.status, x.amount) for x in c.transactions}
+    parts = _later(known.parts, told) if known else told
+    amount = sum(x.amount for x in parts.values() if x.status == "success") if parts else c.amount
+    at = known.at if known else c.time
+    new = RefundFact(amount, c.currency, c.lines or (known.lines if known else []), parts, at)
+    if new == known:
+        same_again(turn, f"refund {c.refund_id}")
+        return
+    s.refunds = {**s.refunds, c.refund_id: new}
+    turn.event("REFUNDED", _amounts(c.lines), amount=amount, currency=c.currency, reason=_how(c.refund_id, new))
+
+
+def _later(known: dict[str, RefundPart], told: dict[str, RefundPart]) -> dict[str, RefundPart]:
+    parts = dict(known)
+    for k, x in told.items():
+        if k not in parts or PAYMENT_RANK.get(x.status, 0) >= PAYMENT_RANK.get(parts[k].status, 0):
+            parts[k] = x
+    return parts
+
+
+def _how(refund_id: str, refund: RefundFact) -> str:
+    """Its id; and that it is not there yet, or came to nothing."""
+    if refund.failed:
+        return f"{refund_id} failed"
+    waits = refund.gone - refund.amount
+    return f"{refund_id}, {waits} of it pending" if waits else refund_id
 
 
 def _amounts(lines: list[RefundLine]) -> list[EventLine]:

@@ -20,20 +20,22 @@ from .state.order import OrderState
 from .state.reported import Hold, PaymentFact
 from .state.status import is_live
 
-__all__ = ["hold_changed", "payment_changed", "release_all", "update"]
+__all__ = ["PAYMENT_RANK", "hold_changed", "payment_changed", "release_all", "update"]
 
-_RANK = {"pending": 0, "failure": 1, "success": 2}
+PAYMENT_RANK = {"pending": 0, "failure": 1, "error": 1, "success": 2}
+"""How far a transaction has come: it never goes back."""
 
 
 def payment_changed(turn: Turn, c: PaymentChanged) -> None:
     """Fold a payment transaction. A transaction goes from pending to failure or success, never back."""
-    s = turn.state
-    fact, known = PaymentFact(c.kind, c.status, c.amount), s.payments.get(c.transaction_id)
-    if known is not None and _RANK.get(fact.status, 0) < _RANK.get(known.status, 0):
+    s, known = turn.state, turn.state.payments.get(c.transaction_id)
+    at = known.at if known else c.time
+    fact = PaymentFact(c.kind, c.status, c.amount, c.currency, c.payment_id, c.gateway, at)
+    if known is not None and PAYMENT_RANK.get(fact.status, 0) < PAYMENT_RANK.get(known.status, 0):
         too_old(turn, f"transaction {c.transaction_id} is {known.status} already")
         return
     s.payments = {**s.payments, c.transaction_id: fact}
-    turn.event("PAYMENT_CHANGED", amount=c.amount, reason=f"{c.kind} {c.status}")
+    turn.event("PAYMENT_CHANGED", amount=c.amount, currency=c.currency, reason=f"{c.kind} {c.status}")
     check(turn)
 
 

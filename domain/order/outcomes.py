@@ -8,7 +8,7 @@ from domain.records.commands import EffectOutcome
 from .cancel_refunds import cancel_outcome
 from .dedupe import once, same_again
 from .fulfilment.pullback import stop_asking
-from .returns.credit_payment import credit_outcome
+from .returns.credit_payment import asked_again, credit_outcome
 from .returns.outcomes import return_effect_outcome
 from .session import Turn, event_line
 from .state.order import Allocation
@@ -20,7 +20,7 @@ _BEFORE_WORK = frozenset({"ALLOCATED", "SUBMITTED", "FAILED"})
 
 def effect_outcome(turn: Turn, c: EffectOutcome) -> None:
     """Fold an outcome; ``kind`` is the effect's type. Raises Rejected for a pick order of an unknown allocation."""
-    if not once(turn, f"outcome/{c.effect_id}/{c.ok}/{c.attempts}"):
+    if not asked_again(turn, c) and not once(turn, f"outcome/{c.effect_id}/{c.ok}/{c.attempts}"):
         return
     s = turn.state
     redriven = c.ok and c.effect_id in s.failed

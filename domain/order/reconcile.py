@@ -11,11 +11,12 @@ from domain.records.effects import ChannelCancel
 from domain.records.values import EventLine, LineQty
 
 from .cancel_refunds import pay_back
+from .family import give_up, settle_family
 from .fulfilment.desired import Wants, facts, wants
 from .fulfilment.pullback import drop_finished, flush, free, recall, recall_all, withdraw_unsent
 from .fulfilment.requests import request_units, submit
 from .holds import release_all, update
-from .returns.exchange import keeps_stock, report_cancelled
+from .returns.exchange import keeps_stock
 from .returns.reconcile import settle_returns
 from .session import Turn, event_line
 from .state.order import Line
@@ -48,6 +49,8 @@ def settle(turn: Turn) -> None:
         request_units(turn)
     if s.book is not None:
         settle_returns(turn)
+    give_up(turn)
+    settle_family(turn)
     _finish(turn)
 
 
@@ -158,9 +161,7 @@ def _cancelled(turn: Turn, booked: _Booked) -> None:
     complete = all(x.cancelled == x.ordered for x in s.lines)
     at = h.cancelled_at if h and h.cancelled_at is not None else None
     turn.event("CANCELLED", booked.cancelled, complete=complete, reason=why, at=at)
-    if h is not None and h.exchange_for:
-        report_cancelled(turn, booked.cancelled, why)
-    elif booked.tell:
+    if booked.tell and not (h is not None and h.exchange_for):  # an exchange's money moves back: ``order_family``
         head = turn.head("ChannelCancel")
         money = pay_back(turn, h, booked.tell, head["event_id"], complete=complete) if h else {}
         turn.do(

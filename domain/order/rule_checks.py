@@ -18,7 +18,9 @@ from domain.rules.fraud import judge as judge_fraud
 from domain.rules.hashes import address_hash, hashed
 from domain.rules.ruleset import RuleSet
 
+from .captures import own_currency
 from .condition_facts import of_order
+from .ledger import ledger
 from .session import Turn
 from .state.order import OrderState
 from .state.reported import Flag, Header, Judged
@@ -38,12 +40,17 @@ def check(turn: Turn) -> None:
         s.found, s.judged = {}, _NOTHING
         return
     facts = of_order(s, h, turn.rules, turn.command.time)
-    transactions = [(p.kind, p.status, p.amount) for p in s.payments.values()]
+    transactions = [(p.kind, p.status, p.amount) for p in s.payments.values() if own_currency(s, p)]
+    total = h.total
+    if h.exchange_for:  # what is still to go out, against all that was moved to it or paid for it
+        account = ledger(s)
+        total = sum(v.gross for v in account.value.values()) - sum(account.gross.values())
+        transactions = [("sale", "success", account.cap)]
     verdict = judge(
         h.problems,
         risk=h.risk,
         payment_state=h.payment_state,
-        total=h.total,
+        total=total,
         transactions=transactions,
         rules=turn.rules,
         conditions=turn.conditions,
@@ -51,7 +58,7 @@ def check(turn: Turn) -> None:
     )
     s.found = verdict.holds
     s.refused = s.refused or verdict.refusal
-    if turn.rules.fraud or s.judged.flags or verdict.failed:
+    if (turn.rules.fraud or s.judged.flags or verdict.failed) and not h.exchange_for:
         _fraud(turn, h, facts, verdict)
     else:
         s.judged = _NOTHING

@@ -141,6 +141,7 @@ class Turn:
         fees: int = 0,
         tracking_number: str = "",
         carrier: str = "",
+        currency: str = "",
     ) -> None:
         """Record what happened; ``at``: when it did outside, UTC ms (else the command's time). ``rma``: a return's id and kind.
 
@@ -180,7 +181,7 @@ class Turn:
                 eta=a.eta if a else None,
                 amount=sum(x.amount for x in units) if amount is None else amount,
                 cost=shipment.cost if shipment else (a.cost if a else 0),
-                currency=h.currency if h else "",
+                currency=currency or (h.currency if h else ""),
                 group_id=a.group_id if a else "",
                 reason=reason,
                 actor=actor,

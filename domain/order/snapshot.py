@@ -92,6 +92,8 @@ def _header(o: Order, content_hash: str) -> Header:
         billing_country=c.billing_address.country if c.billing_address else "",
         discount=o.discount,
         exchange_for=o.exchange_for,
+        root=o.root,
+        stands_for=[(x.line_id, x.sku, x.qty, x.amount) for x in o.stands_for],
     )
 
 

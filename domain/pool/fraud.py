@@ -24,9 +24,10 @@ _DAY_MS = 24 * HOUR_MS
 
 
 def suspicious(s: Session, order: PoolOrder, request: PoolRequest, c: AllocationRequested) -> list[RuleHit]:
-    """What the rules find in the customer's orders, this one counted. An order that has had stock before is not judged again."""
+    """What the rules find in the customer's orders, this one counted. An order that has had stock before is not judged again; an exchange is
+    no purchase: it is neither judged nor counted."""
     fraud = compiled_fraud(s.rules_for(order.key))
-    if not fraud.pool or order.allocations:
+    if not fraud.pool or order.allocations or c.exchange:
         return []
     customer = _counted(s, c) if c.customer_key else Customer()
     rules = [r for r in fraud.pool if r.name not in c.waivers and (c.customer_key or not r.velocity)]

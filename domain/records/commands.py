@@ -19,11 +19,14 @@ from .return_commands import (
 )
 from .values import (
     AllocationPlan,
+    CreditLine,
     DemandLine,
     LineQty,
     Order,
     ParcelPart,
+    PaymentPart,
     RefundLine,
+    RefundTransaction,
     ReturnLine,
     RuleHit,
     WmsLine,
@@ -38,6 +41,7 @@ __all__ = [
     "BackorderCancelled",
     "ChannelFact",
     "EffectOutcome",
+    "ExchangeCredited",
     "FulfilmentReported",
     "HoldChanged",
     "OrderCancelled",
@@ -93,22 +97,29 @@ class OrderEdited(ChannelFact, frozen=True):
 
 
 class PaymentChanged(ChannelFact, frozen=True):
-    """A payment transaction. ``kind``: authorization, capture, sale, refund, void; ``status``: success, failure, pending."""
+    """A payment transaction. ``kind``: authorization, capture, sale, refund, void; ``status``: success, failure, pending.
+
+    ``transfer``: our own kind, between the orders of one family: ``amount`` of the payment ``payment_id`` is this order's now (below 0: no
+    longer). ``payment_id`` of others: the transaction that this one belongs to (a refund's sale), where the channel says it.
+    """
 
     transaction_id: str
     kind: str
     status: str
     amount: int
     currency: str
+    payment_id: str = ""
+    gateway: str = ""
 
 
 class RefundReported(ChannelFact, frozen=True):
-    """Money the channel itself gave back."""
+    """Money the channel itself gave back. ``amount``: what has arrived, minor units of ``currency``; ``transactions``: how each part of it stands."""
 
     refund_id: str
     amount: int
     currency: str
     lines: list[RefundLine]
+    transactions: list[RefundTransaction] = []
 
 
 class FulfilmentReported(ChannelFact, frozen=True):
@@ -140,6 +151,24 @@ class HoldChanged(ChannelFact, frozen=True):
     action: str
     reason: str
     actor: str
+
+
+class ExchangeCredited(ChannelFact, frozen=True):
+    """An exchange's order tells the order that the channel knows of a credit: the channel's refund of it will be told there.
+
+    ``from_order``: who credits; ``rma_id``: its return; ``status``: PENDING, PAID, MANUAL (a person must see to it), REFUSED (by a person). ``lines``:
+    units of the channel's own lines; ``reference``: the refund's id, once the channel has answered. ``amount`` in minor units.
+    """
+
+    from_order: str
+    rma_id: str
+    credit_id: str
+    status: str
+    amount: int
+    lines: list[CreditLine]
+    payments: list[PaymentPart]
+    reference: str
+    sent: bool = False
 
 
 class RerouteRequested(ChannelFact, frozen=True):
@@ -275,7 +304,7 @@ class Tick(Record, frozen=True):
 class AllocationRequested(Record, frozen=True):
     """An order wants units from a pool. The units of a request number are asked for once.
 
-    ``waivers``: rules that held this order before and were released.
+    ``waivers``: rules that held this order before and were released. ``exchange``: for returned goods, so no purchase for the fraud rules.
     """
 
     pool: str
@@ -298,6 +327,7 @@ class AllocationRequested(Record, frozen=True):
     billing_country: str = ""
     risk: str = ""
     waivers: list[str] = []
+    exchange: bool = False
 
 
 class AllocationReleased(Record, frozen=True):
@@ -380,6 +410,7 @@ OrderCommand = (
     | ReturnResolved
     | HoldChanged
     | RerouteRequested
+    | ExchangeCredited
     | EffectOutcome
     | AllocationDecided
     | AllocationProgressed

@@ -84,7 +84,8 @@ class ChannelCancel(Record, frozen=True):
     """Tell the channel that units will not be delivered, and have it pay back what was paid for them.
 
     ``amount`` goes back, minor units of ``currency``; ``payments`` adds up to it (none: the channel holds the money). ``values``: what was paid for
-    each line's units; more than ``amount`` where not all of it was captured. ``complete``: with these nothing of the order is left.
+    each line's units; with ``shipping`` (of which ``shipping_tax``) they are ``amount``, or more where not all of it was captured. ``complete``: with
+    these nothing of the order is left.
     """
 
     order_key: str
@@ -97,6 +98,8 @@ class ChannelCancel(Record, frozen=True):
     values: list[CreditLine] = []
     payments: list[PaymentPart] = []
     complete: bool = False
+    shipping: int = 0
+    shipping_tax: int = 0
 
 
 class ChannelRefetch(Record, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .channel_fact import ChannelFact
 from .record import Record
-from .values import ExchangeLine, InspectedLine, LineQty, ReturnLine
+from .values import ExchangeLine, InspectedLine, LineQty, PaymentPart, ReturnLine
 
 __all__ = [
     "ACTIONS",
@@ -136,8 +136,8 @@ class ReturnResolved(ChannelFact, frozen=True):
     ``assign``: the parcel belongs to ``to_order`` (and ``rma_id``), which gets its receipt; ``accept``: an order's parcel without an RMA
     gets one; ``inspect``: goods that no order is known for go to stock by ``lines``, nobody is credited; ``credit``: the units are
     credited though (missing in transit, wrong item sent by us); ``refuse``: they are not, the exception closes; ``retry``: send a
-    failed credit again (same id); ``refunded``: it was paid by hand, ``reference`` says how. ``exchange_cancelled``
-    comes from an exchange's order: ``lines`` of it will not go out, ``amount`` of their value is to be credited.
+    failed credit again (same id); ``refunded``: it was paid by hand, ``reference`` says how; of both ``amount`` is a part of it (0: all). ``exchange_cancelled``
+    comes from an exchange's order: ``lines`` of it will not go out, ``amount`` is to be credited, back to ``payments``.
     """
 
     rma_id: str
@@ -149,3 +149,4 @@ class ReturnResolved(ChannelFact, frozen=True):
     reason: str
     actor: str
     amount: int = 0
+    payments: list[PaymentPart] = []

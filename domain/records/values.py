@@ -32,6 +32,7 @@ __all__ = [
     "PickLine",
     "Problem",
     "RefundLine",
+    "RefundTransaction",
     "ReturnLine",
     "ReturnedLine",
     "RuleHit",
@@ -120,7 +121,8 @@ class Order(msgspec.Struct, frozen=True):
     ``fulfilled_by``: ``merchant``, or ``channel`` where the channel ships from its own warehouse (Bol FBB, Amazon AFN).
     ``problems`` is what the connector's address, phone and total checks found; rules decide what follows from it.
     ``discount``: an order's discount that is on none of its lines, with tax. ``exchange_for``: the RMA id it is sent out for; such an
-    order is our own, its channel knows nothing of it.
+    order is our own, its channel knows nothing of it: ``root`` is the key of the order that the channel does know, ``stands_for`` the
+    units of that order's lines (with what was paid for them) that the exchanged goods stand for.
     """
 
     order_key: str
@@ -149,6 +151,8 @@ class Order(msgspec.Struct, frozen=True):
     cancel_reason: str = ""
     discount: int = 0
     exchange_for: str = ""
+    root: str = ""
+    stands_for: list[CreditLine] = []
 
 
 class LineQty(msgspec.Struct, frozen=True):
@@ -177,6 +181,18 @@ class RefundLine(msgspec.Struct, frozen=True):
     amount: int = 0
     tax: int = 0
     restock: str = ""
+
+
+class RefundTransaction(msgspec.Struct, frozen=True):
+    """One movement of a refund: back to ``payment_id`` (the transaction that took the money). ``status``: pending, success, failure.
+
+    ``amount``: minor units of the refund's currency.
+    """
+
+    transaction_id: str
+    payment_id: str = ""
+    status: str = "success"
+    amount: int = 0
 
 
 class ReturnLine(msgspec.Struct, frozen=True):

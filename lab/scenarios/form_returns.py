@@ -113,7 +113,8 @@ class Inspect(_Form, frozen=True, kw_only=True):
 
 
 class Resolve(_Form, frozen=True, kw_only=True):
-    """What a person makes of an exception. ``order``: the order, or ``returns:WMS:RECEIPT``; ``to``: the order a parcel belongs to."""
+    """What a person makes of an exception. ``order``: the order, or ``returns:WMS:RECEIPT``; ``to``: the order a parcel belongs to;
+    ``amount``: a part of a credit (0: all of it)."""
 
     order: OrderId
     action: Annotated[str, _one_of(*ACTIONS)]
@@ -124,3 +125,4 @@ class Resolve(_Form, frozen=True, kw_only=True):
     reference: str = ""
     reason: str = ""
     by: str = "operator"
+    amount: Count = 0

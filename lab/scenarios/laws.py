@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from domain.money import LineValue, line_value
+from domain.order.captures import captured
+from domain.order.family import root_of
 from domain.order.ledger import ledger
 from domain.order.state.order import OrderState
 from domain.order.state.reported import CancelRefund
@@ -28,6 +30,7 @@ def broken(fold: Fold) -> Iterator[tuple[str, str]]:
         yield from _waves(fold, name, view)
     for key in fold.states:
         yield from _order(fold, key)
+    yield from _families(fold)
 
 
 def _stock(name: str, view: MemoryPool) -> Iterator[tuple[str, str]]:
@@ -84,17 +87,19 @@ def _order(fold: Fold, key: str) -> Iterator[tuple[str, str]]:
             yield "an order and its pool agree", f"{key} line {line.line_id}: {units}; {theirs}"
 
 
-def _money(s: OrderState) -> Iterator[tuple[str, str]]:
-    """Credits, and what cancelled units have the channel pay back, never exceed what was paid: in all, by line, by tax, and by payment."""
+def _paid(s: OrderState) -> list[CreditFact | CancelRefund]:
+    """What an order had paid back at its word; by hand a person may pay more, and what moved to another order of the family went to nobody."""
     rmas = s.book.rmas if s.book else []
-    if s.header is None or not (rmas or s.paid_back):
+    paid: list[CreditFact | CancelRefund] = [c for c in s.paid_back.values() if not (c.failed or c.moved)]
+    return paid + [c for r in rmas for c in r.credits if c.sent and c.status not in ("MANUAL", "REFUSED")]
+
+
+def _money(s: OrderState) -> Iterator[tuple[str, str]]:
+    """Credits, and what cancelled units have the channel pay back, never exceed what was paid for a line, nor its tax."""
+    paid = _paid(s)
+    if s.header is None or not paid:
         return
-    book = ledger(s)
-    paid: list[CreditFact | CancelRefund] = [c for c in s.paid_back.values() if not c.failed]
-    paid += [c for r in rmas for c in r.credits if c.sent and c.status != "MANUAL"]  # by hand a person may pay more
-    if sum(c.amount for c in paid) > book.cap:
-        yield "credits ≤ what was paid", f"{s.key}: {sum(c.amount for c in paid)} of {book.cap}"
-    taken_off = _taken_off(s)
+    book, taken_off = ledger(s), _taken_off(s)
     for line in s.lines:
         line_id, value = line.line_id, _sum(book.value[line.line_id], taken_off[line.line_id])
         gross = sum(a for c in paid for k, _, a, _ in c.lines if k == line_id)
@@ -104,10 +109,35 @@ def _money(s: OrderState) -> Iterator[tuple[str, str]]:
                 "credits of a line ≤ what was paid for it",
                 f"{s.key} {line_id}: {gross} ({tax}) of {value.gross} ({value.tax})",
             )
-    for payment, _, captured in book.captured:
-        back = sum(n for c in paid for k, n in c.payments if k == payment)
-        if back > captured:
-            yield "credits to a payment ≤ what it captured", f"{s.key} {payment}: {back} of {captured}"
+
+
+def _families(fold: Fold) -> Iterator[tuple[str, str]]:
+    """A family of orders (one, its exchanges, theirs) pays back no more than it took: by payment, and in all."""
+    families: dict[str, list[OrderState]] = {}
+    for key in fold.states:
+        s = fold.state(key)
+        if s is not None and s.header is not None:
+            families.setdefault(root_of(s), []).append(s)
+    for root, members in families.items():
+        if any(_paid(s) for s in members):
+            yield from _family(root, members)
+
+
+def _family(root: str, members: list[OrderState]) -> Iterator[tuple[str, str]]:
+    taken, back = Counter[str](), Counter[str]()
+    in_all = 0
+    for s in members:
+        own = [p for p in captured(s) if not (s.header and s.header.exchange_for) or p[0] in s.payments]
+        taken.update({k: n for k, _, n in own})
+        in_all += sum(n for *_, n in own) if s.header and s.header.exchange_for else ledger(s).cap
+        for c in _paid(s):
+            back.update(dict(c.payments))
+            in_all -= c.amount
+    if in_all < 0:
+        yield "credits ≤ what was paid", f"{root}: {-in_all} more than was paid"
+    for payment, n in back.items():
+        if n > taken[payment]:
+            yield "credits to a payment ≤ what it captured", f"{root} {payment}: {n} of {taken[payment]}"
 
 
 def _taken_off(s: OrderState) -> dict[str, LineValue]:

@@ -163,10 +163,11 @@ class ReturnFacts:
             "reference": told.reference,
             "reason": told.reason,
             "actor": told.by,
+            "amount": told.amount,
         }
         if told.to:
             said["rma_id"] = self._rma(self._facts.key(told.to), told.rma) if told.rma else ""
         resolved: c.OrderCommand = self._fact(
-            c.ReturnResolved, key, f"resolved/{msgspec.json.encode(said).decode()}", now, said
+            c.ReturnResolved, key, f"resolved/{msgspec.json.encode(said).decode()}@{now}", now, said
         )
         return resolved

@@ -181,6 +181,7 @@ def resolve(
     to_order: str = "",
     lines: list[InspectedLine] | None = None,
     reference: str = "",
+    amount: int = 0,
     actor: str,
     now: int,
 ) -> ReturnResolved:
@@ -194,5 +195,6 @@ def resolve(
         "reference": reference,
         "reason": reason,
         "actor": actor,
+        "amount": amount,
     }
     return ReturnResolved(**_head("ReturnResolved", key, said, actor=actor, now=now), **said)

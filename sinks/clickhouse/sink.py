@@ -129,9 +129,6 @@ class Sink:
         self._due = 0.0
         self._mine: list[TopicPartition] = []
         self._unplaced = False
-        self._asked: dict[Key, int] = {}
-        self._uncommitted: dict[Key, int] = {}
-        self._commit_due = 0.0
         self.last_write: float | None = None
         """When the last batch went in (UTC seconds)."""
         self._consumer = port.consumer(
@@ -142,7 +139,6 @@ class Sink:
                 "auto.offset.reset": "error",  # never used: every assignment names its offsets
                 "check.crcs": True,  # a flipped bit is an error, not another record
                 "max.poll.interval.ms": 600_000,
-                "on_commit": self._on_commit,
                 "session.timeout.ms": 10_000,
                 "queued.max.messages.kbytes": 65_536,
                 # It collects for longer than that anyway; a fetch for each transaction's few records is the broker's time and ours.
@@ -205,8 +201,6 @@ class Sink:
                 raise KafkaException(error)
             else:
                 log.warning("kafka", error=error.str())
-        if self._uncommitted:
-            self._commit_again()
         if self._unplaced:  # that poll told what is ours
             self._unplaced, messages = False, []
             self._retry("reading the progress", lambda: self._place(self._mine))
@@ -246,30 +240,9 @@ class Sink:
         self._buffer.done(done)
         if done:
             self.last_write = time.time()
-            self._commit({(b.topic, b.partition): b.last + 1 for b in done})
+            offsets = [TopicPartition(b.topic, b.partition, b.last + 1) for b in done]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
         return True
-
-    def _commit(self, offsets: Mapping[Key, int]) -> None:
-        """For Kafka's tools; `_on_commit` hears whether it worked."""
-        self._asked |= offsets
-        for key in offsets:
-            self._uncommitted.pop(key, None)
-        places = [TopicPartition(*key, offset) for key, offset in offsets.items()]
-        self._consumer.commit(offsets=places, asynchronous=True)
-
-    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """Keep what was not committed, as while the coordinator loads: where no more records come, the group would seem behind for ever."""
-        failed = [p for p in partitions if p.offset >= 0 and (error is not None or p.error is not None)]
-        known = {(p.topic, p.partition): p.offset for p in failed}
-        # An earlier one whose outcome comes late must not put the group back.
-        self._uncommitted |= {key: offset for key, offset in known.items() if self._asked.get(key) == offset}
-        self._commit_due = self._clock() + _LOOK_SECONDS
-
-    def _commit_again(self) -> None:
-        mine = {(p.topic, p.partition) for p in self._mine}
-        self._uncommitted = {key: offset for key, offset in self._uncommitted.items() if key in mine}
-        if self._uncommitted and self._clock() >= self._commit_due:
-            self._commit(dict(self._uncommitted))
 
     def _write_rest(self) -> None:
         try:

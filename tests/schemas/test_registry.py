@@ -130,8 +130,8 @@ def test_the_schemas_are_registered_under_our_ids_and_subjects(served: tuple[Reg
     done = register(client.request)
     assert {r.schema_id for r in done} >= set(SCHEMA_IDS.values())
     assert all(r.created for r in done)
-    assert json.loads(registry.schemas[11]) == SCHEMAS["OrderUpserted"]
-    assert registry.versions["wharfinger.OrderUpserted"] == [1]
+    assert json.loads(registry.schemas[SCHEMA_IDS["OrderUpserted"]]) == SCHEMAS["OrderUpserted"]
+    assert registry.versions["wharfinger.Tick"] == [1]
     assert set(registry.modes.values()) == {"READWRITE"}
 
 

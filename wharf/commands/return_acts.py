@@ -191,6 +191,7 @@ def resolve(
     to_order: Annotated[str, typer.Option(help="For assign: whose parcel it is (key, id or name)")] = "",
     unit: Units = None,
     reference: Annotated[str, typer.Option(help="For refunded: how it was paid")] = "",
+    amount: Annotated[int, typer.Option(min=0, help="For retry and refunded: a part, minor units; 0: all of it")] = 0,
     actor: Actor = "",
     execute: Execute = False,
     as_json: AsJson = False,
@@ -216,6 +217,7 @@ def resolve(
         to_order=to_order,
         lines=[_inspected(found, x) for x in unit or []],
         reference=reference,
+        amount=amount,
         actor=actor or getpass.getuser(),
         now=time_now(),
     )
@@ -225,7 +227,9 @@ def resolve(
 def _must_wait(found: dict[str, Any], action: Action, exception: str) -> None:
     """Raises UserError where nothing waits that this action could be about."""
     waiting = [x for x in found["exceptions"] if x["open"]]
-    if action in (Action.RETRY, Action.REFUNDED):
+    if action in (Action.RETRY, Action.REFUNDED) or (
+        action == Action.REFUSE and found["manual_refund"] and not waiting
+    ):
         there, what = bool(found["manual_refund"]), "no credit waits for a person"
     else:
         there = any(exception in ("", x["id"]) for x in waiting)
@@ -357,9 +361,8 @@ def _tell(command: OrderCommand, status: str, execute: bool, as_json: bool) -> N
         "delivery_id",
         "content_hash",
     }
-    if said["type"] == "ReturnResolved":
-        hidden.add("amount")  # an exchange's order says it, a person never
-    what = ", ".join(f"{k}={_plain(v)}" for k, v in said.items() if k not in hidden and v not in ("", [], None))
+    empty: tuple[object, ...] = ("", [], None, 0) if said["type"] == "ReturnResolved" else ("", [], None)
+    what = ", ".join(f"{k}={_plain(v)}" for k, v in said.items() if k not in hidden and v not in empty)
     typer.echo(f"{said['order_key']} is {status or 'unassigned'}")
     typer.echo(f"{'written' if execute else 'would write'} to {ORDERS_IN.name}: {said['type']} {what}")
     if not execute:

@@ -58,6 +58,7 @@ def _request(turn: Turn, h: Header, lines: list[Line], replaces: str, excluded: 
         billing_country=h.billing_country,
         risk=h.risk,
         waivers=waivers(s.judged, rules) if s.judged.flags or s.judged.accepted else [],
+        exchange=bool(h.exchange_for),
     )
     for x, d in zip(lines, demand, strict=True):
         x.open -= d.qty

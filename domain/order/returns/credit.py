@@ -1,24 +1,21 @@
-"""Crediting: by inspection only, each unit once. The credit is an effect with an id of its own; its answer makes it CREDITED.
-
-What can't be paid by itself (nothing captured, refused after all retries) becomes MANUAL_REFUND: a person pays, or has it tried again.
-"""
+"""Crediting: by inspection only, each unit once. How it is paid: ``return_credit_payment``; what waits for a person: ``return_settlement``."""
 
 from __future__ import annotations
 
 import msgspec
 
 from domain.money import running_share
-from domain.order.ledger import Ledger, foreign_refunds, ledger
-from domain.order.returns.credit_payment import pay
+from domain.order.ledger import Ledger, ledger
 from domain.order.session import Turn
 from domain.order.state.returns import CreditFact, Rma, RmaLine
 from domain.order.state.rma_status import all_there, inspected
-from domain.records.record import uuid5
 from domain.records.values import CreditLine, ReturnedLine
 
-from .book import book, returned
+from .book import problem, returned
+from .credit_payment import credit_id, pay, pay_short
 from .exchange import cover
-from .policy import fault
+from .policy import at_fault, fault
+from .settlement import refunded_by_channel, settle_manual
 
 __all__ = ["credit_due"]
 
@@ -42,7 +39,9 @@ class _Sum(msgspec.Struct):
 
 
 def credit_due(turn: Turn, r: Rma) -> None:
-    """Credit what was inspected and is not credited yet."""
+    """Credit what was inspected and is not credited yet; what waited for a person or for money, as far as that has changed."""
+    settle_manual(turn, r)
+    pay_short(turn, r)
     if r.kind == "claim":
         if not r.credits:
             _claim(turn, r)
@@ -70,7 +69,8 @@ def _outside(x: RmaLine, n: int) -> int:
 
 
 def _credit(turn: Turn, r: Rma) -> None:
-    sums, channels = _Sum(ledger(turn.state)), _by_channel(turn)
+    sums = _Sum(ledger(turn.state))
+    channels = {k: n for k, n in refunded_by_channel(turn.state).items() if n > 0}
     for x in r.lines:
         free = channels.get(x.line_id, 0)
         if free and x.due:
@@ -80,32 +80,30 @@ def _credit(turn: Turn, r: Rma) -> None:
     _finish(turn, r, sums)
 
 
-def _by_channel(turn: Turn) -> dict[str, int]:
-    """Returned units that the channel refunded by itself and that no RMA has been set against yet."""
-    units: dict[str, int] = {}
-    for f in foreign_refunds(turn.state).values():
-        for x in f.lines:
-            if x.restock != "cancel":
-                units[x.line_id] = units.get(x.line_id, 0) + x.qty
-    for r in book(turn).rmas:
-        for y in r.lines:
-            units[y.line_id] = units.get(y.line_id, 0) - y.outside
-    return {k: n for k, n in units.items() if n > 0}
-
-
 def _units(turn: Turn, r: Rma, x: RmaLine, due: tuple[str, int], sums: _Sum) -> None:
     """Credit ``n`` due units of a line and disposition. Units above what was bought are counted, and worth nothing."""
     d, n = due
     x.credited = {**x.credited, d: x.credited.get(d, 0) + n}
     if x.line_id not in sums.book.value:
         return
-    _, refund = sums.book.units_of(x.line_id, n)
+    share, refund = sums.book.units_of(x.line_id, n)
+    if (untold := min(n - share, sums.book.presumed.get(x.line_id, 0))) > 0:
+        _ask(turn, r, x, untold)
+        n -= untold
+        if not n:
+            return
     fee = _fee(turn, x, d, n, refund.gross)
     for kind, amount in fee.items():
         sums.fee(kind, amount, refund.gross, refund.tax)
     sums.lines = [*sums.lines, CreditLine(x.line_id, x.sku, n, refund.gross, refund.tax)]
     unit = returned(x, n, disposition=d, depot=r.depot, amount=refund.gross, tax=refund.tax, fee=sum(fee.values()))
     sums.units = [*sums.units, unit]
+
+
+def _ask(turn: Turn, r: Rma, x: RmaLine, n: int) -> None:
+    """Units that the channel cancelled, and that left though, are its to pay back. It told of no refund: a person looks, once."""
+    if not any(p.kind == "REFUND" and p.line_id == x.line_id for p in r.problems):
+        problem(turn, r, "REFUND", x, n, note="the channel cancelled it, and has told of no refund")
 
 
 def _fee(turn: Turn, x: RmaLine, d: str, n: int, gross: int) -> dict[str, int]:
@@ -151,8 +149,8 @@ def _claim(turn: Turn, r: Rma) -> None:
 def _finish(turn: Turn, r: Rma, sums: _Sum) -> None:
     """Shipping, the label's fee, the exchange's goods; then the payments it goes back to."""
     rules = turn.rules.returns
-    at_fault = any(fault(rules, x.reason) == "merchant" for x in r.lines)
-    shipping = sums.book.shipping_part(rules.shipping, at_fault=at_fault)
+    faulty = any(fault(rules, x.reason) == "merchant" for x in r.lines) or at_fault(turn.state, rules)
+    shipping = sums.book.shipping_part(rules.shipping, at_fault=faulty)
     gross = sum(x.amount for x in sums.lines) + shipping.gross
     tax = sum(x.tax for x in sums.lines) + shipping.tax
     if r.payer == "customer" and r.label == "SENT" and r.kind != "claim":
@@ -164,18 +162,21 @@ def _finish(turn: Turn, r: Rma, sums: _Sum) -> None:
     if not sums.lines and not amount:
         return
     goods = cover(turn, r, amount, sums.book.left)
-    c = CreditFact(
-        uuid5(r.id, len(r.credits) + 1, "Credit"),
-        amount - goods,
-        _money_tax(max(0, tax - sum(t for _, _, t in fees)), amount - goods, amount),
+    set_off = sums.book.set_off(amount)
+    money = amount - goods - set_off
+    credit = CreditFact(
+        credit_id(r),
+        money,
+        _money_tax(max(0, tax - sum(t for _, _, t in fees)), money, amount),
         [(x.line_id, x.qty, x.amount, x.tax) for x in sums.lines],
         shipping.gross,
         shipping.tax,
         fees,
         goods=goods,
+        set_off=set_off,
         at=turn.command.time,
     )
-    pay(turn, r, c, sums.units, sums.book)
+    pay(turn, r, credit, sums.units, sums.book)
 
 
 def _money_tax(tax: int, money: int, amount: int) -> int:

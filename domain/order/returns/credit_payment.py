@@ -1,161 +1,240 @@
-"""A credit is paid: sent to its channel, its outcome booked, goods given back where it fails."""
+"""Paying a credit. It is an effect with an id of its own; its answer makes it CREDITED, its refusal MANUAL_REFUND: a person pays, or has it tried again.
+
+What can't be paid because not so much was captured waits as MANUAL_REFUND too, and is paid by itself once the money is there.
+"""
 
 from __future__ import annotations
 
 from domain.errors import Rejected
-from domain.keys import split_rma_id
-from domain.money import running_share
+from domain.order.captures import captured
 from domain.order.dedupe import same_again
+from domain.order.family import channel_order_id, in_channel_lines, tax_of
 from domain.order.ledger import Ledger, ledger
-from domain.order.returns.book import book, told
 from domain.order.session import Turn
 from domain.order.state.returns import CreditFact, Rma
 from domain.order.state.rma_status import all_there
-from domain.records.commands import EffectOutcome
+from domain.records.commands import EffectOutcome, ReturnResolved
 from domain.records.effects import Credit
 from domain.records.record import uuid5
 from domain.records.values import CreditLine, Fee, PaymentPart, ReturnedLine
 
-__all__ = ["credit_outcome", "give_back_goods", "paid_by_hand", "pay", "send_credit", "units_of"]
+from .book import book, told
+from .exchange import cover, go_on
+
+__all__ = [
+    "asked_again",
+    "credit_id",
+    "credit_outcome",
+    "give_back_goods",
+    "paid",
+    "paid_by_hand",
+    "pay",
+    "pay_short",
+    "send_credit",
+    "units_of",
+]
 
 
-def pay(turn: Turn, r: Rma, c: CreditFact, units: list[ReturnedLine], book_: Ledger) -> None:
-    """Enter a credit in the book and have it paid; nothing to pay is paid at once."""
+def credit_id(rma: Rma) -> str:
+    """The id of a return's next credit: made again from the log it is the same."""
+    return uuid5(rma.id, len(rma.credits) + 1, "Credit")
+
+
+def pay(turn: Turn, rma: Rma, credit: CreditFact, units: list[ReturnedLine], account: Ledger) -> None:
+    """Enter a credit in the book and have it paid; nothing to pay is paid at once. What stands in goods moves to their order."""
+    rma.credits = [*rma.credits, credit]
+    _charge(credit, account, credit.goods)
+    if credit.goods > 0:
+        _move(turn, rma, credit, credit.goods, account)
+    _tell(turn, rma, credit, units)
+
+
+def _move(turn: Turn, rma: Rma, credit: CreditFact, goods: int, account: Ledger) -> None:
+    parts = account.payments(goods) or [("", goods)]
+    account.take(parts, goods)
+    credit.moved = [*credit.moved, *parts]
+    go_on(turn, rma, goods, parts, f"{credit.id}/{len(credit.moved)}")
+
+
+def _charge(credit: CreditFact, account: Ledger, goods: int) -> None:
+    """Take the money from the payments that have it; where they have not so much beside what the goods cost: MANUAL."""
     try:
-        book_.payments(c.amount + max(0, c.goods))  # the goods are paid from them too
-        c.payments = book_.payments(c.amount)
+        account.payments(credit.amount + goods)
+        credit.payments = account.payments(credit.amount)
     except Rejected as e:
-        c.status, c.error = "MANUAL", e.message
-    r.credits = [*r.credits, c]
-    if c.status == "MANUAL":
-        told(turn, "MANUAL_REFUND", r, units, reason=c.error, intervention=True, credit=c)
-    elif c.amount == 0:
-        c.status = "PAID"
-        told(turn, "CREDITED", r, units, reason="in goods" if c.goods else "nothing to pay", complete=True, credit=c)
-    else:
-        told(turn, "CREDIT_REQUESTED", r, units, reason=c.id, credit=c)
-        send_credit(turn, r, c, units)
-
-
-def send_credit(turn: Turn, r: Rma, c: CreditFact, units: list[ReturnedLine]) -> None:
-    """The effect. Sent again it has the same id, so whoever did it once does it no more."""
-    s, h = turn.state, turn.state.header
-    if h is None:
+        credit.status, credit.error, credit.short = "MANUAL", e.message, True
         return
-    c.sent, c.status, c.error = True, "PENDING", ""
-    gateways = {k: g for k, g, _ in h.payments}
-    channel_order = split_rma_id(h.exchange_for)[0].split(":", 2)[2] if h.exchange_for else turn.order_id
-    skus = {x.line_id: x.sku for x in s.lines}
-    lines = [CreditLine(k, skus.get(k, ""), n, a, t) for k, n, a, t in c.lines]
-    rest = c.amount - (sum(a for _, _, a, _ in c.lines) + c.shipping - sum(a for _, a, _ in c.fees))
-    if rest:
-        # The value of goods that stand for a part of it, or of an exchange that will not go out after all.
-        lines = [*lines, CreditLine("", "", 0, rest, 0)]
+    credit.status, credit.error, credit.short = "PENDING", "", False
+    account.take(credit.payments, credit.amount)
+
+
+def _tell(turn: Turn, rma: Rma, credit: CreditFact, units: list[ReturnedLine]) -> None:
+    if credit.status == "MANUAL":
+        told(turn, "MANUAL_REFUND", rma, units, reason=credit.error, intervention=True, credit=credit)
+    elif credit.amount == 0:
+        credit.status = "PAID"
+        why = "in goods" if credit.goods else "nothing to pay"
+        told(turn, "CREDITED", rma, units, reason=why, complete=True, credit=credit)
+    else:
+        told(turn, "CREDIT_REQUESTED", rma, units, reason=credit.id, credit=credit)
+        send_credit(turn, rma, credit, units)
+
+
+def pay_short(turn: Turn, rma: Rma) -> None:
+    """What waited for money is paid once it is there: in new goods, as far as these wait for it too."""
+    for credit in rma.credits:
+        if not (credit.status == "MANUAL" and credit.short):
+            continue
+        account = ledger(turn.state)
+        goods = cover(turn, rma, credit.amount, account.left)
+        if not account.left or credit.amount > account.left:
+            continue
+        credit.amount -= goods
+        credit.goods += goods
+        _charge(credit, account, goods)
+        if goods:
+            _move(turn, rma, credit, goods, account)
+        _tell(turn, rma, credit, units_of(rma, credit))
+
+
+def send_credit(turn: Turn, rma: Rma, credit: CreditFact, units: list[ReturnedLine]) -> None:
+    """The effect. Sent again it has the same id, so whoever did it once does it no more."""
+    state, header = turn.state, turn.state.header
+    if header is None:
+        return
+    credit.sent, credit.status, credit.error, credit.short = True, "PENDING", "", False
+    gateways = {k: gateway for k, gateway, _ in ledger(state).captured}
     turn.do(
         Credit(
-            **{**turn.head("Credit"), "event_id": c.id},
-            order_key=s.key,
+            **{**turn.head("Credit"), "event_id": credit.id},
+            order_key=state.key,
             target=turn.target,
-            channel_order_id=channel_order,
-            rma_id=r.id,
-            return_id=r.return_id,
-            channel_rma=r.channel_rma,
-            currency=h.currency,
-            amount=c.amount,
-            tax=c.tax,
-            lines=lines,
-            shipping=c.shipping,
-            shipping_tax=c.shipping_tax,
-            fees=[Fee(*f) for f in c.fees],
-            payments=[PaymentPart(k, gateways.get(k, ""), n) for k, n in c.payments],
+            channel_order_id=channel_order_id(state),
+            rma_id=rma.id,
+            return_id=rma.return_id,
+            channel_rma=rma.channel_rma,
+            currency=header.currency,
+            amount=credit.amount,
+            tax=credit.tax,
+            lines=_lines(turn, credit),
+            shipping=credit.shipping,
+            shipping_tax=credit.shipping_tax,
+            fees=[Fee(*fee) for fee in credit.fees],
+            payments=[PaymentPart(k, gateways.get(k, ""), n) for k, n in credit.payments],
             results=units,
-            reason=", ".join(sorted({x.reason for x in r.lines if x.reason})),
-            credited_before=_before(r, c),
+            reason=", ".join(sorted({unit.reason for unit in rma.lines if unit.reason})),
+            credited_before=_before(rma, credit),
         )
     )
 
 
-def _before(r: Rma, c: CreditFact) -> int:
+def _lines(turn: Turn, credit: CreditFact) -> list[CreditLine]:
+    """The credited units as the channel knows them; a line without an id makes up for what stands in goods, or was paid back before."""
+    skus = {line.line_id: line.sku for line in turn.state.lines}
+    own = [CreditLine(k, skus.get(k, ""), n, amount, tax) for k, n, amount, tax in credit.lines]
+    fees = sum(amount for _, amount, _ in credit.fees)
+    rest = credit.amount - (sum(line.amount for line in own) + credit.shipping - fees)
+    lines = in_channel_lines(turn.state, own)
+    return [*lines, CreditLine("", "", 0, rest, 0)] if rest else lines
+
+
+def _before(rma: Rma, credit: CreditFact) -> int:
     """Units that the RMA's earlier credits have the channel pay for; those paid by hand it knows nothing of."""
-    earlier = r.credits[: next((i for i, x in enumerate(r.credits) if x.id == c.id), len(r.credits))]
-    return sum(n for x in earlier if x.sent and x.status != "MANUAL" for _, n, _, _ in x.lines)
+    earlier = rma.credits[: next((i for i, x in enumerate(rma.credits) if x.id == credit.id), len(rma.credits))]
+    return sum(n for x in earlier if x.sent and x.status not in ("MANUAL", "REFUSED") for _, n, _, _ in x.lines)
 
 
-def give_back_goods(turn: Turn, r: Rma, amount: int) -> int:
-    """Of an exchange's value that goods stood for, credit up to ``amount`` in money: they will not go out. Gives how much."""
-    held = sum(c.goods for c in r.credits)
-    part = min(amount, held)
-    if part <= 0:
-        return 0
-    r.covered -= part
-    whole = sum(sum(x[3] for x in c.lines) + c.shipping_tax - sum(f[2] for f in c.fees) for c in r.credits)
-    in_goods = whole - sum(c.tax for c in r.credits)
-    c = CreditFact(
-        uuid5(r.id, len(r.credits) + 1, "Credit"),
-        part,
-        running_share(in_goods, part, held),
-        [],
-        goods=-part,
-        at=turn.command.time,
-    )
-    r.ended = "" if r.ended == "CLOSED" else r.ended
-    pay(turn, r, c, [], _without_goods(turn, part))
-    return part
+def give_back_goods(turn: Turn, rma: Rma, c: ReturnResolved) -> None:
+    """Goods will not go out: what was moved to their order came back, and goes to the customer."""
+    parts = _came_back(turn, rma, c)
+    amount = sum(n for _, n in parts)
+    if not amount:
+        return
+    held = sum(credit.goods for credit in rma.credits)
+    goods = min(amount, held)
+    rma.covered -= min(goods, rma.covered)
+    tax = tax_of(rma.credits, goods, held)
+    credit = CreditFact(credit_id(rma), amount, tax, [], goods=-goods, at=turn.command.time)
+    credit.moved = [(k, -n) for k, n in parts]
+    credit.payments = [(k, n) for k, n in parts if k]
+    rma.credits = [*rma.credits, credit]
+    rma.ended = "" if rma.ended == "CLOSED" else rma.ended
+    _tell(turn, rma, credit, [])
 
 
-def _without_goods(turn: Turn, part: int) -> Ledger:
-    """The order's money as if ``part`` of what goods stood for had not been set off: it is free to go back."""
-    book_ = ledger(turn.state)
-    book_.back -= part
-    paid: dict[str, int] = {}
-    for r in book(turn).rmas:
-        for c in r.credits:
-            for k, n in c.payments:
-                paid[k] = paid.get(k, 0) + n
-    for k, n in book_.refunded.items():
-        free = min(part, n - paid.get(k, 0))
-        book_.refunded[k] = n - free
-        part -= free
-    return book_
+def _came_back(turn: Turn, rma: Rma, c: ReturnResolved) -> list[tuple[str, int]]:
+    """The payments that came back: of the order's own ones no more than was moved; others were made for the exchange itself."""
+    held: dict[str, int] = {}
+    for credit in rma.credits:
+        for k, n in credit.moved:
+            held[k] = held.get(k, 0) + n
+    told_ = [(part.payment_id, part.amount) for part in c.payments]
+    own = {k for k, *_ in captured(turn.state)} | {""}
+    if told_:
+        kept = [(k, min(n, max(0, held.get(k, 0))) if k in own else n) for k, n in told_]
+        return [(k, n) for k, n in kept if n > 0]
+    parts, rest = [], c.amount
+    for k, n in held.items():
+        part = max(0, min(rest, n))
+        rest -= part
+        parts += [(k, part)] if part else []
+    return parts
+
+
+def asked_again(turn: Turn, c: EffectOutcome) -> bool:
+    """A credit that a person had tried again was refused again, with the same words: that is news."""
+    if c.kind != "Credit" or c.ok or c.effect_id not in turn.state.failed:
+        return False
+    return any(x.id == c.effect_id and x.status == "PENDING" for rma in book(turn).rmas for x in rma.credits)
 
 
 def credit_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
     """The channel's or provider's answer."""
-    found = next(((r, x) for r in book(turn).rmas for x in r.credits if x.id == c.effect_id), None)
+    found = next(((rma, x) for rma in book(turn).rmas for x in rma.credits if x.id == c.effect_id), None)
     if found is None:
         raise Rejected("credit.unknown", "effect_id", f"{c.effect_id!r} is no credit of {c.order_key}")
-    r, x = found
-    if x.status == "PAID":
-        same_again(turn, f"credit {x.id} is paid already")
+    rma, credit = found
+    if credit.status == "PAID":
+        same_again(turn, f"credit {credit.id} is paid already")
     elif c.ok:
-        _paid(turn, r, x, c.reference, actor="", intervention=redriven)
+        paid(turn, rma, credit, c.reference, intervention=redriven)
     else:
-        x.status, x.error = "MANUAL", f"{c.target}: {c.error}"
-        told(turn, "MANUAL_REFUND", r, units_of(r, x), reason=f"{x.id}: {x.error}", intervention=True, credit=x)
+        credit.status, credit.error = "MANUAL", f"{c.target}: {c.error}"
+        why = f"{credit.id}: {credit.error}"
+        told(turn, "MANUAL_REFUND", rma, units_of(rma, credit), reason=why, intervention=True, credit=credit)
 
 
-def paid_by_hand(turn: Turn, r: Rma, x: CreditFact, reference: str, actor: str) -> None:
+def paid_by_hand(turn: Turn, rma: Rma, credit: CreditFact, reference: str, actor: str) -> None:
     """Somebody paid it outside."""
-    turn.state.failed = {k: v for k, v in turn.state.failed.items() if k != x.id}
-    x.sent = False  # not by the channel
-    _paid(turn, r, x, reference, actor=actor, intervention=True)
+    turn.state.failed = {k: v for k, v in turn.state.failed.items() if k != credit.id}
+    credit.sent, credit.short = False, False  # not by the channel at our word
+    paid(turn, rma, credit, reference, actor=actor, intervention=True)
 
 
-def _paid(turn: Turn, r: Rma, x: CreditFact, reference: str, *, actor: str, intervention: bool) -> None:
-    x.status, x.reference, x.error = "PAID", reference or x.id, ""
+def paid(
+    turn: Turn, rma: Rma, credit: CreditFact, reference: str, *, actor: str = "", intervention: bool = False
+) -> None:
+    """The customer has his money: CREDITED."""
+    credit.status, credit.reference, credit.error = "PAID", reference or credit.id, ""
+    done = all(x.status in ("PAID", "REFUSED") for x in rma.credits) and all_there(rma)
     told(
         turn,
         "CREDITED",
-        r,
-        units_of(r, x),
+        rma,
+        units_of(rma, credit),
         reason=reference,
         actor=actor,
         intervention=intervention,
-        complete=all(c.status == "PAID" for c in r.credits) and all_there(r),
-        credit=x,
+        complete=done,
+        credit=credit,
     )
 
 
-def units_of(r: Rma, c: CreditFact) -> list[ReturnedLine]:
-    known = {x.line_id: x for x in r.lines}
-    return [ReturnedLine(k, known[k].sku, n, known[k].reason, amount=a, tax=t) for k, n, a, t in c.lines if k in known]
+def units_of(rma: Rma, credit: CreditFact) -> list[ReturnedLine]:
+    """A credit's units, for events."""
+    known = {unit.line_id: unit for unit in rma.lines}
+    return [
+        ReturnedLine(k, known[k].sku, n, known[k].reason, amount=amount, tax=tax)
+        for k, n, amount, tax in credit.lines
+        if k in known
+    ]

@@ -1,30 +1,30 @@
 """Exchanges: other goods go out for those that come back, as an order of its own that the channel knows nothing of.
 
 The new order (``order_id~xN``) is asked for at the inspection, or at the approval and held (AWAITING_RETURN_ITEMS) until the
-inspection. What the old goods are worth covers it; a rest goes back in money, or has to be paid first (AWAITING_PAYMENT). Whatever
-of it does not go out after all is reported back by that order and credited here.
+inspection. What the old goods are worth covers it and is moved to its account (``order_family``); a rest goes back in money, or has to be
+paid first (AWAITING_PAYMENT). Whatever of it does not go out after all is moved back by that order and credited here.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from domain.errors import Rejected
 from domain.keys import split_rma_id
+from domain.order.family import root_of, stands_for, transfer
 from domain.order.ledger import ledger
 from domain.order.session import Turn
 from domain.order.state.reported import Header
 from domain.order.state.returns import Rma
 from domain.records.commands import HoldChanged, OrderCancelled, OrderUpserted
-from domain.records.return_commands import ReturnResolved
-from domain.records.values import Address, Client, Delivery, EventLine, InspectedLine, Order, OrderLine, Payment
+from domain.records.values import Address, Client, Delivery, EventLine, Order, OrderLine, Payment
 
 from .book import problem, told
 
-__all__ = ["cover", "create", "exchange_order_id", "keeps_stock", "release", "report_cancelled", "withdraw"]
+__all__ = ["cover", "create", "exchange_order_id", "go_on", "keeps_stock", "release", "value", "withdraw"]
 
 HOLD = "AWAITING_RETURN_ITEMS"
 
@@ -41,36 +41,40 @@ def value(r: Rma, *, included: bool) -> int:
 
 
 def cover(turn: Turn, r: Rma, amount: int, left: int) -> int:
-    """How much of a credit the new goods stand for: never more than is ``left`` of what was paid. The new order is asked for, or released."""
+    """How much of a credit the new goods stand for: never more than is ``left`` of what was paid."""
     h = turn.state.header
     if h is None or not any(x.qty for x in r.exchange) or r.ended == "CANCELLED":
         return 0
-    part = min(amount, value(r, included=h.tax_included) - r.covered, left)
-    if part <= 0:
-        return 0
-    r.covered += part
-    if not r.exchange_key:
-        create(turn, r, held=False)
-    else:
+    return max(0, min(amount, value(r, included=h.tax_included) - r.covered, left))
+
+
+def go_on(turn: Turn, r: Rma, goods: int, moved: Sequence[tuple[str, int]], name: str) -> None:
+    """Old goods were credited in new ones: ``goods`` of these are paid with what was moved to their order, and they may go out."""
+    r.covered += goods
+    if r.exchange_key:
+        transfer(turn, r.exchange_key, moved, name)
         _release(turn, r)
-    return part
+    else:
+        create(turn, r, held=False, moved=moved)
 
 
-def create(turn: Turn, r: Rma, *, held: bool) -> None:
-    """Ask for the new order. ``held``: it waits for the old goods to be inspected."""
+def create(turn: Turn, r: Rma, *, held: bool, moved: Sequence[tuple[str, int]] = ()) -> None:
+    """Ask for the new order. ``held``: it waits for the old goods to be inspected; ``moved``: what it is paid with, by payment."""
     h = turn.state.header
     if h is None:
         return
     r.exchange_key = f"{turn.channel}:{turn.account}:{exchange_order_id(r.id)}"
     if held:
         _hold(turn, r, "place", "the returned goods are not inspected yet")
-    order = _order(turn, h, r, held=held)
+    r.released = not held
+    gateways = {k: gateway for k, gateway, _ in ledger(turn.state).captured}
+    order = _order(turn, h, r, [Payment(k, gateways.get(k, ""), n) for k, n in moved], held=held)
     turn.tell(OrderUpserted(**_fact(turn, "OrderUpserted", r, f"order@{order.version}", order), order=order))
     units = [EventLine(x.line_id, x.sku, x.qty, x.qty * x.unit_price) for x in order.lines]
     told(turn, "EXCHANGE_CREATED", r, [], reason=", ".join(f"{x.qty} × {x.sku}" for x in units), amount=order.total)
 
 
-def _order(turn: Turn, h: Header, r: Rma, *, held: bool) -> Order:
+def _order(turn: Turn, h: Header, r: Rma, payments: list[Payment], *, held: bool) -> Order:
     total = value(r, included=h.tax_included)
     due = 0 if held else max(0, total - r.covered)
     return Order(
@@ -92,24 +96,15 @@ def _order(turn: Turn, h: Header, r: Rma, *, held: bool) -> Order:
         total=due or total,
         tax_included=h.tax_included,
         tags=h.tags,
-        payments=_payments(turn, total if held else r.covered),
+        payments=payments,
         exchange_for=r.id,
+        root=root_of(turn.state),
+        stands_for=stands_for(turn.state, r),
     )
 
 
 def _address(a: Address) -> Address:
     return Address(a.name, a.company, a.street1, a.street2, a.postcode, a.city, a.region, a.country, a.phone)
-
-
-def _payments(turn: Turn, amount: int) -> list[Payment]:
-    """The payments of the old order that the new goods are paid from: what comes back of them goes back there."""
-    book_ = ledger(turn.state)
-    try:
-        parts = book_.payments(min(amount, book_.left))
-    except Rejected:
-        return []
-    gateways = {k: g for k, g, _ in book_.captured}
-    return [Payment(k, gateways.get(k, ""), n) for k, n in parts]
 
 
 def _release(turn: Turn, r: Rma) -> None:
@@ -163,33 +158,3 @@ def keeps_stock(turn: Turn) -> bool:
     h = turn.state.header
     waits = h is not None and bool(h.exchange_for) and set(turn.state.holds) == {HOLD}
     return waits and turn.rules.returns.exchange.reserve
-
-
-def report_cancelled(turn: Turn, units: list[EventLine], reason: str) -> None:
-    """This order is an exchange, and these units of it will not go out: the order it came from credits them."""
-    h = turn.state.header
-    if h is None or not units:
-        return
-    parent, _ = split_rma_id(h.exchange_for)
-    amount = sum(x.amount for x in units)
-    lines = [InspectedLine(x.line_id, x.sku, x.qty, "") for x in units]
-    done = {x.line_id: x.cancelled for x in turn.state.lines}
-    digest = hashlib.sha256(msgspec.msgpack.encode([done, amount])).hexdigest()[:16]
-    turn.tell(
-        ReturnResolved(
-            **turn.head("ReturnResolved"),
-            order_key=parent,
-            idempotency_key=f"exchange/{turn.state.key}/{digest}",
-            delivery_id="",
-            content_hash=digest,
-            rma_id=h.exchange_for,
-            exception_id="",
-            action="exchange_cancelled",
-            to_order="",
-            lines=lines,
-            reference=turn.state.key,
-            reason=reason,
-            actor="orders",
-            amount=amount,
-        )
-    )

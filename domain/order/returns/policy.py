@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from domain.order.state.order import OrderState
 from domain.rules.returns import ReasonRule, ReturnLocation, Returns, ReturnWindow
 
-__all__ = ["Asked", "Verdict", "days_between", "fault", "judge", "label_for", "location", "window"]
+__all__ = ["Asked", "Verdict", "at_fault", "days_between", "fault", "judge", "label_for", "location", "window"]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -118,6 +119,12 @@ def fault(rules: Returns, reason: str) -> str:
     """Whose fault a return is: customer, merchant, carrier."""
     rule = reason_rule(rules, reason)
     return rule.fault if rule else "customer"
+
+
+def at_fault(state: OrderState, rules: Returns) -> bool:
+    """Is the merchant at fault for any of the order's returns that were credited? Then the shipping of a whole order goes back."""
+    rmas = state.book.rmas if state.book else []
+    return any(fault(rules, unit.reason) == "merchant" for rma in rmas if rma.credits for unit in rma.lines)
 
 
 def location(rules: Returns, country: str) -> ReturnLocation | None:

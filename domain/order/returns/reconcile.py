@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from domain.order.ledger import ledger, worth
 from domain.order.session import Turn
 from domain.order.state.order import Line, OrderState
 from domain.order.state.returns import Rma, RmaLine
@@ -13,8 +14,10 @@ from domain.order.state.rma_status import all_there, inspected, received
 from .book import known_to_channel, returned, taken, told
 from .credit import credit_due
 from .decisions import approve, channel, decline, expect
+from .exchange import value as exchange_value
 from .exchange import withdraw
 from .policy import Asked, judge
+from .settlement import owed_again
 
 __all__ = ["expire", "settle_returns"]
 
@@ -25,10 +28,12 @@ def settle_returns(turn: Turn) -> None:
     if b is None:
         return
     if turn.state.header is not None:
+        owed_again(turn)
         for r in b.rmas:
             if r.lines and not (r.judged or r.decision or r.ended):
                 _judge(turn, r)
             if r.live:
+                _refund_told(turn, r)
                 credit_due(turn, r)
                 _close(turn, r)
     _count(turn.state)
@@ -114,7 +119,7 @@ def _delivered(s: OrderState, line: Line) -> int | None:
 def _doubts(s: OrderState, r: Rma, turn: Turn) -> list[str]:
     """Why a person should decide, beyond the units themselves."""
     rules, doubts = turn.rules.returns, []
-    value = sum(x.qty * line.unit_price for x in r.lines if (line := turn.line(x.line_id)) is not None)
+    value = sum(worth(s, x.line_id, x.qty) for x in r.lines)
     if r.kind == "claim":
         asked = value if r.amount is None else r.amount
         if asked > rules.claims_up_to:
@@ -124,16 +129,23 @@ def _doubts(s: OrderState, r: Rma, turn: Turn) -> list[str]:
         doubts.append("every return is decided by a person")
     if rules.review_above and value > rules.review_above:
         doubts.append(f"value: {value} is above {rules.review_above}")
-    new = sum(x.qty * x.unit_price for x in r.exchange)
+    new = exchange_value(r, included=s.header.tax_included if s.header else True)
     if r.exchange and rules.exchange.dearer == "review" and new > value:
         doubts.append(f"exchange: the new goods cost {new}, the old ones {value}")
     return doubts
 
 
+def _refund_told(turn: Turn, r: Rma) -> None:
+    """The channel has told of the refund after all: nobody has to look any more."""
+    for p in r.open_problems:
+        if p.kind == "REFUND" and not ledger(turn.state).presumed.get(p.line_id):
+            p.state = "refunded"
+
+
 # -- 3 -----------------------------------------------------------------------------------------------------------------
 def _close(turn: Turn, r: Rma) -> None:
     """An RMA is over when nothing of it is to come, to be looked at, to be paid, or to be resolved."""
-    paid = all(c.status == "PAID" for c in r.credits)
+    paid = all(c.status in ("PAID", "REFUSED") for c in r.credits)
     by_channel = r.told in ("handled", "closed") and not received(r) and not r.credits
     done = bool(r.credits) if r.kind == "claim" else all_there(r) and inspected(r) and not any(x.due for x in r.lines)
     if r.open_problems or not paid or not (done or by_channel):

@@ -15,7 +15,7 @@ from domain.records.commands import ReturnDecided, ReturnReported, ReturnRequest
 from domain.records.return_commands import DECISIONS, KINDS, SCANS
 from domain.records.values import ReturnLine
 
-from .book import book, find, needed, problem, told
+from .book import book, find, needed, problem, taken, told
 from .decisions import approve, cancel, decline
 
 __all__ = ["return_decided", "return_reported", "return_requested", "return_tracked"]
@@ -81,12 +81,27 @@ def _approve(turn: Turn, r: Rma, c: ReturnDecided, actor: str) -> None:
     if turn.state.header is None:
         raise Rejected("order.unknown", "order_key", f"{turn.state.key} was never placed: nothing can be approved")
     wanted = {x.line_id or x.sku: x.qty for x in c.lines}
-    for x in r.lines:
-        if wanted:
-            x.dropped = max(0, x.qty - wanted.get(x.line_id, wanted.get(x.sku, 0)))
+    dropped = [max(0, x.qty - wanted.get(x.line_id, wanted.get(x.sku, 0))) if wanted else x.dropped for x in r.lines]
+    if over := _beyond(turn, r, dropped):
+        too_old(turn, f"{r.id} can't be approved: {over}")
+        return
+    for x, n in zip(r.lines, dropped, strict=True):
+        x.dropped = n
     r.ended, r.judged = "", True
     r.amount = c.amount if c.amount is not None else r.amount
     approve(turn, r, c.reason, actor)
+
+
+def _beyond(turn: Turn, r: Rma, dropped: list[int]) -> str:
+    """Nobody can have more units come back than were bought and are in no other return."""
+    asked: dict[str, int] = {}
+    for x, n in zip(r.lines, dropped, strict=True):
+        asked[x.line_id] = asked.get(x.line_id, 0) + x.qty - n
+    for line_id, n in asked.items():
+        line = turn.line(line_id)
+        if line is not None and n > (free := line.ordered - line.cancelled - taken(turn, line_id, r)):
+            return f"{n} of {line.sku}, and {max(0, free)} are in no return"
+    return ""
 
 
 def return_reported(turn: Turn, c: ReturnReported) -> None:

@@ -7,20 +7,21 @@ from collections.abc import Callable
 import msgspec
 
 from domain.errors import Rejected
+from domain.money import running_share
 from domain.order.dedupe import too_old
-from domain.order.ledger import ledger
 from domain.order.session import Turn
 from domain.order.state.returns import GOOD, Parcel, Problem, Receipt, Rma, RmaLine
 from domain.records.commands import ReturnResolved
 from domain.records.return_commands import ACTIONS
-from domain.records.values import InspectedLine
+from domain.records.values import ExchangeLine, InspectedLine
 
-from .book import book, find, known_to_channel, needed, problem, returned, told
-from .credit_payment import give_back_goods, paid_by_hand, send_credit, units_of
+from .book import book, find, known_to_channel, needed, returned, told
+from .credit_payment import give_back_goods
 from .decisions import channel
 from .exchange import release, withdraw
 from .receiving import put_away
 from .resolve_unclaimed import PARCEL_ACTIONS, resolve_parcel
+from .settlement import due_again, resolve_credits
 from .unclaimed import parcel
 
 __all__ = ["return_resolved"]
@@ -37,10 +38,18 @@ def return_resolved(turn: Turn, c: ReturnResolved) -> None:
     r = needed(turn, c.rma_id)
     if c.action == "exchange_cancelled":
         _exchange_cancelled(turn, r, c)
-    elif c.action in ("retry", "refunded"):
-        _credit(turn, r, c)
+    elif c.action in ("retry", "refunded") or _means_a_credit(r, c):
+        resolve_credits(turn, r, c)
     else:
         _problems(turn, r, c)
+
+
+def _means_a_credit(r: Rma, c: ReturnResolved) -> bool:
+    """``refuse`` without an exception is for what waits: an exception, else a credit."""
+    if c.action != "refuse":
+        return False
+    waiting = [x.id for x in r.credits if x.status == "MANUAL"]
+    return c.exception_id in waiting or (bool(waiting) and not c.exception_id and not r.open_problems)
 
 
 def _only_parcel(turn: Turn, c: ReturnResolved) -> Parcel | None:
@@ -89,6 +98,11 @@ def _credit_though(turn: Turn, r: Rma, p: Problem, c: ReturnResolved) -> None:
         x = _line(r, p)
         if x is None or p.kind == "UNEXPECTED":
             raise Rejected("return.action", "action", f"{p.sku} was not announced: accept it into the return first")
+        if p.kind == "REFUND":
+            x.owed += p.qty
+            due_again(r, x, p.qty)
+            p.state = "credited"
+            return
         if p.kind == "LOST":
             x.found = {**x.found, "MISSING": x.found.get("MISSING", 0) + p.qty}
         x.allowed += p.qty
@@ -171,42 +185,17 @@ _WAYS: dict[str, Callable[[Turn, Rma, Problem, ReturnResolved], None]] = {
 }
 
 
-# -- credits and exchanges ---------------------------------------------------------------------------------------------
-def _credit(turn: Turn, r: Rma, c: ReturnResolved) -> None:
-    waiting = [x for x in r.credits if x.status == "MANUAL" and c.exception_id in ("", x.id)]
-    if not waiting:
-        too_old(turn, f"{r.id}: no credit waits for a person")
-        return
-    for x in waiting:
-        if c.action == "refunded":
-            paid_by_hand(turn, r, x, c.reference, c.actor or c.source)
-            continue
-        book_ = ledger(turn.state)
-        book_.back -= x.amount + x.goods
-        for k, n in x.payments:
-            book_.refunded[k] -= n
-        x.payments = book_.payments(x.amount)
-        told(
-            turn,
-            "RETURN_RESOLVED",
-            r,
-            [],
-            reason=f"credit {x.id} tried again",
-            actor=c.actor or c.source,
-            intervention=True,
-        )
-        send_credit(turn, r, x, units_of(r, x))
-
-
+# -- exchanges ---------------------------------------------------------------------------------------------------------
 def _exchange_cancelled(turn: Turn, r: Rma, c: ReturnResolved) -> None:
-    """Goods that were to go out for the returned ones will not: their value goes back in money, as far as it stood for them."""
+    """Goods that were to go out for the returned ones will not: what they were paid with came back, and goes to the customer.
+
+    Where nothing was set off yet, the returned goods will be credited for what is not exchanged.
+    """
     gone = {x.line_id: x.qty for x in c.lines}
-    left = [(x, x.qty - gone.get(f"x{i}", 0)) for i, x in enumerate(r.exchange, 1)]
-    r.exchange = [msgspec.structs.replace(x, qty=max(0, n)) for x, n in left]
-    if not r.covered:
-        return  # nothing was set off yet: the returned goods will be credited for what is not exchanged
-    done = give_back_goods(turn, r, c.amount)
-    if c.amount > done:
-        problem(
-            turn, r, "EXCHANGE", r.lines[0], 0, note=f"{c.amount - done} was to be paid for goods that will not go out"
-        )
+    r.exchange = [_less(x, gone.get(f"x{i}", 0)) for i, x in enumerate(r.exchange, 1)]
+    give_back_goods(turn, r, c)
+
+
+def _less(x: ExchangeLine, n: int) -> ExchangeLine:
+    left = max(0, x.qty - n)
+    return msgspec.structs.replace(x, qty=left, tax=running_share(x.tax, left, x.qty) if x.qty else 0)

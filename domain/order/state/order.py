@@ -14,7 +14,18 @@ import msgspec
 from domain.records.values import LineQty
 
 from .notifications import Notices
-from .reported import Cancel, CancelRefund, Fulfilment, Header, Hold, Judged, PaymentFact, RefundFact, Scan
+from .reported import (
+    Cancel,
+    CancelRefund,
+    FamilyCredit,
+    Fulfilment,
+    Header,
+    Hold,
+    Judged,
+    PaymentFact,
+    RefundFact,
+    Scan,
+)
 from .returns import Book
 
 __all__ = [
@@ -206,7 +217,7 @@ class OrderState(msgspec.Struct, array_like=True):
     delivered, by id → type. ``refused``: why the merchant's rules refuse the order. ``due``: when a Tick gives up unfillable
     units, UTC ms; 0: never (the returns' own times: ``book``). ``judged``: what the fraud rules made of it. ``notices``: what the customer
     was told and is to be told, None where no rule tells anything. ``paid_back``: what channels were asked to pay back for
-    cancelled units, by effect.
+    cancelled units, by effect. ``family``: credits of the order's exchanges, by id.
     """
 
     key: str
@@ -239,6 +250,7 @@ class OrderState(msgspec.Struct, array_like=True):
     judged: Judged = Judged()
     notices: Notices | None = None
     paid_back: dict[str, CancelRefund] = {}
+    family: dict[str, FamilyCredit] = {}
 
     @property
     def wake(self) -> int:

@@ -7,8 +7,10 @@ import msgspec
 from domain.records.values import Address, RefundLine
 
 __all__ = [
+    "FAILED",
     "Cancel",
     "CancelRefund",
+    "FamilyCredit",
     "Flag",
     "Fulfilment",
     "Header",
@@ -16,6 +18,7 @@ __all__ = [
     "Judged",
     "PaymentFact",
     "RefundFact",
+    "RefundPart",
     "Scan",
     "StoredAddress",
 ]
@@ -29,7 +32,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     """The order as its newest snapshot shows it, without the lines; names as in ``values.Order``, ``Client`` and ``Delivery``.
 
     ``content_hash`` breaks the tie between two snapshots of the same ``version``. ``problems``: (code, field, detail).
-    ``payments``: (payment id, gateway, captured), which credits go back to.
+    ``payments``: (payment id, gateway, captured), which credits go back to. ``stands_for``: (line id, SKU, units, what was paid).
     """
 
     version: int
@@ -62,6 +65,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     billing_country: str = ""
     discount: int = 0
     exchange_for: str = ""
+    root: str = ""
+    stands_for: list[tuple[str, str, int, int]] = []
 
 
 class Scan(msgspec.Struct, frozen=True, array_like=True):
@@ -120,26 +125,75 @@ class Cancel(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PaymentFact(msgspec.Struct, frozen=True, array_like=True):
-    """A payment transaction as told."""
+    """A payment transaction as told; names as in ``commands.PaymentChanged``. ``at``: when it was told first, UTC ms."""
 
     kind: str
+    status: str
+    amount: int
+    currency: str = ""
+    payment_id: str = ""
+    gateway: str = ""
+    at: int = 0
+
+
+FAILED = frozenset({"failure", "error"})
+"""A transaction that came to nothing."""
+
+
+class RefundPart(msgspec.Struct, frozen=True, array_like=True):
+    """One transaction of a refund: the payment it goes back to, its status (pending, success, failure) and amount."""
+
+    payment_id: str
     status: str
     amount: int
 
 
 class RefundFact(msgspec.Struct, frozen=True, array_like=True):
-    """Money the channel gave back."""
+    """Money the channel gave back: ``amount`` has arrived. ``parts``: by transaction, where they are told; ``at``: when it was told first, UTC ms."""
 
     amount: int
     currency: str
     lines: list[RefundLine]
+    parts: dict[str, RefundPart] = {}
+    at: int = 0
+
+    @property
+    def gone(self) -> int:
+        """What has arrived or is on its way: nothing of it can be given back a second time."""
+        if not self.parts:
+            return self.amount
+        return sum(part.amount for part in self.parts.values() if part.status not in FAILED)
+
+    @property
+    def failed(self) -> bool:
+        """Each of its transactions failed: it gave nothing back, whatever its lines say."""
+        return bool(self.parts) and all(part.status in FAILED for part in self.parts.values())
+
+
+class FamilyCredit(msgspec.Struct, frozen=True, array_like=True):
+    """A credit of one of the order's exchanges (key: its id); names as in ``commands.ExchangeCredited``.
+
+    ``at``: when it was told first, UTC ms; ``settled_by``: the channel's refund that was handed on to it.
+    """
+
+    order_key: str
+    rma_id: str
+    status: str
+    amount: int
+    lines: list[tuple[str, int]]
+    payments: list[tuple[str, int]]
+    reference: str
+    sent: bool
+    at: int
+    settled_by: str = ""
 
 
 class CancelRefund(msgspec.Struct, frozen=True, array_like=True):
     """What a channel was asked to pay back for units cancelled by us (key: the effect's id). Minor units, with tax.
 
     ``lines``: (line id, units, amount, tax); ``payments``: (payment id, amount). ``answered``: the channel did so; ``reference``: its refund's
-    id, by which its echo is known. ``failed``: it could not be told, so nothing went back.
+    id, by which its echo is known. ``failed``: it could not be told, so nothing went back. ``complete``: the order was cancelled as a whole, and
+    its channel refunds it under an id of its own. ``moved``: of an exchange, back to the order it came from, not to the customer.
     """
 
     amount: int
@@ -148,6 +202,11 @@ class CancelRefund(msgspec.Struct, frozen=True, array_like=True):
     answered: bool = False
     reference: str = ""
     failed: bool = False
+    shipping: int = 0
+    shipping_tax: int = 0
+    complete: bool = False
+    moved: bool = False
+    at: int = 0
 
 
 class Fulfilment(msgspec.Struct, frozen=True, array_like=True):

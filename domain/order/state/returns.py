@@ -21,6 +21,7 @@ class RmaLine(msgspec.Struct, array_like=True):
 
     ``dropped``: units that will not come (expired, or not approved). ``outside``: of ``credited``, refunded by the channel itself.
     ``allowed``: MISSING or WRONG_ITEM units that a person lets us credit. ``fee_base``, ``fee``: gross that bore a restocking fee, and the fee.
+    ``owed``: units that the channel had cancelled, and of which a person says that it did not pay them back.
     """
 
     line_id: str
@@ -36,6 +37,7 @@ class RmaLine(msgspec.Struct, array_like=True):
     allowed: int = 0
     fee_base: int = 0
     fee: int = 0
+    owed: int = 0
 
     @property
     def good(self) -> int:
@@ -77,7 +79,8 @@ class Receipt(msgspec.Struct, array_like=True):
 
 
 class Problem(msgspec.Struct, array_like=True):
-    """An exception. ``kind``: MISSING, WRONG_ITEM, UNEXPECTED (nobody announced it), LOST, LATE, NO_RMA, UNKNOWN, EXCHANGE, CORRECTION.
+    """An exception. ``kind``: MISSING, WRONG_ITEM, UNEXPECTED (nobody announced it), LOST, LATE, NO_RMA, UNKNOWN, EXCHANGE,
+    CORRECTION, REFUND (the channel cancelled the units, and told of no refund).
 
     ``state``: open, credited, refused, accepted, assigned, turned_up.
     """
@@ -96,8 +99,10 @@ class Problem(msgspec.Struct, array_like=True):
 class CreditFact(msgspec.Struct, array_like=True):
     """A credit. ``lines``: (line id, units, amount, tax); ``fees``: (kind, amount, tax); ``payments``: (payment id, amount).
 
-    ``goods``: the part that an exchange's goods stand for; ``amount``: what goes back in money. ``status``: PENDING, PAID, MANUAL (a
-    person must see to it: ``error`` says why). ``sent``: the effect went out.
+    ``goods``: the part that an exchange's goods stand for, ``moved`` by payment to that order (below 0: back from it); ``amount``: what goes
+    back in money; ``set_off``: what the channel had paid back before, for no units in particular. ``status``: PENDING, PAID, MANUAL (a
+    person must see to it: ``error`` says why), REFUSED (by a person). ``short``: MANUAL because not so much was captured: it is paid
+    once it is. ``sent``: the effect went out. ``told``: what the family's first order knows of it.
     """
 
     id: str
@@ -114,6 +119,15 @@ class CreditFact(msgspec.Struct, array_like=True):
     error: str = ""
     sent: bool = False
     at: int = 0
+    moved: list[tuple[str, int]] = []
+    set_off: int = 0
+    short: bool = False
+    told: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Its money is gone or kept for it."""
+        return self.status != "REFUSED" and not (self.status == "MANUAL" and self.short)
 
 
 class Rma(msgspec.Struct, array_like=True):

@@ -55,6 +55,7 @@ class ShopReturns:
             ),
             "returnCancel(": self._mutation("returnCancel", "return", self._status("OPEN", "CANCELED")),
             "returnClose(": self._mutation("returnClose", "return", self._status("OPEN", "CLOSED")),
+            "returnReopen(": self._mutation("returnReopen", "return", self._status("CLOSED", "OPEN", "reopen")),
             "returnableFulfillments(": self._returnable,
             "return(": lambda v: {"return": self._shown(*self._find(v.get("id")))},
         }
@@ -170,8 +171,8 @@ class ShopReturns:
 
         return run
 
-    def _status(self, before: str, after: str) -> Callable[[Json], Json]:
-        topic = {"OPEN": "approve", "DECLINED": "decline", "CANCELED": "cancel", "CLOSED": "close"}[after]
+    def _status(self, before: str, after: str, topic: str = "") -> Callable[[Json], Json]:
+        topic = topic or {"OPEN": "approve", "DECLINED": "decline", "CANCELED": "cancel", "CLOSED": "close"}[after]
 
         def do(v: Json) -> Json:
             order, found = self._known((v.get("input") or v).get("id"))

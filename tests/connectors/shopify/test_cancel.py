@@ -90,6 +90,14 @@ async def test_a_part_is_taken_off_the_order_and_paid_back_to_the_cent_once(shop
         assert (order.cancelled_at, order.financial_status) == (None, "partially_refunded")
 
 
+async def test_the_shipping_goes_back_with_the_cancellation_that_makes_it_the_whole_order(shop: Any) -> None:
+    async with shop() as s:
+        order = s.order()
+        effect = msgspec.structs.replace(s.cancel(order, 1, 1429), shipping=195)
+        assert (await s.sender.send(effect, START)).ok
+        assert (s.paid_back, order.refunds[0].shipping) == ([(1429, "wharfinger:cancel")], 195)
+
+
 async def test_shopifys_own_key_stops_a_repeat_that_overtakes_the_look(shop: Any) -> None:
     async with shop() as s:
         order = s.order()

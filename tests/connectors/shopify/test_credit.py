@@ -242,6 +242,29 @@ async def test_units_that_the_merchant_processed_himself_for_another_amount_stop
         assert (s.paid_back, made.lines[0].processed) == ([500], 2)
 
 
+async def test_a_unit_that_turns_up_after_its_return_was_closed_is_credited_on_it_once_it_is_open_again(
+    shop: Any,
+) -> None:
+    async with shop() as s:
+        order = s.order(next(n for n in range(1, 99) if s.order(n).lines[0].qty > 1))
+        made = s.sim.returns._made(order, "CLOSED", [(order.lines[0].id, 2, "UNWANTED", "")])
+        made.lines[0].processed = 1
+        late = credit(order, 500, n=2, return_id=str(made.id), credited_before=1)
+        sent = [await s.sender.send(late, START) for _ in range(2)]
+        assert [x.ok for x in sent] == [True, True], sent
+        assert (s.paid_back, made.lines[0].processed, made.status) == ([500], 2, "OPEN")
+
+
+async def test_what_an_exchange_of_an_older_version_calls_its_lines_and_order_is_an_amount_of_the_shops_order(
+    shop: Any,
+) -> None:
+    async with shop() as s:
+        order = s.order()
+        old = credit(order, 500, lines=[CreditLine("x1", "NEW", 1, 500, 0)], channel_order_id=f"{order.id}~x1~x2")
+        assert (await s.sender.send(old, START)).ok
+        assert (s.paid_back, order.refunds[0].lines) == ([500], [])
+
+
 async def test_a_return_is_made_once_and_closed(shop: Any) -> None:
     async with shop() as s:
         order = s.order()

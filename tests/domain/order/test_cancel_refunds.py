@@ -183,10 +183,15 @@ def test_nothing_goes_back_of_what_was_never_captured(state):
     assert (e.amount, e.payments, [v.amount for v in e.values]) == (0, [], [1000])
 
 
-def test_a_whole_cancellation_is_the_channels_refund_and_not_remembered():
+def test_a_whole_cancellation_is_counted_once_though_the_channels_refund_has_an_id_of_its_own():
     desk = placed()
     (e,) = desk.cancel(desk.state.lines[0], 3)
-    assert (e.amount, e.complete, desk.state.paid_back) == (3000, True, {})
+    assert (e.amount, e.complete, ledger(desk.state).left) == (3000, True, 0)
+    desk.outcome(e, reference="gid://shopify/Job/1")
+    lines = [RefundLine("L", "S", 3, 3000, 0, "cancel")]
+    said = {"refund_id": "r77", "amount": 3000, "currency": "EUR", "lines": lines}
+    desk.send(c.RefundReported(**desk.fact("RefundReported"), **said))
+    assert (ledger(desk.state).back, ledger(desk.state).left) == (3000, 0)
 
 
 def test_what_was_paid_back_for_units_the_shop_takes_off_later_leaves_the_others_whole():
