@@ -41,7 +41,7 @@ def test_a_group_can_go_on_only_within_the_log(at: int, low: int, high: int, sai
 async def refused(kafka: str, names: job.Names) -> str:
     """What a worker process says as it ends: in this process its consumer would live on in the group."""
     script = Path(__file__).parent / "job.py"
-    environment = {**os.environ, "PYTHONPATH": str(script.parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[3])}
     command = [sys.executable, str(script), kafka, names.prefix, "0"]
     worker = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
     _, said = await asyncio.wait_for(worker.communicate(), 60)
