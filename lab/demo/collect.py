@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ops.servers.signals import Stop
 
@@ -12,7 +13,7 @@ from .checks.log import read_topic
 from .ledgers import fetch, from_bol, from_shopify, from_threepl, money, payments
 from .processes import ACCOUNT, PORTAL, Site
 
-__all__ = ["collect"]
+__all__ = ["catch_up", "collect"]
 
 CATCH_UP_SECONDS = 60.0
 
@@ -27,7 +28,7 @@ def collect(
     order_events = list(read_topic(bootstrap, "wharf.orders.events"))
     pool_events = list(read_topic(bootstrap, "wharf.pools.events"))
     stop.check()
-    _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)}, stop)
+    catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)}, stop.sleep)
     stop.check()
     channels: list[Channel] = []
     if site.plan.shopify_orders:
@@ -60,8 +61,9 @@ def _exchange_orders(evidence: Evidence) -> Channel:
     return Channel(f"portal:{PORTAL}", orders)
 
 
-def _catch_up(clickhouse: ClickHouse, expected: dict[str, int], stop: Stop) -> None:
+def catch_up(clickhouse: ClickHouse, expected: dict[str, int], pause: Callable[[float], object] = time.sleep) -> None:
+    """Wait until each table has as many rows as expected, for a minute at most; ``pause`` waits between two looks."""
     end = time.monotonic() + CATCH_UP_SECONDS
     for table, count in expected.items():
         while clickhouse.value(f"SELECT count() FROM {table}") < count and time.monotonic() < end:  # noqa: S608
-            stop.sleep(0.2)
+            pause(0.2)

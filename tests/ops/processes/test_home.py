@@ -138,7 +138,8 @@ def test_a_stop_that_finds_no_demo_says_where_it_looked_and_ends_with_1(tmp_path
 
 
 def test_a_stop_finds_the_demo_that_wharf_home_names(tmp_path: Path) -> None:
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; 'wharf.cli'; time.sleep(60)"])
+    mark = {**os.environ, "WHARF_DEMO": str(tmp_path)}
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=mark)
     Home(tmp_path).note({"worker-0": sleeper.pid})
     reaper = subprocess.Popen([*WHARF, "demo", "--stop"], env={**os.environ, "WHARF_HOME": str(tmp_path)}, stdout=-1, text=True)  # fmt: skip
     assert sleeper.wait(30) == -signal.SIGTERM

@@ -16,9 +16,8 @@ from lab.demo.checks.clickhouse import ClickHouse
 from lab.demo.checks.evidence import Evidence
 from lab.demo.checks.finding import Finding
 from lab.demo.checks.log import Entry, read_topic
-from lab.demo.collect import _catch_up
+from lab.demo.collect import catch_up
 from lab.demo.ledgers import fetch, from_shopify, from_threepl, money, payments
-from ops.servers.signals import Stop
 
 from . import dead_letters, deliveries, fold, repeats
 
@@ -56,7 +55,7 @@ def judge(  # noqa: PLR0917  # one reader of everything
     dlq = list(read_topic(bootstrap, "wharf.dlq", decoded=False))
     order_events, pool_events = read["orders.events"], read["pools.events"]
     step("waiting for ClickHouse to have caught up")
-    _catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)}, Stop())
+    catch_up(clickhouse, {"order_events": len(order_events), "pool_events": len(pool_events)})
     shown: dict[str, Any] = {"entries": ledger, "violations": [e for e in ledger if e["kind"] == "violation"]}
     channel = from_shopify(shown, account)
     channel.money.extend(money(payments(shop), channel.name))
