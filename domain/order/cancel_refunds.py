@@ -32,7 +32,7 @@ def cancel_values(book: Ledger, units: list[LineQty]) -> list[CreditLine]:
     return values
 
 
-def pay_back(turn: Turn, h: Header, units: list[LineQty], effect_id: str, *, complete: bool) -> dict[str, Any]:
+def pay_back(turn: Turn, header: Header, units: list[LineQty], effect_id: str, *, complete: bool) -> dict[str, Any]:
     """What a ChannelCancel says of the money, for units that were just booked as cancelled; remembered under the effect's id.
 
     ``complete``: the order is cancelled as a whole. Then all of its shipping goes back, and the channel's refund has an id of its own.
@@ -55,7 +55,7 @@ def pay_back(turn: Turn, h: Header, units: list[LineQty], effect_id: str, *, com
     state.paid_back = {**state.paid_back, effect_id: fact}
     gateways = {k: gateway for k, gateway, _ in book.captured}
     return {
-        "currency": h.currency,
+        "currency": header.currency,
         "amount": amount,
         "values": values,
         "payments": [PaymentPart(k, gateways.get(k, ""), n) for k, n in payments],
@@ -72,17 +72,19 @@ def _shipping(turn: Turn, book: Ledger, *, complete: bool) -> Refund:
     return book.shipping_part(rules.shipping, at_fault=at_fault(turn.state, rules))
 
 
-def cancel_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
+def cancel_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
     """The channel's answer to a ChannelCancel: it knows, and has paid back what it was asked to (the event's amount); or it could not be told."""
     state = turn.state
-    fact = state.paid_back.get(c.effect_id)
+    fact = state.paid_back.get(command.effect_id)
     if fact is not None:
-        said = msgspec.structs.replace(fact, answered=c.ok, failed=not c.ok, reference=c.reference)
-        state.paid_back = {**state.paid_back, c.effect_id: said}
-        if c.ok and not c.reference:
+        said = msgspec.structs.replace(fact, answered=command.ok, failed=not command.ok, reference=command.reference)
+        state.paid_back = {**state.paid_back, command.effect_id: said}
+        if command.ok and not command.reference:
             # The units were cancelled there meanwhile, and that is told as a refund of its own.
-            state.paid_back = {k: v for k, v in state.paid_back.items() if k != c.effect_id}
-    if c.ok:
-        ours = fact is not None and not fact.complete and bool(c.reference)
+            state.paid_back = {k: v for k, v in state.paid_back.items() if k != command.effect_id}
+    if command.ok:
+        ours = fact is not None and not fact.complete and bool(command.reference)
         amount = fact.amount if ours and fact is not None else 0
-        turn.event("CHANNEL_NOTIFIED", reason=f"cancelled {c.reference}".rstrip(), amount=amount, intervention=redriven)
+        turn.event(
+            "CHANNEL_NOTIFIED", reason=f"cancelled {command.reference}".rstrip(), amount=amount, intervention=redriven
+        )

@@ -18,55 +18,64 @@ from .state.reported import Cancel, Fulfilment, RefundFact, RefundPart
 __all__ = ["cancelled", "fulfilment_reported", "refund_reported"]
 
 
-def cancelled(turn: Turn, c: OrderCancelled) -> None:
+def cancelled(turn: Turn, command: OrderCancelled) -> None:
     """Keep the wish; before the order is known it is a tombstone, and the order lands CANCELLED. What left already can't be had back."""
-    s = turn.state
-    s.cancels = {**s.cancels, c.idempotency_key: Cancel(c.reason, _units(c.lines), c.confirm)}
-    if s.header is None:
-        lines = [EventLine(x.line_id, x.sku, x.qty) for x in c.lines]
-        turn.event("CANCEL_REQUESTED", lines, reason=c.reason, at=c.version or None)
+    state = turn.state
+    state.cancels = {
+        **state.cancels,
+        command.idempotency_key: Cancel(command.reason, _units(command.lines), command.confirm),
+    }
+    if state.header is None:
+        lines = [EventLine(x.line_id, x.sku, x.qty) for x in command.lines]
+        turn.event("CANCEL_REQUESTED", lines, reason=command.reason, at=command.version or None)
         return
-    late, f = [], facts(s)
-    for x in s.lines:
-        asked = x.ordered if f.every else f.cancelled.get(x.line_id, 0)
-        beyond = min(asked, x.wanted) - wants(x, f).cancelled
-        if beyond > 0 and (not c.lines or any(u.line_id == x.line_id for u in c.lines)):
-            late.append(event_line(x, beyond))
+    late, wishes = [], facts(state)
+    for line in state.lines:
+        asked = line.ordered if wishes.every else wishes.cancelled.get(line.line_id, 0)
+        beyond = min(asked, line.wanted) - wants(line, wishes).cancelled
+        if beyond > 0 and (not command.lines or any(u.line_id == line.line_id for u in command.lines)):
+            late.append(event_line(line, beyond))
     if late:
-        turn.event("CANCEL_REJECTED", late, reason="shipped already", at=c.version or None)
+        turn.event("CANCEL_REJECTED", late, reason="shipped already", at=command.version or None)
 
 
 def _units(lines: list[LineQty]) -> dict[str, int]:
     total: dict[str, int] = {}
-    for x in lines:
-        total[x.line_id] = total.get(x.line_id, 0) + x.qty
+    for unit in lines:
+        total[unit.line_id] = total.get(unit.line_id, 0) + unit.qty
     return total
 
 
-def refund_reported(turn: Turn, c: RefundReported) -> None:
+def refund_reported(turn: Turn, command: RefundReported) -> None:
     """Keep what the channel paid back; refunded units it calls cancelled are cancelled.
 
     A refund is told again as its transactions go on: each goes from pending to failure or success and never back, so it does not matter
     which telling comes first.
     """
-    s, known = turn.state, turn.state.refunds.get(c.refund_id)
-    told = {x.transaction_id: RefundPart(x.payment_id, x.status, x.amount) for x in c.transactions}
+    state, known = turn.state, turn.state.refunds.get(command.refund_id)
+    told = {x.transaction_id: RefundPart(x.payment_id, x.status, x.amount) for x in command.transactions}
     parts = _later(known.parts, told) if known else told
-    amount = sum(x.amount for x in parts.values() if x.status == "success") if parts else c.amount
-    at = known.at if known else c.time
-    new = RefundFact(amount, c.currency, c.lines or (known.lines if known else []), parts, at)
+    amount = sum(x.amount for x in parts.values() if x.status == "success") if parts else command.amount
+    at = known.at if known else command.time
+    new = RefundFact(amount, command.currency, command.lines or (known.lines if known else []), parts, at)
     if new == known:
-        same_again(turn, f"refund {c.refund_id}")
+        same_again(turn, f"refund {command.refund_id}")
         return
-    s.refunds = {**s.refunds, c.refund_id: new}
-    turn.event("REFUNDED", _amounts(c.lines), amount=amount, currency=c.currency, reason=_how(c.refund_id, new))
+    state.refunds = {**state.refunds, command.refund_id: new}
+    turn.event(
+        "REFUNDED",
+        _amounts(command.lines),
+        amount=amount,
+        currency=command.currency,
+        reason=_how(command.refund_id, new),
+    )
 
 
 def _later(known: dict[str, RefundPart], told: dict[str, RefundPart]) -> dict[str, RefundPart]:
     parts = dict(known)
-    for k, x in told.items():
-        if k not in parts or PAYMENT_RANK.get(x.status, 0) >= PAYMENT_RANK.get(parts[k].status, 0):
-            parts[k] = x
+    for k, part in told.items():
+        if k not in parts or PAYMENT_RANK.get(part.status, 0) >= PAYMENT_RANK.get(parts[k].status, 0):
+            parts[k] = part
     return parts
 
 
@@ -82,21 +91,25 @@ def _amounts(lines: list[RefundLine]) -> list[EventLine]:
     return [EventLine(x.line_id, x.sku, x.qty, x.amount) for x in lines]
 
 
-def fulfilment_reported(turn: Turn, c: FulfilmentReported) -> None:
+def fulfilment_reported(turn: Turn, command: FulfilmentReported) -> None:
     """Keep a fulfilment. The echo of a parcel of ours changes nothing; of any other the units are shipped, and not by us."""
-    s, stamp = turn.state, c.idempotency_key.rpartition("@")[2]
+    state, stamp = turn.state, command.idempotency_key.rpartition("@")[2]
     new = Fulfilment(
         int(stamp) if stamp.isascii() and stamp.isdigit() else 0,
-        c.status,
-        _units(c.lines),
-        c.carrier,
-        c.tracking_number,
+        command.status,
+        _units(command.lines),
+        command.carrier,
+        command.tracking_number,
     )
-    known = s.fulfilments.get(c.fulfilment_id)
+    known = state.fulfilments.get(command.fulfilment_id)
     if known is not None and new.stamp < known.stamp:
-        too_old(turn, f"fulfilment {c.fulfilment_id} of {new.stamp}, in force is {known.stamp}")
+        too_old(turn, f"fulfilment {command.fulfilment_id} of {new.stamp}, in force is {known.stamp}")
         return
-    s.fulfilments = {**s.fulfilments, c.fulfilment_id: new}
-    if is_foreign(s, c.fulfilment_id, new) or new.status != "success":
-        lines = [EventLine(x.line_id, x.sku, x.qty) for x in c.lines]
-        turn.event("UPDATED", lines, reason=f"fulfilment {c.fulfilment_id} {c.status} {c.tracking_number}".rstrip())
+    state.fulfilments = {**state.fulfilments, command.fulfilment_id: new}
+    if is_foreign(state, command.fulfilment_id, new) or new.status != "success":
+        lines = [EventLine(x.line_id, x.sku, x.qty) for x in command.lines]
+        turn.event(
+            "UPDATED",
+            lines,
+            reason=f"fulfilment {command.fulfilment_id} {command.status} {command.tracking_number}".rstrip(),
+        )

@@ -214,19 +214,23 @@ def _tell_root(turn: Turn, rma: Rma, credit: CreditFact) -> None:
     turn.tell(ExchangeCredited(**head, **said))
 
 
-def exchange_credited(turn: Turn, c: ExchangeCredited) -> None:
+def exchange_credited(turn: Turn, command: ExchangeCredited) -> None:
     """Keep how a credit of an exchange stands."""
-    state, known = turn.state, turn.state.family.get(c.credit_id)
-    lines = [(line.line_id, line.qty) for line in c.lines if line.line_id]
-    payments = [(part.payment_id, part.amount) for part in c.payments]
-    at, settled_by = (known.at, known.settled_by) if known else (c.time, "")
-    rest = (c.amount, lines, payments, c.reference, c.sent, at, settled_by)
-    new = FamilyCredit(c.from_order, c.rma_id, c.status, *rest)
+    state, known = turn.state, turn.state.family.get(command.credit_id)
+    lines = [(line.line_id, line.qty) for line in command.lines if line.line_id]
+    payments = [(part.payment_id, part.amount) for part in command.payments]
+    at, settled_by = (known.at, known.settled_by) if known else (command.time, "")
+    rest = (command.amount, lines, payments, command.reference, command.sent, at, settled_by)
+    new = FamilyCredit(command.from_order, command.rma_id, command.status, *rest)
     if new == known:
-        same_again(turn, f"credit {c.credit_id} of {c.rma_id}")
+        same_again(turn, f"credit {command.credit_id} of {command.rma_id}")
         return
-    state.family = {**state.family, c.credit_id: new}
-    turn.event("UPDATED", reason=f"credit of {c.rma_id}: {c.status} {c.reference}".rstrip(), amount=c.amount)
+    state.family = {**state.family, command.credit_id: new}
+    turn.event(
+        "UPDATED",
+        reason=f"credit of {command.rma_id}: {command.status} {command.reference}".rstrip(),
+        amount=command.amount,
+    )
 
 
 def _hand_on(turn: Turn) -> None:

@@ -38,134 +38,138 @@ class _Sum(msgspec.Struct):
             }
 
 
-def credit_due(turn: Turn, r: Rma) -> None:
+def credit_due(turn: Turn, rma: Rma) -> None:
     """Credit what was inspected and is not credited yet; what waited for a person or for money, as far as that has changed."""
-    settle_manual(turn, r)
-    pay_short(turn, r)
-    if r.kind == "claim":
-        if not r.credits:
-            _claim(turn, r)
+    settle_manual(turn, rma)
+    pay_short(turn, rma)
+    if rma.kind == "claim":
+        if not rma.credits:
+            _claim(turn, rma)
         return
-    if not any(x.due for x in r.lines):
+    if not any(x.due for x in rma.lines):
         return
-    if r.exchange and not (all_there(r) and inspected(r)):
+    if rma.exchange and not (all_there(rma) and inspected(rma)):
         return  # what the new goods cost is set off against all of the old ones
-    if r.theirs or (r.told == "handled" and not r.credits):
-        for x in r.lines:
-            _outside(x, sum(x.due.values()))
+    if rma.theirs or (rma.told == "handled" and not rma.credits):
+        for unit in rma.lines:
+            _outside(unit, sum(unit.due.values()))
         return
-    _credit(turn, r)
+    _credit(turn, rma)
 
 
-def _outside(x: RmaLine, n: int) -> int:
+def _outside(unit: RmaLine, n: int) -> int:
     """Count up to ``n`` due units as refunded by the channel itself. Gives how many."""
     done = 0
-    for d, owed in x.due.items():
+    for disposition, owed in unit.due.items():
         k = min(owed, n - done)
-        x.credited = {**x.credited, d: x.credited.get(d, 0) + k}
-        x.outside += k
+        unit.credited = {**unit.credited, disposition: unit.credited.get(disposition, 0) + k}
+        unit.outside += k
         done += k
     return done
 
 
-def _credit(turn: Turn, r: Rma) -> None:
+def _credit(turn: Turn, rma: Rma) -> None:
     sums = _Sum(ledger(turn.state))
     channels = {k: n for k, n in refunded_by_channel(turn.state).items() if n > 0}
-    for x in r.lines:
-        free = channels.get(x.line_id, 0)
-        if free and x.due:
-            channels[x.line_id] = free - _outside(x, free)
-        for d, n in x.due.items():
-            _units(turn, r, x, (d, n), sums)
-    _finish(turn, r, sums)
+    for unit in rma.lines:
+        free = channels.get(unit.line_id, 0)
+        if free and unit.due:
+            channels[unit.line_id] = free - _outside(unit, free)
+        for disposition, n in unit.due.items():
+            _units(turn, rma, unit, (disposition, n), sums)
+    _finish(turn, rma, sums)
 
 
-def _units(turn: Turn, r: Rma, x: RmaLine, due: tuple[str, int], sums: _Sum) -> None:
+def _units(turn: Turn, rma: Rma, line: RmaLine, due: tuple[str, int], sums: _Sum) -> None:
     """Credit ``n`` due units of a line and disposition. Units above what was bought are counted, and worth nothing."""
-    d, n = due
-    x.credited = {**x.credited, d: x.credited.get(d, 0) + n}
-    if x.line_id not in sums.book.value:
+    disposition, n = due
+    line.credited = {**line.credited, disposition: line.credited.get(disposition, 0) + n}
+    if line.line_id not in sums.book.value:
         return
-    share, refund = sums.book.units_of(x.line_id, n)
-    if (untold := min(n - share, sums.book.presumed.get(x.line_id, 0))) > 0:
-        _ask(turn, r, x, untold)
+    share, refund = sums.book.units_of(line.line_id, n)
+    if (untold := min(n - share, sums.book.presumed.get(line.line_id, 0))) > 0:
+        _ask(turn, rma, line, untold)
         n -= untold
         if not n:
             return
-    fee = _fee(turn, x, d, n, refund.gross)
+    fee = _fee(turn, line, disposition, n, refund.gross)
     for kind, amount in fee.items():
         sums.fee(kind, amount, refund.gross, refund.tax)
-    sums.lines = [*sums.lines, CreditLine(x.line_id, x.sku, n, refund.gross, refund.tax)]
-    unit = returned(x, n, disposition=d, depot=r.depot, amount=refund.gross, tax=refund.tax, fee=sum(fee.values()))
+    sums.lines = [*sums.lines, CreditLine(line.line_id, line.sku, n, refund.gross, refund.tax)]
+    unit = returned(
+        line, n, disposition=disposition, depot=rma.depot, amount=refund.gross, tax=refund.tax, fee=sum(fee.values())
+    )
     sums.units = [*sums.units, unit]
 
 
-def _ask(turn: Turn, r: Rma, x: RmaLine, n: int) -> None:
+def _ask(turn: Turn, rma: Rma, unit: RmaLine, n: int) -> None:
     """Units that the channel cancelled, and that left though, are its to pay back. It told of no refund: a person looks, once."""
-    if not any(p.kind == "REFUND" and p.line_id == x.line_id for p in r.problems):
-        problem(turn, r, "REFUND", x, n, note="the channel cancelled it, and has told of no refund")
+    if not any(p.kind == "REFUND" and p.line_id == unit.line_id for p in rma.problems):
+        problem(turn, rma, "REFUND", unit, n, note="the channel cancelled it, and has told of no refund")
 
 
-def _fee(turn: Turn, x: RmaLine, d: str, n: int, gross: int) -> dict[str, int]:
+def _fee(turn: Turn, unit: RmaLine, disposition: str, n: int, gross: int) -> dict[str, int]:
     """Fees on units: for their condition (a disposition credited in part), and for restocking; never more than the units are worth."""
     rules = turn.rules.returns
     percent = {
         "RESTOCK": rules.restock.credit_percent,
         "B_GRADE": rules.b_grade.credit_percent,
         "WRITE_OFF": rules.write_off.credit_percent,
-    }.get(d, 100)
+    }.get(disposition, 100)
     condition = gross - running_share(gross, percent, 100)
-    if d == "ALLOWED" or x.reason == "return_to_sender" or fault(rules, x.reason) != "customer":
+    if disposition == "ALLOWED" or unit.reason == "return_to_sender" or fault(rules, unit.reason) != "customer":
         return {"condition": condition} if condition else {}
-    x.fee_base += gross
+    unit.fee_base += gross
     # Cumulative, so that the fees of units that come one by one are the fee of all of them.
-    wanted = running_share(x.fee_base, rules.fees.restocking_percent, 100) - x.fee + rules.fees.restocking_per_unit * n
+    wanted = (
+        running_share(unit.fee_base, rules.fees.restocking_percent, 100) - unit.fee + rules.fees.restocking_per_unit * n
+    )
     restocking = max(0, min(wanted, gross - condition))
-    x.fee += max(0, restocking - rules.fees.restocking_per_unit * n)
+    unit.fee += max(0, restocking - rules.fees.restocking_per_unit * n)
     return {k: v for k, v in (("condition", condition), ("restocking", restocking)) if v}
 
 
-def _claim(turn: Turn, r: Rma) -> None:
+def _claim(turn: Turn, rma: Rma) -> None:
     """A claim is credited as decided: its units in full, or an amount spread over them by value."""
     sums = _Sum(ledger(turn.state))
-    rest = r.amount
-    for x in r.lines:
-        n = x.qty - x.dropped
-        if x.line_id not in sums.book.value or not n:
+    rest = rma.amount
+    for unit in rma.lines:
+        n = unit.qty - unit.dropped
+        if unit.line_id not in sums.book.value or not n:
             continue
         if rest is None:
-            _, refund = sums.book.units_of(x.line_id, n)
+            _, refund = sums.book.units_of(unit.line_id, n)
         else:
-            refund, n = sums.book.amount_of(x.line_id, rest), 0
+            refund, n = sums.book.amount_of(unit.line_id, rest), 0
             rest -= refund.gross
-        sums.lines = [*sums.lines, CreditLine(x.line_id, x.sku, n, refund.gross, refund.tax)]
+        sums.lines = [*sums.lines, CreditLine(unit.line_id, unit.sku, n, refund.gross, refund.tax)]
         sums.units = [
             *sums.units,
-            returned(x, x.qty - x.dropped, disposition="CLAIM", amount=refund.gross, tax=refund.tax),
+            returned(unit, unit.qty - unit.dropped, disposition="CLAIM", amount=refund.gross, tax=refund.tax),
         ]
-    _finish(turn, r, sums)
+    _finish(turn, rma, sums)
 
 
-def _finish(turn: Turn, r: Rma, sums: _Sum) -> None:
+def _finish(turn: Turn, rma: Rma, sums: _Sum) -> None:
     """Shipping, the label's fee, the exchange's goods; then the payments it goes back to."""
     rules = turn.rules.returns
-    faulty = any(fault(rules, x.reason) == "merchant" for x in r.lines) or at_fault(turn.state, rules)
+    faulty = any(fault(rules, x.reason) == "merchant" for x in rma.lines) or at_fault(turn.state, rules)
     shipping = sums.book.shipping_part(rules.shipping, at_fault=faulty)
     gross = sum(x.amount for x in sums.lines) + shipping.gross
     tax = sum(x.tax for x in sums.lines) + shipping.tax
-    if r.payer == "customer" and r.label == "SENT" and r.kind != "claim":
-        fee = max(0, min(rules.fees.label - r.charged, gross - sum(f[0] for f in sums.fees.values())))
-        r.charged += fee
+    if rma.payer == "customer" and rma.label == "SENT" and rma.kind != "claim":
+        fee = max(0, min(rules.fees.label - rma.charged, gross - sum(f[0] for f in sums.fees.values())))
+        rma.charged += fee
         sums.fee("label", fee, gross, tax)
     fees = [(k, a, min(t, a)) for k, (a, t) in sums.fees.items()]
     amount = gross - sum(a for _, a, _ in fees)
     if not sums.lines and not amount:
         return
-    goods = cover(turn, r, amount, sums.book.left)
+    goods = cover(turn, rma, amount, sums.book.left)
     set_off = sums.book.set_off(amount)
     money = amount - goods - set_off
     credit = CreditFact(
-        credit_id(r),
+        credit_id(rma),
         money,
         _money_tax(max(0, tax - sum(t for _, _, t in fees)), money, amount),
         [(x.line_id, x.qty, x.amount, x.tax) for x in sums.lines],
@@ -176,7 +180,7 @@ def _finish(turn: Turn, r: Rma, sums: _Sum) -> None:
         set_off=set_off,
         at=turn.command.time,
     )
-    pay(turn, r, credit, sums.units, sums.book)
+    pay(turn, rma, credit, sums.units, sums.book)
 
 
 def _money_tax(tax: int, money: int, amount: int) -> int:

@@ -144,9 +144,9 @@ def _before(rma: Rma, credit: CreditFact) -> int:
     return sum(n for x in earlier if x.sent and x.status not in ("MANUAL", "REFUSED") for _, n, _, _ in x.lines)
 
 
-def give_back_goods(turn: Turn, rma: Rma, c: ReturnResolved) -> None:
+def give_back_goods(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
     """Goods will not go out: what was moved to their order came back, and goes to the customer."""
-    parts = _came_back(turn, rma, c)
+    parts = _came_back(turn, rma, command)
     amount = sum(n for _, n in parts)
     if not amount:
         return
@@ -162,18 +162,18 @@ def give_back_goods(turn: Turn, rma: Rma, c: ReturnResolved) -> None:
     _tell(turn, rma, credit, [])
 
 
-def _came_back(turn: Turn, rma: Rma, c: ReturnResolved) -> list[tuple[str, int]]:
+def _came_back(turn: Turn, rma: Rma, command: ReturnResolved) -> list[tuple[str, int]]:
     """The payments that came back: of the order's own ones no more than was moved; others were made for the exchange itself."""
     held: dict[str, int] = {}
     for credit in rma.credits:
         for k, n in credit.moved:
             held[k] = held.get(k, 0) + n
-    told_ = [(part.payment_id, part.amount) for part in c.payments]
+    told_ = [(part.payment_id, part.amount) for part in command.payments]
     own = {k for k, *_ in captured(turn.state)} | {""}
     if told_:
         kept = [(k, min(n, max(0, held.get(k, 0))) if k in own else n) for k, n in told_]
         return [(k, n) for k, n in kept if n > 0]
-    parts, rest = [], c.amount
+    parts, rest = [], command.amount
     for k, n in held.items():
         part = max(0, min(rest, n))
         rest -= part
@@ -181,25 +181,25 @@ def _came_back(turn: Turn, rma: Rma, c: ReturnResolved) -> list[tuple[str, int]]
     return parts
 
 
-def asked_again(turn: Turn, c: EffectOutcome) -> bool:
+def asked_again(turn: Turn, command: EffectOutcome) -> bool:
     """A credit that a person had tried again was refused again, with the same words: that is news."""
-    if c.kind != "Credit" or c.ok or c.effect_id not in turn.state.failed:
+    if command.kind != "Credit" or command.ok or command.effect_id not in turn.state.failed:
         return False
-    return any(x.id == c.effect_id and x.status == "PENDING" for rma in book(turn).rmas for x in rma.credits)
+    return any(x.id == command.effect_id and x.status == "PENDING" for rma in book(turn).rmas for x in rma.credits)
 
 
-def credit_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
+def credit_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
     """The channel's or provider's answer."""
-    found = next(((rma, x) for rma in book(turn).rmas for x in rma.credits if x.id == c.effect_id), None)
+    found = next(((rma, x) for rma in book(turn).rmas for x in rma.credits if x.id == command.effect_id), None)
     if found is None:
-        raise Rejected("credit.unknown", "effect_id", f"{c.effect_id!r} is no credit of {c.order_key}")
+        raise Rejected("credit.unknown", "effect_id", f"{command.effect_id!r} is no credit of {command.order_key}")
     rma, credit = found
     if credit.status == "PAID":
         same_again(turn, f"credit {credit.id} is paid already")
-    elif c.ok:
-        paid(turn, rma, credit, c.reference, intervention=redriven)
+    elif command.ok:
+        paid(turn, rma, credit, command.reference, intervention=redriven)
     else:
-        credit.status, credit.error = "MANUAL", f"{c.target}: {c.error}"
+        credit.status, credit.error = "MANUAL", f"{command.target}: {command.error}"
         why = f"{credit.id}: {credit.error}"
         told(turn, "MANUAL_REFUND", rma, units_of(rma, credit), reason=why, intervention=True, credit=credit)
 

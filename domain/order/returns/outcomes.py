@@ -10,18 +10,18 @@ from .book import book, told
 __all__ = ["return_effect_outcome"]
 
 
-def return_effect_outcome(turn: Turn, c: EffectOutcome, redriven: bool) -> None:
+def return_effect_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
     """Fold the outcome; of a return made at the channel the answer's reference is the channel's id of it."""
-    r = next((r for r in book(turn).rmas if c.effect_id in r.effects), None)
-    if not c.ok:
-        if r is not None and r.effects[c.effect_id] == "label":
-            r.label = ""
+    rma = next((r for r in book(turn).rmas if command.effect_id in r.effects), None)
+    if not command.ok:
+        if rma is not None and rma.effects[command.effect_id] == "label":
+            rma.label = ""
         turn.event(
             "EFFECT_FAILED",
-            reason=f"{c.kind} to {c.target}: {c.error}",
+            reason=f"{command.kind} to {command.target}: {command.error}",
             intervention=True,
-            rma=(r.id, r.kind) if r else ("", ""),
+            rma=(rma.id, rma.kind) if rma else ("", ""),
         )
-    elif r is not None and r.effects[c.effect_id] == "create":
-        r.return_id = r.return_id or c.reference
-        told(turn, "CHANNEL_NOTIFIED", r, [], reason=c.reference, intervention=redriven)
+    elif rma is not None and rma.effects[command.effect_id] == "create":
+        rma.return_id = rma.return_id or command.reference
+        told(turn, "CHANNEL_NOTIFIED", rma, [], reason=command.reference, intervention=redriven)

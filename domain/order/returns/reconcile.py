@@ -24,104 +24,114 @@ __all__ = ["expire", "settle_returns"]
 
 def settle_returns(turn: Turn) -> None:
     """Do what the facts now call for."""
-    b = turn.state.book
-    if b is None:
+    book = turn.state.book
+    if book is None:
         return
     if turn.state.header is not None:
         owed_again(turn)
-        for r in b.rmas:
-            if r.lines and not (r.judged or r.decision or r.ended):
-                _judge(turn, r)
-            if r.live:
-                _refund_told(turn, r)
-                credit_due(turn, r)
-                _close(turn, r)
+        for rma in book.rmas:
+            if rma.lines and not (rma.judged or rma.decision or rma.ended):
+                _judge(turn, rma)
+            if rma.live:
+                _refund_told(turn, rma)
+                credit_due(turn, rma)
+                _close(turn, rma)
     _count(turn.state)
-    b.due = min((r.expires for r in b.rmas if r.live and r.expires), default=0)
+    book.due = min((r.expires for r in book.rmas if r.live and r.expires), default=0)
 
 
 # -- 1 -----------------------------------------------------------------------------------------------------------------
-def _judge(turn: Turn, r: Rma) -> None:
-    s, h, rules = turn.state, turn.state.header, turn.rules.returns
-    if h is None:
+def _judge(turn: Turn, rma: Rma) -> None:
+    state, header, rules = turn.state, turn.state.header, turn.rules.returns
+    if header is None:
         return
-    _resolve(turn, r)
-    r.judged = True
-    r.theirs = h.fulfilled_by == "channel"
-    if r.told in ("approved", "received", "handled", "closed"):
-        approve(turn, r, f"by {turn.target}", turn.target)
+    _resolve(turn, rma)
+    rma.judged = True
+    rma.theirs = header.fulfilled_by == "channel"
+    if rma.told in ("approved", "received", "handled", "closed"):
+        approve(turn, rma, f"by {turn.target}", turn.target)
         return
-    if r.theirs:
+    if rma.theirs:
         return
-    asked = [_asked(turn, r, x) for x in r.lines]
+    asked = [_asked(turn, rma, x) for x in rma.lines]
     verdict = judge(
-        asked, rules, channel=turn.channel, account=turn.account, country=h.ship_to.country, tags=h.tags, now=r.at
+        asked,
+        rules,
+        channel=turn.channel,
+        account=turn.account,
+        country=header.ship_to.country,
+        tags=header.tags,
+        now=rma.at,
     )
-    review = [*verdict.review, *_doubts(s, r, turn)]
+    review = [*verdict.review, *_doubts(state, rma, turn)]
     if verdict.hard or (verdict.refused and rules.ineligible == "decline"):
-        decline(turn, r, "; ".join(verdict.refused), "policy")
+        decline(turn, rma, "; ".join(verdict.refused), "policy")
     elif verdict.refused or review:
-        r.reason = "; ".join([*verdict.refused, *review])
+        rma.reason = "; ".join([*verdict.refused, *review])
     else:
-        approve(turn, r, "", "policy")
+        approve(turn, rma, "", "policy")
 
 
-def _resolve(turn: Turn, r: Rma) -> None:
+def _resolve(turn: Turn, rma: Rma) -> None:
     """Which order lines the units are of: by line id, else by SKU or the channel's article number, where units are left."""
     found: list[RmaLine] = []
-    for x in r.lines:
-        line = turn.line(x.line_id) if x.line_id else None
+    for asked in rma.lines:
+        line = turn.line(asked.line_id) if asked.line_id else None
         if line is not None:
-            found.append(_take(x, line, x.qty))
+            found.append(_take(asked, line, asked.qty))
             continue
-        rest = x.qty
-        fit = [y for y in turn.state.lines if x.sku and x.sku in (y.sku, y.variant_id)]
-        for y in fit:
-            free = y.shipped - taken(turn, y.line_id, r) - sum(z.qty for z in found if z.line_id == y.line_id)
-            n = rest if y is fit[-1] else min(rest, max(0, free))
+        rest = asked.qty
+        fit = [y for y in turn.state.lines if asked.sku and asked.sku in (y.sku, y.variant_id)]
+        for fitting in fit:
+            free = (
+                fitting.shipped
+                - taken(turn, fitting.line_id, rma)
+                - sum(z.qty for z in found if z.line_id == fitting.line_id)
+            )
+            n = rest if fitting is fit[-1] else min(rest, max(0, free))
             if n:
-                found.append(_take(x, y, n))
+                found.append(_take(asked, fitting, n))
                 rest -= n
         if rest:
-            found.append(RmaLine(x.line_id, x.sku, rest, x.reason, x.comment))
-    r.lines = found
+            found.append(RmaLine(asked.line_id, asked.sku, rest, asked.reason, asked.comment))
+    rma.lines = found
 
 
-def _take(x: RmaLine, line: Line, n: int) -> RmaLine:
-    return RmaLine(line.line_id, line.sku, n, x.reason, x.comment)
+def _take(unit: RmaLine, line: Line, n: int) -> RmaLine:
+    return RmaLine(line.line_id, line.sku, n, unit.reason, unit.comment)
 
 
-def _asked(turn: Turn, r: Rma, x: RmaLine) -> Asked:
-    line = turn.line(x.line_id)
+def _asked(turn: Turn, rma: Rma, unit: RmaLine) -> Asked:
+    line = turn.line(unit.line_id)
     if line is None:
-        return Asked(x.line_id, x.sku, x.qty, x.reason, 0, 0, 0, None, known=False)
-    mine = sum(y.qty for y in r.lines if y.line_id == x.line_id and y is not x)
+        return Asked(unit.line_id, unit.sku, unit.qty, unit.reason, 0, 0, 0, None, known=False)
+    mine = sum(y.qty for y in rma.lines if y.line_id == unit.line_id and y is not unit)
     return Asked(
-        x.line_id,
-        x.sku,
-        x.qty,
-        x.reason,
+        unit.line_id,
+        unit.sku,
+        unit.qty,
+        unit.reason,
         line.ordered - line.cancelled,
         line.shipped,
-        taken(turn, x.line_id, r) + mine,
+        taken(turn, unit.line_id, rma) + mine,
         _delivered(turn.state, line),
     )
 
 
-def _delivered(s: OrderState, line: Line) -> int | None:
+def _delivered(state: OrderState, line: Line) -> int | None:
     """When the last of the line's units was delivered; None: none was, as far as we know."""
     return max(
-        (p.delivered_at for p in s.shipments if p.delivered_at and any(u.line_id == line.line_id for u in p.lines)),
+        (p.delivered_at for p in state.shipments if p.delivered_at and any(u.line_id == line.line_id for u in p.lines)),
         default=None,
     )
 
 
-def _doubts(s: OrderState, r: Rma, turn: Turn) -> list[str]:
+def _doubts(state: OrderState, rma: Rma, turn: Turn) -> list[str]:
     """Why a person should decide, beyond the units themselves."""
     rules, doubts = turn.rules.returns, []
-    value = sum(worth(s, x.line_id, x.qty) for x in r.lines)
-    if r.kind == "claim":
-        asked = value if r.amount is None else r.amount
+    value = sum(worth(state, x.line_id, x.qty) for x in rma.lines)
+    if rma.kind == "claim":
+        asked = value if rma.amount is None else rma.amount
         if asked > rules.claims_up_to:
             doubts.append(f"claim: {asked} is above {rules.claims_up_to}")
         return doubts
@@ -129,66 +139,70 @@ def _doubts(s: OrderState, r: Rma, turn: Turn) -> list[str]:
         doubts.append("every return is decided by a person")
     if rules.review_above and value > rules.review_above:
         doubts.append(f"value: {value} is above {rules.review_above}")
-    new = exchange_value(r, included=s.header.tax_included if s.header else True)
-    if r.exchange and rules.exchange.dearer == "review" and new > value:
+    new = exchange_value(rma, included=state.header.tax_included if state.header else True)
+    if rma.exchange and rules.exchange.dearer == "review" and new > value:
         doubts.append(f"exchange: the new goods cost {new}, the old ones {value}")
     return doubts
 
 
-def _refund_told(turn: Turn, r: Rma) -> None:
+def _refund_told(turn: Turn, rma: Rma) -> None:
     """The channel has told of the refund after all: nobody has to look any more."""
-    for p in r.open_problems:
-        if p.kind == "REFUND" and not ledger(turn.state).presumed.get(p.line_id):
-            p.state = "refunded"
+    for problem in rma.open_problems:
+        if problem.kind == "REFUND" and not ledger(turn.state).presumed.get(problem.line_id):
+            problem.state = "refunded"
 
 
 # -- 3 -----------------------------------------------------------------------------------------------------------------
-def _close(turn: Turn, r: Rma) -> None:
+def _close(turn: Turn, rma: Rma) -> None:
     """An RMA is over when nothing of it is to come, to be looked at, to be paid, or to be resolved."""
-    paid = all(c.status in ("PAID", "REFUSED") for c in r.credits)
-    by_channel = r.told in ("handled", "closed") and not received(r) and not r.credits
-    done = bool(r.credits) if r.kind == "claim" else all_there(r) and inspected(r) and not any(x.due for x in r.lines)
-    if r.open_problems or not paid or not (done or by_channel):
+    paid = all(c.status in ("PAID", "REFUSED") for c in rma.credits)
+    by_channel = rma.told in ("handled", "closed") and not received(rma) and not rma.credits
+    done = (
+        bool(rma.credits)
+        if rma.kind == "claim"
+        else all_there(rma) and inspected(rma) and not any(x.due for x in rma.lines)
+    )
+    if rma.open_problems or not paid or not (done or by_channel):
         return
-    r.ended = "CLOSED"
-    told(turn, "RETURN_CLOSED", r, reason="by the channel" if by_channel and not done else "", complete=True)
-    if known_to_channel(r) and not r.theirs and not by_channel:
-        channel(turn, r, "close", [], "")
+    rma.ended = "CLOSED"
+    told(turn, "RETURN_CLOSED", rma, reason="by the channel" if by_channel and not done else "", complete=True)
+    if known_to_channel(rma) and not rma.theirs and not by_channel:
+        channel(turn, rma, "close", [], "")
 
 
 # -- 4 -----------------------------------------------------------------------------------------------------------------
 def expire(turn: Turn, now: int) -> None:
     """Close approved RMAs of which nothing came in time; of those of which a part came, the rest is not waited for any longer."""
-    for r in turn.state.book.rmas if turn.state.book else []:
-        if not (r.live and 0 < r.expires <= now):
+    for rma in turn.state.book.rmas if turn.state.book else []:
+        if not (rma.live and 0 < rma.expires <= now):
             continue
-        r.expires = 0
-        if r.moving and not received(r):
+        rma.expires = 0
+        if rma.moving and not received(rma):
             continue  # it is on its way: a carrier that is slow is no reason to refuse it
-        late = [returned(x, x.coming) for x in r.lines if x.coming]
+        late = [returned(x, x.coming) for x in rma.lines if x.coming]
         if not late:
             continue
-        for x in r.lines:
-            x.dropped += x.coming
-        if not received(r):
-            r.ended = "EXPIRED"
-            withdraw(turn, r, "expired")
-        told(turn, "RETURN_EXPIRED", r, late, reason="nothing came" if r.ended else "the rest did not come")
-        if not r.theirs:
-            expect(turn, r, [])
-            if r.ended and known_to_channel(r):
-                channel(turn, r, "cancel", late, "expired")
+        for unit in rma.lines:
+            unit.dropped += unit.coming
+        if not received(rma):
+            rma.ended = "EXPIRED"
+            withdraw(turn, rma, "expired")
+        told(turn, "RETURN_EXPIRED", rma, late, reason="nothing came" if rma.ended else "the rest did not come")
+        if not rma.theirs:
+            expect(turn, rma, [])
+            if rma.ended and known_to_channel(rma):
+                channel(turn, rma, "cancel", late, "expired")
 
 
-def _count(s: OrderState) -> None:
+def _count(state: OrderState) -> None:
     """The lines' own counters: ``returned`` (in a return), ``received`` back, ``credited``. Claims bring nothing back and count in none."""
-    b = s.book
-    for line in s.lines:
+    book = state.book
+    for line in state.lines:
         mine = [
-            (r, x)
-            for r in (b.rmas if b else [])
-            for x in r.lines
-            if x.line_id == line.line_id and r.kind != "claim" and r.decision == "approved"
+            (rma, unit)
+            for rma in (book.rmas if book else [])
+            for unit in rma.lines
+            if unit.line_id == line.line_id and rma.kind != "claim" and rma.decision == "approved"
         ]
         line.returned = sum(x.qty - x.dropped for r, x in mine if r.ended not in ("CANCELLED", "EXPIRED"))
         line.received = sum(max(x.received, x.good) for _, x in mine)

@@ -97,37 +97,37 @@ def split(turn: Turn, rma: Rma, credit: CreditFact, part: int) -> None:
     rma.credits = [*rma.credits, rest]
 
 
-def resolve_credits(turn: Turn, rma: Rma, c: ReturnResolved) -> None:
+def resolve_credits(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
     """``retry``, ``refunded`` or ``refuse`` for each credit that waits. Raises Rejected where the account has not so much."""
-    waiting = [x for x in rma.credits if x.status == "MANUAL" and c.exception_id in ("", x.id)]
+    waiting = [x for x in rma.credits if x.status == "MANUAL" and command.exception_id in ("", x.id)]
     if not waiting:
         too_old(turn, f"{rma.id}: no credit waits for a person")
         return
-    if c.amount and (len(waiting) > 1 or not 0 < c.amount <= waiting[0].amount):
+    if command.amount and (len(waiting) > 1 or not 0 < command.amount <= waiting[0].amount):
         raise Rejected(
             "return.amount",
             "amount",
-            f"{c.amount} is no part of one credit: {', '.join(f'{x.id} is {x.amount}' for x in waiting)}; name it by exception_id",
+            f"{command.amount} is no part of one credit: {', '.join(f'{x.id} is {x.amount}' for x in waiting)}; name it by exception_id",
         )
     for credit in waiting:
-        if c.amount and c.amount < credit.amount:
-            split(turn, rma, credit, c.amount)
-        if c.action == "refunded":
-            paid_by_hand(turn, rma, credit, c.reference, c.actor or c.source)
-        elif c.action == "refuse":
-            _refuse(turn, rma, credit, c)
+        if command.amount and command.amount < credit.amount:
+            split(turn, rma, credit, command.amount)
+        if command.action == "refunded":
+            paid_by_hand(turn, rma, credit, command.reference, command.actor or command.source)
+        elif command.action == "refuse":
+            _refuse(turn, rma, credit, command)
         else:
-            _retry(turn, rma, credit, c)
+            _retry(turn, rma, credit, command)
 
 
-def _refuse(turn: Turn, rma: Rma, credit: CreditFact, c: ReturnResolved) -> None:
+def _refuse(turn: Turn, rma: Rma, credit: CreditFact, command: ReturnResolved) -> None:
     credit.status = "REFUSED"
     turn.state.failed = {k: v for k, v in turn.state.failed.items() if k != credit.id}
-    why = f"credit {credit.id} is not paid {c.reason}".rstrip()
-    told(turn, "RETURN_RESOLVED", rma, [], reason=why, actor=c.actor or c.source, intervention=True)
+    why = f"credit {credit.id} is not paid {command.reason}".rstrip()
+    told(turn, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True)
 
 
-def _retry(turn: Turn, rma: Rma, credit: CreditFact, c: ReturnResolved) -> None:
+def _retry(turn: Turn, rma: Rma, credit: CreditFact, command: ReturnResolved) -> None:
     credit.short = True  # what it keeps for itself it may use
     account = ledger(turn.state)
     off = account.set_off(credit.amount)
@@ -135,5 +135,5 @@ def _retry(turn: Turn, rma: Rma, credit: CreditFact, c: ReturnResolved) -> None:
     credit.amount, credit.set_off = credit.amount - off, credit.set_off + off
     credit.payments = account.payments(credit.amount)
     why = f"credit {credit.id} tried again"
-    told(turn, "RETURN_RESOLVED", rma, [], reason=why, actor=c.actor or c.source, intervention=True)
+    told(turn, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True)
     send_credit(turn, rma, credit, units_of(rma, credit))
