@@ -17,12 +17,15 @@ from .captures import captured
 from .fulfilment.desired import facts
 from .refund_matching import foreign_refunds, other_currency
 from .state.order import OrderState
-from .state.reported import FAILED, RefundFact
+from .state.reported import FAILED, Header, RefundFact
 from .state.returns import CreditFact
 
 __all__ = ["Ledger", "credits_of", "foreign_refunds", "ledger", "moved_out", "units_told", "worth"]
 
 _UNPAID = frozenset({"pending", "authorized", "voided", "failed", "expired"})
+
+ROUNDING = 2
+"""Minor units by which an order's lines and its total may differ through the channel's own rounding; of long orders one a line."""
 
 
 class Ledger(msgspec.Struct):
@@ -138,7 +141,7 @@ def ledger(state: OrderState, fresh: Mapping[str, int] | None = None) -> Ledger:
     if header is None:
         raise Rejected("order.unknown", "order_key", f"{state.key} was never placed")
     value = _values(state)
-    shipping = header.shipping_total + (0 if header.tax_included else header.shipping_tax)
+    shipping = _shipping(header)
     paid_by = captured(state)
     cap = sum(n for *_, n in paid_by)
     if not paid_by and not header.exchange_for:
@@ -161,12 +164,30 @@ def _values(state: OrderState) -> dict[str, LineValue]:
     header, lines = state.header, state.lines
     included, discount = (header.tax_included, header.discount) if header else (True, 0)
     plain = [line_value(x.wanted or x.ordered, x.unit_price, x.discount, x.tax, included) for x in lines]
+    discount += _rounded(header, plain) if header else 0
     off = spread(discount, [max(0, v.gross) for v in plain]) if discount and plain else [0] * len(plain)
     values = {}
     for line, before, less in zip(lines, plain, off, strict=True):
         gross = max(0, before.gross - less)
         values[line.line_id] = LineValue(before.qty, gross, min(before.tax, gross))
     return values
+
+
+def _rounded(header: Header, lines: list[LineValue]) -> int:
+    """By how much the channel's own rounding lets the lines add up to more than the total that was paid (or, below 0, to less).
+
+    A shop that rounds taxes or discounts line by line may be off by half a cent a line or so. A greater difference is none of rounding: duties,
+    tips, an edit.
+    """
+    if not header.total or header.exchange_for:
+        return 0
+    sums = sum(line.gross for line in lines) - header.discount + _shipping(header)
+    difference = sums - header.total
+    return difference if abs(difference) <= max(ROUNDING, len(lines)) else 0
+
+
+def _shipping(header: Header) -> int:
+    return header.shipping_total + (0 if header.tax_included else header.shipping_tax)
 
 
 def credits_of(state: OrderState) -> list[CreditFact]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from domain.money import running_share
-from domain.order.ledger import Ledger, ledger
+from domain.order.ledger import Ledger, foreign_refunds, ledger, units_told
 from domain.order.session import Turn
 from domain.order.state.returns import CreditFact, Rma, RmaLine
 from domain.order.state.rma_status import all_there, inspected
@@ -17,7 +17,7 @@ from .exchange import cover
 from .policy import at_fault, fault
 from .settlement import refunded_by_channel, settle_manual
 
-__all__ = ["credit_due"]
+__all__ = ["credit_due", "shipping_due"]
 
 
 class _Sum(msgspec.Struct):
@@ -55,6 +55,26 @@ def credit_due(turn: Turn, rma: Rma) -> None:
             _outside(unit, sum(unit.due.values()))
         return
     _credit(turn, rma)
+
+
+def shipping_due(turn: Turn) -> None:
+    """The channel cancelled and refunded what was left of an order of which units came back before: the shipping goes back with that, as it
+    would have with a return that came later. Its refund says whether it gave back any itself.
+    """
+    state, header = turn.state, turn.state.header
+    rmas = [rma for rma in state.book.rmas if rma.credits and not rma.theirs] if state.book else []
+    if header is None or header.exchange_for or not (rmas and any(line.cancelled for line in state.lines)):
+        return
+    refunds = units_told(state, foreign_refunds(state))
+    told = {line.line_id: refunds[line.line_id].cancelled + refunds[line.line_id].plain for line in state.lines}
+    account, rules = ledger(state), turn.rules.returns
+    share = account.shipping_part(rules.shipping, at_fault=at_fault(state, rules))
+    if any(line.cancelled > told[line.line_id] for line in state.lines) or not 0 < share.gross <= account.left:
+        return
+    rma = rmas[-1]
+    rma.ended = "" if rma.ended == "CLOSED" else rma.ended
+    credit = CreditFact(credit_id(rma), share.gross, share.tax, [], share.gross, share.tax, at=turn.command.time)
+    pay(turn, rma, credit, [], account)
 
 
 def _outside(unit: RmaLine, n: int) -> int:

@@ -12,7 +12,7 @@ from domain.order.state.returns import Rma, RmaLine
 from domain.order.state.rma_status import all_there, inspected, received
 
 from .book import known_to_channel, returned, taken, told
-from .credit import credit_due
+from .credit import credit_due, shipping_due
 from .decisions import approve, channel, decline, expect
 from .exchange import value as exchange_value
 from .exchange import withdraw
@@ -29,6 +29,7 @@ def settle_returns(turn: Turn) -> None:
         return
     if turn.state.header is not None:
         owed_again(turn)
+        shipping_due(turn)
         for rma in book.rmas:
             if rma.lines and not (rma.judged or rma.decision or rma.ended):
                 _judge(turn, rma)

@@ -285,6 +285,22 @@ class Family(RuleBasedStateMachine):
             self.kept += -(-value.gross // max(1, value.qty))
         self.say((refund_id, amount, lines, payment), how)
 
+    @rule(data=st.data(), freight=st.integers(0, 300))
+    def cancels_and_refunds_a_unit_by_itself(self, data: Any, freight: int) -> None:
+        """Staff take a unit that waits off the order; some of the shipping goes back with it, or none."""
+        waits = [line for line in self.state(ROOT).lines if line.backordered]
+        if not waits:
+            return
+        line, book = data.draw(st.sampled_from(waits)), ledger(self.state(ROOT))
+        _, share = book.units_of(line.line_id, 1)
+        amount = share.gross + min(freight, max(0, book.shipping - book.shipping_back))
+        payment = next((k for k in self.payments if self.shop.left[k] >= amount > 0), "")
+        if payment and amount <= book.left:
+            net = share.gross if self.state(ROOT).header.tax_included else share.gross - share.tax  # type: ignore[union-attr]
+            self.shop.left[payment] -= amount
+            lines = [RefundLine(line.line_id, "", 1, net, share.tax, "cancel")]
+            self.say((str(self.shop.number()), amount, lines, payment), "object")
+
     @rule(hours=st.sampled_from([1, 5, 30]))
     def time_passes(self, hours: int) -> None:
         self.wait(hours)

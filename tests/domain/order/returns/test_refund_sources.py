@@ -164,3 +164,15 @@ def test_a_part_that_is_more_than_the_credit_or_meant_for_several_is_refused(des
     answered(desk, ok=False)
     with pytest.raises(Rejected, match="no part of one credit"):
         desk.resolve(desk.state.book.rmas[0].id, "retry", amount=1001)
+
+
+@pytest.mark.parametrize("off", [-2, -1, 1, 2])
+def test_a_total_that_its_channel_rounded_otherwise_than_its_lines_goes_back_to_the_cent(desk, off):
+    """WooCommerce and others: 10 lines rounded one by one come to 179.26, the customer paid 179.25."""
+    payments = [("card", "pay", 2000 + off)]
+    desk.state.header = msgspec.structs.replace(desk.state.header, total=2000 + off, payments=payments)
+    back_with(desk, 1)
+    answered(desk)
+    back_with(desk, 1)
+    assert sum(e.amount for e in desk.effects if isinstance(e, Credit)) == 2000 + off
+    assert desk.state.book.rmas[1].credits[0].status == "PENDING"
