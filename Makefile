@@ -4,9 +4,17 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 KAFKA_LIB := .wharf/kafka/lib
 
-.PHONY: help setup tools demo test fuzz sim check faults faults-controls bench bench-setup clean
+# .venv is of the Python that PYTHON names: another one makes it anew.
+NAMED_VERSION := $(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
+VENV_VERSION := $(shell $(BIN)/python -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
+ifneq ($(NAMED_VERSION),$(VENV_VERSION))
+$(VENV)/.ready: another-python
+endif
+
+.PHONY: another-python help setup tools demo test fuzz sim check faults faults-controls bench bench-setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -19,11 +27,12 @@ tools:
 	@v=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1); [ "$${v:-0}" -ge 17 ] || { echo "wharf: Java $$v is too old: install Java 17 or newer" >&2; exit 1; }
 	@command -v mvn >/dev/null || { echo "wharf: mvn is missing: install Maven 3.6 or newer" >&2; exit 1; }
 
-$(VENV)/.ready: requirements/dev.txt pyproject.toml | tools
-	@echo "Setting up $(VENV) (about two minutes the first time)" >&2
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+$(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml | tools
+	@echo "Setting up $(VENV) with Python $(NAMED_VERSION) (well under a minute)" >&2
+	@[ "$(NAMED_VERSION)" = "$(VENV_VERSION)" ] || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(UV) --require-hashes --compile-bytecode -r requirements/dev.txt
+	@$(UV) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(KAFKA_LIB)/.ready: ops/servers/kafka/pom.xml | tools
@@ -66,10 +75,10 @@ check: setup ## Lint, types, import rule
 BENCH_VENV := .wharf/bench
 BENCH_STREAMS := bench/order_job/kafka_streams
 
-$(BENCH_VENV)/.ready: bench/peers-requirements.txt | tools
+$(BENCH_VENV)/.ready: bench/peers-requirements.txt | tools $(VENV)/.ready
 	@echo "Setting up the benchmarks' peers in $(BENCH_VENV)" >&2
 	@[ -x $(BENCH_VENV)/bin/python ] || $(PYTHON) -m venv $(BENCH_VENV)
-	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/peers-requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes -r bench/peers-requirements.txt
 	@touch $@
 
 $(BENCH_STREAMS)/target/.ready: $(BENCH_STREAMS)/pom.xml $(wildcard $(BENCH_STREAMS)/src/main/java/wharfinger/bench/*.java) | tools

@@ -63,6 +63,6 @@ def test_every_make_target_has_a_line_of_help() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.M)
     assert phony
-    targets = set(phony[1].split()) - {"tools"}
+    targets = set(phony[1].split()) - {"tools", "another-python"}
     documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.M))
     assert targets == documented
