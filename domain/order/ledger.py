@@ -234,6 +234,7 @@ def _count_back(book: Ledger, state: OrderState, fresh: Mapping[str, int]) -> No
     foreign = foreign_refunds(state)
     for refund in foreign.values():
         _count_foreign(book, state, refund)
+    theirs = book.shipping_back
     for cancel in state.paid_back.values():
         if not cancel.failed:
             for line_id, n, gross, tax in cancel.lines:
@@ -245,6 +246,10 @@ def _count_back(book: Ledger, state: OrderState, fresh: Mapping[str, int]) -> No
         running_share(book.shipping_tax, min(book.shipping_back, book.shipping), book.shipping) if book.shipping else 0
     )
     _count_ours(book, state)
+    if (twice := min(theirs, book.shipping_back - book.shipping)) > 0:
+        # What we took for shipping was goodwill: all of the shipping goes back by a payout of ours.
+        book.shipping_back -= twice
+        book.goodwill += twice
     _count_payments(book, state, foreign)
 
 

@@ -69,11 +69,13 @@ def shipping_due(turn: Turn) -> None:
     told = {line.line_id: refunds[line.line_id].cancelled + refunds[line.line_id].plain for line in state.lines}
     account, rules = ledger(state), turn.rules.returns
     share = account.shipping_part(rules.shipping, at_fault=at_fault(state, rules))
-    if any(line.cancelled > told[line.line_id] for line in state.lines) or not 0 < share.gross <= account.left:
+    amount = min(share.gross, account.left)
+    if amount <= 0 or any(line.cancelled > told[line.line_id] for line in state.lines):
         return
     rma = rmas[-1]
     rma.ended = "" if rma.ended == "CLOSED" else rma.ended
-    credit = CreditFact(credit_id(rma), share.gross, share.tax, [], share.gross, share.tax, at=turn.command.time)
+    tax = running_share(share.tax, amount, share.gross)
+    credit = CreditFact(credit_id(rma), amount, tax, [], amount, tax, at=turn.command.time)
     pay(turn, rma, credit, [], account)
 
 

@@ -378,8 +378,9 @@ class Family(RuleBasedStateMachine):
                             self.inspect(key, unit.line_id, unit.coming, i)
                     for x in [x for x in r.credits if x.status == "MANUAL" and not x.short]:
                         self.wait_ms(1000)
-                        n = min(x.amount, sum(n for _, n in x.payments) + ledger(self.state(key)).left)
-                        if n:  # of what the merchant refunded meanwhile a part may be left only
+                        book = ledger(self.state(key))
+                        n = min(x.amount, book.cap - book.back + x.amount)
+                        if n > 0:  # of what the merchant refunded meanwhile a part may be left only
                             self.do(resolve=Resolve(order=key, rma=i, action="retry", exception=x.id, amount=n))
             self.each_payment_is_in_one_place()
         states = [s for _, s in self.states()]
@@ -388,6 +389,8 @@ class Family(RuleBasedStateMachine):
         waits = any(r.open_problems or any(x.status == "MANUAL" for x in r.credits) for r in rmas)
         if out or waits or any(x.failed for s in states for x in s.paid_back.values()):
             return
+        if not any(r.credits for r in rmas):
+            return  # the merchant did all of it himself
         refused = sum(x.amount for r in rmas for x in r.credits if x.status == "REFUSED")
         by_hand = sum(
             n for k, n in self.shop.captured.items() if k not in self.payments
