@@ -52,7 +52,11 @@ def check(record: msgspec.Struct) -> None:
 @cache
 def _struct(kind: type) -> Check:
     hints = get_type_hints(kind)
-    checks = [(f.name, made) for f in msgspec.structs.fields(kind) if (made := _of(hints[f.name], f.name)) is not None]
+    checks = [
+        (field_info.name, made)
+        for field_info in msgspec.structs.fields(kind)
+        if (made := _of(hints[field_info.name], field_info.name)) is not None
+    ]
 
     def look(value: Any, where: str) -> None:
         for name, checked in checks:

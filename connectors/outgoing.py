@@ -44,9 +44,17 @@ def raw_record(
 
 def canonical(translation: Translation) -> list[Outgoing]:
     """The facts, each to its aggregate's one input topic; what must be fetched anew is an effect like any other."""
-    out = [_record(topics.ORDERS_IN, o.order_key, o) for o in translation.orders if not isinstance(o, _UNKEYED)]
-    out += [_record(topics.POOLS_IN, c.pool, c) for c in translation.pools if not isinstance(c, _UNKEYED)]
-    out += [_record(topics.EFFECTS, r.order_key or r.target, r) for r in translation.refetch]
+    out = [
+        _record(topics.ORDERS_IN, command.order_key, command)
+        for command in translation.orders
+        if not isinstance(command, _UNKEYED)
+    ]
+    out += [
+        _record(topics.POOLS_IN, command.pool, command)
+        for command in translation.pools
+        if not isinstance(command, _UNKEYED)
+    ]
+    out += [_record(topics.EFFECTS, refetch.order_key or refetch.target, refetch) for refetch in translation.refetch]
     return out
 
 
@@ -58,7 +66,7 @@ def dead_letter(raw: Outgoing, received: Received, body: bytes, error: Exception
         "wharf.topic": received.topic,
         "wharf.delivery_id": received.delivery_id,
     }
-    out = [h for h in raw.headers if h[0] != "content-type"]
+    out = [header for header in raw.headers if header[0] != "content-type"]
     out.append(("content-type", b"application/json"))
     out += cause(error, topic=topics.RAW.name, stage=VALUE_CONVERTER, by=source, module=__name__, code="translate")
     out += [(name, value.encode(errors="replace")) for name, value in about.items()]

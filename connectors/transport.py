@@ -124,7 +124,7 @@ async def _whole(answer: aiohttp.ClientResponse, cap: int) -> bytes:
 def _codings(answer: aiohttp.ClientResponse) -> list[str]:
     """What the body was packed with, first to last. Raises DecodingError for what we did not ask for."""
     listed = ",".join(answer.headers.getall("Content-Encoding", [])).lower().split(",")
-    found = [c.strip() for c in listed if c.strip() not in {"", "identity"}]
+    found = [text.strip() for text in listed if text.strip() not in {"", "identity"}]
     if len(found) > _MAX_CODINGS or set(found) - {"gzip", "x-gzip", "deflate"}:
         raise httpx.DecodingError(f"content encoding {', '.join(found)[:80]!r}: only {_UNDERSTOOD} are understood")
     return found

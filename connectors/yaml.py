@@ -124,7 +124,7 @@ def _unusable(value: Any) -> str:
         return "this number is too large; put it in quotes if it is a text"
     if isinstance(value, float) and not math.isfinite(value):
         return "this is no number; put it in quotes if it is a text"
-    if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= text <= "\udfff" for text in value):
         return "half a character (\\ud800 to \\udfff) stands in this text; write the character itself"
     return ""
 
@@ -135,8 +135,8 @@ def _bounded(base: type) -> type:
     from ruamel.yaml.events import AliasEvent
 
     class Bounded(base):  # type: ignore[misc]  # chosen at run time
-        def __init__(self, *a: Any, **k: Any) -> None:
-            super().__init__(*a, **k)
+        def __init__(self, *found: Any, **k: Any) -> None:
+            super().__init__(*found, **k)
             self._nodes = self._depth = 0
             self._weights: dict[str, int] = {}
 

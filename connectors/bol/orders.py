@@ -89,17 +89,19 @@ def sku_of(offer: payload.Offer, product: payload.Product, ean: str, field: str)
     return sku
 
 
-def _address(d: payload.Details) -> Address:
-    street = " ".join(p.strip() for p in (d.streetName, d.houseNumber, d.houseNumberExtension) if p.strip())
+def _address(details: payload.Details) -> Address:
+    street = " ".join(
+        text.strip() for text in (details.streetName, details.houseNumber, details.houseNumberExtension) if text.strip()
+    )
     return Address(
-        name=f"{d.firstName} {d.surname}".strip(),
-        company=(d.pickupPointName or d.company).strip(),
+        name=f"{details.firstName} {details.surname}".strip(),
+        company=(details.pickupPointName or details.company).strip(),
         street1=street,
-        street2=d.extraAddressInformation.strip(),
-        postcode=d.zipCode.strip(),
-        city=d.city.strip(),
-        country=d.countryCode.strip().upper(),
-        phone=d.deliveryPhoneNumber.strip(),
+        street2=details.extraAddressInformation.strip(),
+        postcode=details.zipCode.strip(),
+        city=details.city.strip(),
+        country=details.countryCode.strip().upper(),
+        phone=details.deliveryPhoneNumber.strip(),
     )
 
 
@@ -135,7 +137,14 @@ def _delivery(items: list[payload.OrderItem], pickup: bool) -> Delivery:
             if text := getattr(item.fulfilment, name):
                 latest.append(_end_of_day(text, f"orderItems.{i}.fulfilment.{name}"))
                 break
-    frame = next((x.fulfilment.timeFrameType for x in items if x.fulfilment.timeFrameType != "REGULAR"), "REGULAR")
+    frame = next(
+        (
+            order_item.fulfilment.timeFrameType
+            for order_item in items
+            if order_item.fulfilment.timeFrameType != "REGULAR"
+        ),
+        "REGULAR",
+    )
     return Delivery(
         ship_method="PICKUP_POINT" if pickup else frame,
         service_level=_SERVICES.get(frame, frame.lower()),
@@ -163,14 +172,14 @@ def _times(order: payload.Order) -> tuple[int, int]:
     Units shipped or cancelled only grow, so two changes within one second still come in their order.
     """
     changed = [
-        millis(x.latestChangedDateTime, f"orderItems.{i}.latestChangedDateTime")
-        for i, x in enumerate(order.orderItems)
-        if x.latestChangedDateTime
+        millis(item.latestChangedDateTime, f"orderItems.{i}.latestChangedDateTime")
+        for i, item in enumerate(order.orderItems)
+        if item.latestChangedDateTime
     ]
     if not changed and not order.orderPlacedDateTime:
         raise TranslationError("orderPlacedDateTime", "neither it nor latestChangedDateTime says how old this order is")
     placed = millis(order.orderPlacedDateTime, "orderPlacedDateTime") if order.orderPlacedDateTime else min(changed)
-    handled = sum(x.quantityShipped + x.quantityCancelled for x in order.orderItems)
+    handled = sum(item.quantityShipped + item.quantityCancelled for item in order.orderItems)
     return placed, max(changed, default=placed) + min(handled, 999)
 
 
@@ -186,25 +195,27 @@ def order_facts(body: payload.Order, origin: Origin) -> list[OrderUpserted | Ord
             order=snapshot,
         )
     ]
-    wishes = [x for x in body.orderItems if x.cancellationRequest]
+    wishes = [item for item in body.orderItems if item.cancellationRequest]
     return facts + [
-        _wish(x, key, version, origin) for x in wishes if x.quantityShipped + x.quantityCancelled < x.quantity
+        _wish(item, key, version, origin)
+        for item in wishes
+        if item.quantityShipped + item.quantityCancelled < item.quantity
     ]
 
 
 def _order(body: payload.Order, key: str, account: str, placed: int, version: int) -> Order:
-    methods = {x.fulfilment.method for x in body.orderItems}
+    methods = {item.fulfilment.method for item in body.orderItems}
     by_channel = methods == {"FBB"}
-    pairs = [_line(x, f"orderItems.{i}", len(methods) > 1) for i, x in enumerate(body.orderItems)]
+    pairs = [_line(item, f"orderItems.{i}", len(methods) > 1) for i, item in enumerate(body.orderItems)]
     lines = [line for line, _ in pairs]
     shipping = _address(body.shipmentDetails)
     billing = _address(body.billingDetails) if body.billingDetails else None
     client, phone_problem = _client(body, shipping, billing)
     problems = [] if by_channel else address_check.check(shipping)
-    problems += [p for p in (phone_problem, *(p for _, p in pairs)) if p is not None]
-    total = sum(x.qty * x.unit_price - x.discount for x in lines)
-    ours = [x for x in body.orderItems if x.fulfilment.method != "FBB"] or body.orderItems
-    gone = all(x.cancelled == x.qty for x in lines)
+    problems += [problem for problem in (phone_problem, *(problem for _, problem in pairs)) if problem is not None]
+    total = sum(order_line.qty * order_line.unit_price - order_line.discount for order_line in lines)
+    ours = [item for item in body.orderItems if item.fulfilment.method != "FBB"] or body.orderItems
+    gone = all(order_line.cancelled == order_line.qty for order_line in lines)
     return Order(
         order_key=key,
         channel="bol",
@@ -232,7 +243,7 @@ def _tags(body: payload.Order) -> list[str]:
     tags = ["pickup_point"] if body.pickupPoint else []
     if body.billingDetails and body.billingDetails.vatNumber:
         tags.append("business")
-    if any(x.fulfilment.distributionParty == "BOL" for x in body.orderItems):
+    if any(item.fulfilment.distributionParty == "BOL" for item in body.orderItems):
         tags.append("vvb")
     return tags
 

@@ -225,7 +225,7 @@ def parse(model: type[M], value: Any, at: str = "") -> M:
         return model.model_validate(value)
     except ValidationError as e:
         first = e.errors()[0]
-        path = ".".join(str(p) for p in first["loc"])
+        path = ".".join(str(number) for number in first["loc"])
         raise TranslationError(f"{at}.{path}".strip(".") or "$", first["msg"]) from e
 
 

@@ -68,7 +68,7 @@ class _Feed:
             page += 1
 
     async def _fetch(self, ids: list[str], now: int) -> Polled:
-        answers = await asyncio.gather(*(self._one(x) for x in ids))
+        answers = await asyncio.gather(*(self._one(text) for text in ids))
         raw: list[RawDelivery] = []
         translations: list[Translation | TranslationError] = []
         for resource_id, answer in zip(ids, answers, strict=True):
@@ -122,7 +122,7 @@ class OrdersPoller(_Feed):
         minutes = -(-(now - until) // MINUTE) + OVERLAP_MINUTES
         last = datetime.fromtimestamp(until / 1000, AMSTERDAM).date()
         days = [last + timedelta(days=n) for n in range(min((today - last).days, MAX_DAYS) + 1)]
-        sweep: list[dict[str, str | int]] = [{**base, "latest-change-date": d.isoformat()} for d in days]
+        sweep: list[dict[str, str | int]] = [{**base, "latest-change-date": day.isoformat()} for day in days]
         if minutes > MAX_INTERVAL_MINUTES:
             return [base, *sweep]
         # Once a day, after midnight in the Netherlands, the day that ended is looked at as a whole.
@@ -136,8 +136,8 @@ class OrdersPoller(_Feed):
         seen: Seen = {}
         for query in self._queries(state, now):
             async for rows in self._rows(query):
-                marks = {str(r["orderId"]): content_hash(json.dumps(r, default=str)) for r in rows}
-                changed = [x for x, mark in marks.items() if mark not in (before.get(x), seen.get(x))]
+                marks = {str(row["orderId"]): content_hash(json.dumps(row, default=str)) for row in rows}
+                changed = [item for item, mark in marks.items() if mark not in (before.get(item), seen.get(item))]
                 seen.update(marks)
                 if changed:
                     yield await self._fetch(changed, now)
@@ -160,11 +160,11 @@ class ReturnsPoller(_Feed):
         async for rows in self._rows({"handled": "false", "fulfilment-method": "FBR"}):
             marks = self._marks(rows)
             open_ones.update(marks)
-            if changed := [x for x, mark in marks.items() if before.get(x) != mark]:
+            if changed := [item for item, mark in marks.items() if before.get(item) != mark]:
                 yield await self._fetch(changed, now)
         handled: Seen = {}
         async for marks in self._handled(before_handled, first=cursor is None):
-            news = [x for x, mark in marks.items() if before_handled.get(x) != mark and x not in handled]
+            news = [item for item, mark in marks.items() if before_handled.get(item) != mark and item not in handled]
             handled.update(marks)
             if news and cursor is not None:
                 yield await self._fetch(news, now)
@@ -178,12 +178,12 @@ class ReturnsPoller(_Feed):
             page += 1
             marks = self._marks(rows)
             yield marks
-            if first or page >= _HANDLED_PAGES or all(before.get(x) == mark for x, mark in marks.items()):
+            if first or page >= _HANDLED_PAGES or all(before.get(item) == mark for item, mark in marks.items()):
                 return
 
     @staticmethod
     def _marks(rows: list[dict[str, Any]]) -> Seen:
-        return {str(r["returnId"]): content_hash(json.dumps(r, default=str)) for r in rows}
+        return {str(row["returnId"]): content_hash(json.dumps(row, default=str)) for row in rows}
 
 
 def pollers(account: str, client: BolClient) -> list[OrdersPoller | ReturnsPoller]:

@@ -33,35 +33,41 @@ class ReturnHandling:
 
     async def credit(self, effect: Credit) -> str:
         """Have Bol pay for the units; the process status' id, or the RMA's where it was done. Raises Never, NotYet, httpx errors."""
-        lines = [x for x in effect.lines if x.qty]
+        lines = [line for line in effect.lines if line.qty]
         if not lines:
             raise Never("lines: Bol pays for whole units only; pay this amount by hand")
         if not effect.channel_rma:
-            return " ".join([await self._create(effect, x) for x in lines])
+            return " ".join([await self._create(effect, line) for line in lines])
         await self.processes.wait_for_pending(effect.channel_rma, _HANDLE)
         item = await self._item(effect.return_id, effect.channel_rma)
-        accepted = sum(x.quantity for x in item.processingResults if x.handlingResult == _RECEIVED)
-        missing = effect.credited_before + sum(x.qty for x in lines) - accepted
+        accepted = sum(
+            processing_result.quantity
+            for processing_result in item.processingResults
+            if processing_result.handlingResult == _RECEIVED
+        )
+        missing = effect.credited_before + sum(line.qty for line in lines) - accepted
         if missing <= 0:
             return effect.channel_rma
         return await self._handle(effect.channel_rma, _RECEIVED, missing)
 
     async def tell(self, effect: ChannelReturn) -> str:
         """Refused units are handled as such. For anything else Bol has no word: it approves itself, and what is handled is closed."""
-        qty = sum(x.qty for x in effect.lines)
+        qty = sum(line.qty for line in effect.lines)
         if effect.action != "refuse" or not effect.channel_rma or not qty:
             return effect.return_id
         await self.processes.wait_for_pending(effect.channel_rma, _HANDLE)
         item = await self._item(effect.return_id, effect.channel_rma)
         done = sum(
-            x.quantity for x in item.processingResults if x.handlingResult == _REFUSED and _since(x, effect.time)
+            processing_result.quantity
+            for processing_result in item.processingResults
+            if processing_result.handlingResult == _REFUSED and _since(processing_result, effect.time)
         )
         return effect.channel_rma if done >= qty else await self._handle(effect.channel_rma, _REFUSED, qty - done)
 
     async def _item(self, return_id: str, rma_id: str) -> payload.ReturnItem:
         answer = await self.client.get("/retailer/returns/{id}", f"/retailer/returns/{return_id}")
         found = payload.parse(payload.Return, checked(answer))
-        item = next((x for x in found.returnItems if x.rmaId == rma_id), None)
+        item = next((return_item for return_item in found.returnItems if return_item.rmaId == rma_id), None)
         if item is None:
             raise Never(f"return {return_id} has no RMA {rma_id}")
         return item
@@ -94,10 +100,16 @@ class ReturnHandling:
             answer = await self.client.get("/retailer/returns", "/retailer/returns", query)
             rows = [payload.parse(payload.Return, r) for r in checked(answer).get("returns", [])]
             for row in rows:
-                for x in row.returnItems:
-                    same = x.orderId == effect.channel_order_id and x.ean in eans and x.expectedQuantity == line.qty
-                    if same and any(_since(p, effect.time) for p in x.processingResults):
-                        return x.rmaId
+                for item in row.returnItems:
+                    same = (
+                        item.orderId == effect.channel_order_id
+                        and item.ean in eans
+                        and item.expectedQuantity == line.qty
+                    )
+                    if same and any(
+                        _since(processing_result, effect.time) for processing_result in item.processingResults
+                    ):
+                        return item.rmaId
             if len(rows) < _PAGE or not _any_since(rows, effect.time):
                 break
         return ""
@@ -105,7 +117,7 @@ class ReturnHandling:
     async def _eans(self, order_id: str, item_id: str) -> set[str]:
         answer = await self.client.get("/retailer/orders/{id}", f"/retailer/orders/{order_id}")
         order = payload.parse(payload.Order, checked(answer))
-        return {x.product.ean for x in order.orderItems if x.orderItemId == item_id}
+        return {item.product.ean for item in order.orderItems if item.orderItemId == item_id}
 
 
 def _since(result: payload.ProcessingResult, ms: int) -> bool:
@@ -116,4 +128,9 @@ def _since(result: payload.ProcessingResult, ms: int) -> bool:
 
 
 def _any_since(rows: Sequence[payload.Return], ms: int) -> bool:
-    return any(_since(p, ms) for r in rows for x in r.returnItems for p in x.processingResults)
+    return any(
+        _since(processing_result, ms)
+        for returned in rows
+        for item in returned.returnItems
+        for processing_result in item.processingResults
+    )

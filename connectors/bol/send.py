@@ -72,7 +72,7 @@ def transporter_code(carrier: str) -> str:
 def reason_code(reason: str) -> str:
     """Bol's reason of a cancellation, from our own words; ``OTHER`` where none fits."""
     low = reason.lower()
-    return next((code for code, words in _REASONS if any(w in low for w in words)), "OTHER")
+    return next((code for code, words in _REASONS if any(word in low for word in words)), "OTHER")
 
 
 class BolSender:
@@ -115,13 +115,13 @@ class BolSender:
 
     async def _ship(self, effect: ChannelShipment) -> Sent:
         reference = shipment_reference(effect.allocation_id, effect.shipment_id, effect.event_id)
-        items = {x.line_id for x in effect.lines}
-        await asyncio.gather(*(self._processes.wait_for_pending(x, "CREATE_SHIPMENT") for x in sorted(items)))
+        items = {line_qty.line_id for line_qty in effect.lines}
+        await asyncio.gather(*(self._processes.wait_for_pending(text, "CREATE_SHIPMENT") for text in sorted(items)))
         known = await self._shipped_as(effect.channel_order_id, reference)
         if known:
             return Sent(ok=True, reference=known)
         body = {
-            "orderItems": [{"orderItemId": x.line_id, "quantity": x.qty} for x in effect.lines],
+            "orderItems": [{"orderItemId": line_qty.line_id, "quantity": line_qty.qty} for line_qty in effect.lines],
             "shipmentReference": reference,
             "transport": _transport(effect),
         }
@@ -135,12 +135,12 @@ class BolSender:
         """Bol's id of the shipment that already has our reference, or an empty text."""
         answer = await self.client.get("/retailer/shipments", "/retailer/shipments", {"order-id": order_id})
         rows: list[Mapping[str, Any]] = checked(answer).get("shipments", [])
-        return next((str(r["shipmentId"]) for r in rows if r.get("shipmentReference") == reference), "")
+        return next((str(row["shipmentId"]) for row in rows if row.get("shipmentReference") == reference), "")
 
     async def _cancel(self, effect: ChannelCancel) -> Sent:
         """Bol cancels what is still open of an item, one item a request; it can't cancel a part of what is open."""
         references = [await self._cancel_item(effect, line) for line in effect.lines]
-        return Sent(ok=True, reference=" ".join(x for x in references if x))
+        return Sent(ok=True, reference=" ".join(reference for reference in references if reference))
 
     async def _cancel_item(self, effect: ChannelCancel, line: LineQty) -> str:
         await self._processes.wait_for_pending(line.line_id, "CANCEL_ORDER")
@@ -164,7 +164,7 @@ class BolSender:
 
     async def _item(self, order_id: str, item_id: str) -> payload.OrderItem:
         order = await self._order(order_id)
-        item = next((x for x in order.orderItems if x.orderItemId == item_id), None)
+        item = next((order_item for order_item in order.orderItems if order_item.orderItemId == item_id), None)
         if item is None:
             raise Never(f"order {order_id} has no item {item_id}")
         return item
@@ -176,7 +176,9 @@ class BolSender:
     async def _explain(self, order_id: str, lines: list[LineQty], status: payload.ProcessStatus) -> None:
         """A FAILURE did nothing. It is for ever where Bol has fewer open units than we speak of; else worth another try."""
         order = await self._order(order_id)
-        left = {x.orderItemId: x.quantity - x.quantityShipped - x.quantityCancelled for x in order.orderItems}
+        left = {
+            item.orderItemId: item.quantity - item.quantityShipped - item.quantityCancelled for item in order.orderItems
+        }
         why = f"process {status.processStatusId} FAILURE: {status.errorMessage}"
         for line in lines:
             if left.get(line.line_id, 0) < line.qty:

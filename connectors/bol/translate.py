@@ -51,9 +51,9 @@ def translate(topic: str, body: bytes, account: str, now: int, trace: str) -> Tr
     else:
         raise TranslationError("$", f"a body of {topic} has {rows} or {' or '.join(one)}; this one has {_keys(value)}")
     return Translation(
-        orders=[x for p in parts for x in p.orders],
+        orders=[command for translation in parts for command in translation.orders],
         pools=[],
-        refetch=[x for p in parts for x in p.refetch],
+        refetch=[refetch for translation in parts for refetch in translation.refetch],
     )
 
 
@@ -100,28 +100,30 @@ def split_reference(text: str) -> tuple[str, str]:
 
 
 def _shipment(value: Any, at: str, origin: Origin) -> Translation:
-    s = payload.parse(payload.Shipment, value, at)
-    key = origin.key(s.order.orderId, f"{at}.order.orderId".strip("."))
-    if any(x.quantity is None for x in s.shipmentItems):
-        return Translation(refetch=[_refetch("shipment", s.shipmentId, key, origin, content_hash(str(value)))])
+    shipment = payload.parse(payload.Shipment, value, at)
+    key = origin.key(shipment.order.orderId, f"{at}.order.orderId".strip("."))
+    if any(item.quantity is None for item in shipment.shipmentItems):
+        return Translation(refetch=[_refetch("shipment", shipment.shipmentId, key, origin, content_hash(str(value)))])
     lines = [
         LineQty(
-            x.orderItemId, sku_of(x.offer, x.product, x.ean, f"{at}.shipmentItems.{i}.product.ean"), x.quantity or 0
+            item.orderItemId,
+            sku_of(item.offer, item.product, item.ean, f"{at}.shipmentItems.{i}.product.ean"),
+            item.quantity or 0,
         )
-        for i, x in enumerate(s.shipmentItems)
+        for i, item in enumerate(shipment.shipmentItems)
     ]
-    digest = content_hash(lines, s.transport.transporterCode, s.transport.trackAndTrace)
-    fact = f"fulfilment/{s.shipmentId}@{digest}"
+    digest = content_hash(lines, shipment.transport.transporterCode, shipment.transport.trackAndTrace)
+    fact = f"fulfilment/{shipment.shipmentId}@{digest}"
     reported = FulfilmentReported(
         *origin.begin("FulfilmentReported", key, fact, digest),
-        fulfilment_id=s.shipmentId,
+        fulfilment_id=shipment.shipmentId,
         status="success",
         lines=lines,
-        carrier=s.transport.transporterCode,
-        tracking_number=s.transport.trackAndTrace,
+        carrier=shipment.transport.transporterCode,
+        tracking_number=shipment.transport.trackAndTrace,
         tracking_url="",
     )
-    return Translation(orders=[reported, *_scans(s, at, key, origin)])
+    return Translation(orders=[reported, *_scans(shipment, at, key, origin)])
 
 
 def _scans(s: payload.Shipment, at: str, key: str, origin: Origin) -> list[OrderCommand]:
@@ -156,13 +158,15 @@ def _scans(s: payload.Shipment, at: str, key: str, origin: Origin) -> list[Order
 
 
 def _return(value: Any, at: str, origin: Origin) -> Translation:
-    r = payload.parse(payload.Return, value, at)
-    return Translation(orders=[_rma(x, r, f"{at}.returnItems.{i}", origin) for i, x in enumerate(r.returnItems)])
+    returned = payload.parse(payload.Return, value, at)
+    return Translation(
+        orders=[_rma(item, returned, f"{at}.returnItems.{i}", origin) for i, item in enumerate(returned.returnItems)]
+    )
 
 
 def _status(item: payload.ReturnItem) -> str:
     """Bol approves a return itself when the customer announces it; the retailer can only handle it."""
-    results = {x.processingResult for x in item.processingResults}
+    results = {processing_result.processingResult for processing_result in item.processingResults}
     if results and results <= {"CANCELLED"}:
         return "cancelled"
     if item.handled:
@@ -170,24 +174,31 @@ def _status(item: payload.ReturnItem) -> str:
     return "received" if results else "approved"
 
 
-def _rma(item: payload.ReturnItem, r: payload.Return, at: str, origin: Origin) -> ReturnReported:
+def _rma(item: payload.ReturnItem, returned: payload.Return, at: str, origin: Origin) -> ReturnReported:
     """One RMA as a fact of its own order. Bol names the article by EAN only: ``sku`` is the EAN (the order line's ``variant_id``)."""
     key = origin.key(item.orderId, f"{at}.orderId".strip("."))
     reason, comment = item.returnReason.mainReason, item.returnReason.customerComments
     lines = [
-        ReturnLine("", item.ean, x.quantity, reason, comment, x.handlingResult or x.processingResult)
-        for x in item.processingResults
-        if x.quantity
+        ReturnLine(
+            "",
+            item.ean,
+            processing_result.quantity,
+            reason,
+            comment,
+            processing_result.handlingResult or processing_result.processingResult,
+        )
+        for processing_result in item.processingResults
+        if processing_result.quantity
     ]
-    rest = item.expectedQuantity - sum(x.qty for x in lines)
+    rest = item.expectedQuantity - sum(line.qty for line in lines)
     if rest > 0:
         lines.append(ReturnLine("", item.ean, rest, reason, comment))
     status = _status(item)
-    digest = content_hash(r.returnId, item.rmaId, status, lines)
+    digest = content_hash(returned.returnId, item.rmaId, status, lines)
     fact = f"return/{item.rmaId}@{digest}"
     return ReturnReported(
         *origin.begin("ReturnReported", key, fact, digest),
-        return_id=r.returnId,
+        return_id=returned.returnId,
         rma_id=item.rmaId,
         status=status,
         lines=lines,
@@ -198,13 +209,15 @@ def _rma(item: payload.ReturnItem, r: payload.Return, at: str, origin: Origin) -
 
 def _process(value: Any, at: str, origin: Origin) -> Translation:
     """A status of a request of ours: no fact of an order (its sender waits for it); one that is PENDING is worth another look."""
-    p = payload.parse(payload.ProcessStatus, value, at)
-    if p.status not in {"PENDING", "SUCCESS", "FAILURE", "TIMEOUT"}:
-        raise TranslationError(f"{at}.status".strip("."), f"{p.status!r} is not PENDING, SUCCESS, FAILURE or TIMEOUT")
-    if p.status != "PENDING":
+    process_status = payload.parse(payload.ProcessStatus, value, at)
+    if process_status.status not in {"PENDING", "SUCCESS", "FAILURE", "TIMEOUT"}:
+        raise TranslationError(
+            f"{at}.status".strip("."), f"{process_status.status!r} is not PENDING, SUCCESS, FAILURE or TIMEOUT"
+        )
+    if process_status.status != "PENDING":
         return Translation()
-    key = origin.key(f"process-status-{p.processStatusId}", "processStatusId")
-    return Translation(refetch=[_refetch("process-status", p.processStatusId, key, origin)])
+    key = origin.key(f"process-status-{process_status.processStatusId}", "processStatusId")
+    return Translation(refetch=[_refetch("process-status", process_status.processStatusId, key, origin)])
 
 
 def _push(push: payload.Push, origin: Origin) -> Translation:

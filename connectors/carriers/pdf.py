@@ -55,9 +55,9 @@ def _text(page: Canvas, at_y: float, text: str, *, size: float, most: float, fon
     page.drawString(_EDGE, at_y, fitted.lines[0])
 
 
-def _rule(page: Canvas, y: float) -> None:
+def _rule(page: Canvas, number: float) -> None:
     page.setLineWidth(0.8)
-    page.line(_EDGE, y, _WIDTH - _EDGE, y)
+    page.line(_EDGE, number, _WIDTH - _EDGE, number)
 
 
 def _head(page: Canvas, request: LabelRequest, carrier: str) -> None:
@@ -76,20 +76,20 @@ def _head(page: Canvas, request: LabelRequest, carrier: str) -> None:
 def _address(page: Canvas, title: str, address: Address, *, top: float, size: float, height: float) -> None:
     page.setFont(BOLD, 6.5)
     page.drawString(_EDGE, top, title)
-    y = top - (size - 7)
+    number = top - (size - 7)
     block = address_block(address, size, _INNER - _INDENT, height, strong=title == "TO", latin_only=False)
     for line in block:
         page.setFont(line.font, line.size)
-        page.drawString(_EDGE + _INDENT, y, line.text)
-        y -= line.size * LEADING
+        page.drawString(_EDGE + _INDENT, number, line.text)
+        number -= line.size * LEADING
 
 
 def _order(page: Canvas, request: LabelRequest) -> None:
     most = _INNER - _QR - 4 * mm
-    for y, title, text in ((55, "ORDER", request.order_name), (44, "RMA", request.rma_id)):
+    for number, title, text in ((55, "ORDER", request.order_name), (44, "RMA", request.rma_id)):
         page.setFont(BOLD, 6.5)
-        page.drawString(_EDGE, y * mm, title)
-        _text(page, (y - 5) * mm, text, size=12, most=most, font=BOLD)
+        page.drawString(_EDGE, number * mm, title)
+        _text(page, (number - 5) * mm, text, size=12, most=most, font=BOLD)
     code = QrCodeWidget(request.rma_id, barLevel="M", barBorder=4)
     left, low, right, high = code.getBounds()
     drawing = Drawing(_QR, _QR, transform=[_QR / (right - left), 0, 0, _QR / (high - low), 0, 0])

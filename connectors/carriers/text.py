@@ -50,29 +50,29 @@ def _glyphs(font: str) -> frozenset[int]:
     return frozenset(face.face.charToGlyph)
 
 
-def _char(c: str, scripts: tuple[str, ...], glyphs: frozenset[int]) -> str:
-    category = unicodedata.category(c)
+def _char(text: str, scripts: tuple[str, ...], glyphs: frozenset[int]) -> str:
+    category = unicodedata.category(text)
     if category.startswith(("C", "Z")):  # controls, formats (directions!), separators: one space
         return " "
-    name = unicodedata.name(c, "")
+    name = unicodedata.name(text, "")
     alphabetic = category[0] in "LM"
-    if ord(c) in glyphs and (not alphabetic or name.startswith(scripts) or c in "ªº"):
-        return c
-    return str(anyascii(c))
+    if ord(text) in glyphs and (not alphabetic or name.startswith(scripts) or text in "ªº"):
+        return text
+    return str(anyascii(text))
 
 
 def shown(text: str, font: str = REGULAR) -> str:
     """``text`` in characters that the font has: other scripts become Latin letters, controls and runs of blanks one blank."""
     glyphs = _glyphs(font)
     normal = unicodedata.normalize("NFC", text)
-    return " ".join("".join(_char(c, _SCRIPTS, glyphs) for c in normal).split())
+    return " ".join("".join(_char(name, _SCRIPTS, glyphs) for name in normal).split())
 
 
 def latin(text: str) -> str:
     """``text`` in Latin letters only, for printers whose built-in font has no others."""
     glyphs = _glyphs(BOLD)
     normal = unicodedata.normalize("NFC", text)
-    return " ".join("".join(_char(c, _SCRIPTS[:1], glyphs) for c in normal).split())
+    return " ".join("".join(_char(name, _SCRIPTS[:1], glyphs) for name in normal).split())
 
 
 def width(text: str, size: float, font: str = REGULAR) -> float:
@@ -122,11 +122,15 @@ def fit(text: str, size: float, most: float, font: str = REGULAR, rows: int = 1)
     return Fitted([*lines[: rows - 1], _cut(" ".join(lines[rows - 1 :]), least, most, font)], least)
 
 
-def address_lines(a: Address) -> list[str]:
+def address_lines(address: Address) -> list[str]:
     """An address as it is written on a parcel here: the postcode before the city, the country's code last."""
-    place = " ".join(x for x in (a.postcode, a.city) if x)
-    region = f"{place}, {a.region}" if a.region else place
-    return [x for x in (a.name, a.company, a.street1, a.street2, region, a.country) if x.strip()]
+    place = " ".join(text for text in (address.postcode, address.city) if text)
+    region = f"{place}, {address.region}" if address.region else place
+    return [
+        text
+        for text in (address.name, address.company, address.street1, address.street2, region, address.country)
+        if text.strip()
+    ]
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -137,16 +141,24 @@ class Line(msgspec.Struct, frozen=True):
     font: str
 
 
-def address_block(a: Address, size: float, most: float, height: float, *, strong: bool, latin_only: bool) -> list[Line]:
+def address_block(
+    address: Address, size: float, most: float, height: float, *, strong: bool, latin_only: bool
+) -> list[Line]:
     """An address set within a box: all of it smaller where it is too long. ``strong``: name and country in bold.
 
     Each line takes ``LEADING`` times its size.
     """
-    lines = [x for x in ((latin if latin_only else shown)(x) for x in address_lines(a)) if x]
+    lines = [
+        address_line
+        for address_line in ((latin if latin_only else shown)(address_line) for address_line in address_lines(address))
+        if address_line
+    ]
     fonts = [BOLD if strong and i in (0, len(lines) - 1) else REGULAR for i in range(len(lines))]
     for share in range(100, 30, -5):
         wanted = size * share / 100
-        fitted = [fit(x, wanted, most, f, rows=2) for x, f in zip(lines, fonts, strict=True)]
+        fitted = [fit(text, wanted, most, name, rows=2) for text, name in zip(lines, fonts, strict=True)]
         if sum(len(f.lines) * f.size * LEADING for f in fitted) <= height:
             break
-    return [Line(x, f.size, font) for f, font in zip(fitted, fonts, strict=True) for x in f.lines] if lines else []
+    return (
+        [Line(text, f.size, font) for f, font in zip(fitted, fonts, strict=True) for text in f.lines] if lines else []
+    )

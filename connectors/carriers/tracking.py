@@ -14,7 +14,7 @@ _FORM = re.compile(rf"{_PREFIX}[0-9]{{{_SERIAL_DIGITS + 1}}}")
 
 def check_digit(digits: str) -> int:
     """GS1's mod-10 check digit (GS1 General Specifications, 7.9.1): weights 3, 1, 3 … from the right."""
-    total = sum(int(d) * (3 if i % 2 == 0 else 1) for i, d in enumerate(reversed(digits)))
+    total = sum(int(text) * (3 if i % 2 == 0 else 1) for i, text in enumerate(reversed(digits)))
     return -total % 10
 
 

@@ -24,7 +24,7 @@ _EDGE, _INNER, _INDENT = 5 * _DOTS, 95 * _DOTS, 11 * _DOTS
 
 def field(text: str) -> str:
     """Field data after ``^FH_``: all but plain characters as the hexadecimal of their UTF-8 bytes."""
-    return "".join(c if c in _PLAIN else "".join(f"_{b:02X}" for b in c.encode()) for c in text)
+    return "".join(name if name in _PLAIN else "".join(f"_{number:02X}" for number in name.encode()) for name in text)
 
 
 def render_zpl(request: LabelRequest, carrier: str, tracking_number: str) -> str:
@@ -38,7 +38,7 @@ def render_zpl(request: LabelRequest, carrier: str, tracking_number: str) -> str
         "^LH0,0",
         _text(_EDGE, 6, carrier, 44, _INNER * 0.62),
         _text(75 * _DOTS, 6, "RETURN", 44, 25 * _DOTS),
-        _text(_EDGE, 13, " · ".join(x for x in (paid, request.service) if x), 24, _INNER),
+        _text(_EDGE, 13, " · ".join(text for text in (paid, request.service) if text), 24, _INNER),
         _rule(18),
         _text(_EDGE, 20, "FROM", 18, _INDENT),
         *_address(request.sender, 20, 26, 24),
@@ -68,27 +68,27 @@ def _code(tracking_number: str) -> str:
 
 def _magnification(text: str) -> int:
     """Dots a module, so that the code stays within 27 mm: version 2 up to 26 bytes, 4 up to 62, 6 up to 106 (level M)."""
-    modules = next((m for n, m in ((26, 25), (62, 33), (106, 41)) if len(text.encode()) <= n), 57)
+    modules = next((number for n, number in ((26, 25), (62, 33), (106, 41)) if len(text.encode()) <= n), 57)
     return min(8, 27 * _DOTS // modules)
 
 
-def _rule(y: int) -> str:
-    return f"^FO{_EDGE},{y * _DOTS}^GB{_INNER},3,3^FS"
+def _rule(number: int) -> str:
+    return f"^FO{_EDGE},{number * _DOTS}^GB{_INNER},3,3^FS"
 
 
-def _text(x: float, y: float, text: str, size: float, most: float) -> str:
+def _text(number: float, amount: float, text: str, size: float, most: float) -> str:
     fitted = fit(latin(text), size, most, BOLD)
-    return _line(x, y * _DOTS, fitted.lines[0], fitted.size)
+    return _line(number, amount * _DOTS, fitted.lines[0], fitted.size)
 
 
-def _line(x: float, y: float, text: str, size: float) -> str:
+def _line(number: float, amount: float, text: str, size: float) -> str:
     # Font 0 is narrower than the font that the width was measured with: what fits there fits here.
-    return f"^FO{round(x)},{round(y)}^A0N,{round(size)},{round(size)}^FH_^FD{field(text)}^FS"
+    return f"^FO{round(number)},{round(amount)}^A0N,{round(size)},{round(size)}^FH_^FD{field(text)}^FS"
 
 
-def _address(address: Address, y: float, size: float, height: float) -> list[str]:
+def _address(address: Address, number: float, size: float, height: float) -> list[str]:
     block = address_block(address, size, _INNER - _INDENT, height * _DOTS, strong=True, latin_only=True)
-    out, at = [], y * _DOTS
+    out, at = [], number * _DOTS
     for line in block:
         out.append(_line(_EDGE + _INDENT, at, line.text, line.size))
         at += line.size * LEADING

@@ -26,14 +26,14 @@ def check_currency(text: str, field: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _minor(text: str, digits: int) -> int | None:
-    m = _DECIMAL.fullmatch(text)
-    if m is None:
+    found = _DECIMAL.fullmatch(text)
+    if found is None:
         return None
-    fraction = (m[3] or "").rstrip("0")
+    fraction = (found[3] or "").rstrip("0")
     if len(fraction) > digits:
         return None
-    value = int(m[2] + fraction.ljust(digits, "0"))
-    return -value if m[1] == "-" else value
+    value = int(found[2] + fraction.ljust(digits, "0"))
+    return -value if found[1] == "-" else value
 
 
 def minor(text: str | None, currency: str, field: str) -> int:

@@ -26,7 +26,7 @@ def email_address(text: str) -> str:
     except UnicodeError:
         raise BadAddress(f"{_shown(text)} is no e-mail address: its domain is none") from None
     labels = ascii_domain.split(".")
-    if len(labels) < 2 or len(ascii_domain) > 253 or not all(_LABEL.fullmatch(x) for x in labels):
+    if len(labels) < 2 or len(ascii_domain) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise BadAddress(f"{_shown(text)} is no e-mail address: its domain is none")
     return f"{local}@{ascii_domain}"
 

@@ -141,8 +141,8 @@ def _guarded(name: str, made: Callable[..., Any]) -> Callable[..., Any]:
     passes = getattr(made, "jinja_pass_arg", None) is not None
 
     @functools.wraps(made)
-    def filtered(*a: Any, **named: Any) -> Any:
-        value, args = (a[1], a[2:]) if passes else (a[0], a[1:])
+    def filtered(*found: Any, **named: Any) -> Any:
+        value, args = (found[1], found[2:]) if passes else (found[0], found[1:])
         _spend(1)
         if isinstance(value, Iterator) and name in ("join", "sum"):
             value = list(_steps(value, 1))
@@ -150,7 +150,7 @@ def _guarded(name: str, made: Callable[..., Any]) -> Callable[..., Any]:
         for argument in (*args, *named.values()):
             _sized(argument)
         _before(name, value, (*args, *named.values()))
-        head = (a[0], value) if passes else (value,)
+        head = (found[0], value) if passes else (value,)
         return _sized(made(*head, *args, **named))
 
     return filtered

@@ -35,7 +35,7 @@ class Brand(BaseModel):
     @field_validator("name", "contact")
     @classmethod
     def _one_line(cls, text: str) -> str:
-        if any(ord(c) < 32 for c in text):
+        if any(ord(name) < 32 for name in text):
             raise ValueError("no line breaks")
         return text
 

@@ -40,13 +40,13 @@ class GatewaySender:
             values = _values(effect, self._messages, self._renderer)
         except (BadAddress, RenderError) as e:
             return Sent(ok=False, error=str(e), permanent=True)
-        g = self._gateway
-        headers = {k: _filled(v, values) for k, v in g.headers.items()}
-        if g.id_header:
-            headers[g.id_header] = effect.event_id
-        body = _filled(g.body, values)
-        content: dict[str, Any] = {"data": body} if g.form else {"json": body}
-        url = _filled(g.url, {k: quote(v, safe="") for k, v in values.items()})
+        http_gateway = self._gateway
+        headers = {k: _filled(v, values) for k, v in http_gateway.headers.items()}
+        if http_gateway.id_header:
+            headers[http_gateway.id_header] = effect.event_id
+        body = _filled(http_gateway.body, values)
+        content: dict[str, Any] = {"data": body} if http_gateway.form else {"json": body}
+        url = _filled(http_gateway.url, {k: quote(v, safe="") for k, v in values.items()})
         try:
             answer = await self._http.post(url, headers=headers, **content)
         except httpx.HTTPError as e:

@@ -104,17 +104,17 @@ class MailSender:
         return await self._connect()
 
     async def _connect(self) -> aiosmtplib.SMTP:
-        s = self._server
-        context = ssl.create_default_context(cafile=str(s.ca_file) if s.ca_file else None)
+        mail_server = self._server
+        context = ssl.create_default_context(cafile=str(mail_server.ca_file) if mail_server.ca_file else None)
         smtp = aiosmtplib.SMTP(
-            hostname=s.host,
-            port=s.port,
-            timeout=s.timeout_seconds,
-            use_tls=s.security == "tls",
-            start_tls=s.security == "starttls",
-            tls_context=context if s.security != "none" else None,
-            username=s.username or None,
-            password=s.password or None,
+            hostname=mail_server.host,
+            port=mail_server.port,
+            timeout=mail_server.timeout_seconds,
+            use_tls=mail_server.security == "tls",
+            start_tls=mail_server.security == "starttls",
+            tls_context=context if mail_server.security != "none" else None,
+            username=mail_server.username or None,
+            password=mail_server.password or None,
         )
         await smtp.connect()
         return smtp

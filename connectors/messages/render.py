@@ -128,45 +128,51 @@ class Renderer:
         self._text, self._html = environment(html=False), environment(html=True)
         self._compiled: dict[tuple[str, bool], Template] = {}
 
-    def render(self, m: CustomerMessage, brand: Brand) -> Rendered:
+    def render(self, message: CustomerMessage, brand: Brand) -> Rendered:
         """Raises RenderError, naming the template, language and part."""
-        if m.medium != "mail":
+        if message.medium != "mail":
             part = (
                 "whatsapp"
-                if m.medium == "whatsapp" and self.catalogue.find(m.language, m.template, "whatsapp")
+                if message.medium == "whatsapp" and self.catalogue.find(message.language, message.template, "whatsapp")
                 else "sms"
             )
-            return Rendered(_short(self._part(m, brand, part), m))
-        subject = " ".join(self._part(m, brand, "subject").split())
-        body = self._part(m, brand, "text").strip()
+            return Rendered(_short(self._part(message, brand, part), message))
+        subject = " ".join(self._part(message, brand, "subject").split())
+        body = self._part(message, brand, "text").strip()
         frame = {"subject": subject, "body": body}
-        language = self._language(m, "text")
-        text = self._run(self.catalogue.layouts["layout.txt.j2"], m, brand, language, "layout.txt", frame=frame)
-        if self.catalogue.find(m.language, m.template, "html"):
-            html = self._part(m, brand, "html", frame)
+        language = self._language(message, "text")
+        text = self._run(self.catalogue.layouts["layout.txt.j2"], message, brand, language, "layout.txt", frame=frame)
+        if self.catalogue.find(message.language, message.template, "html"):
+            html = self._part(message, brand, "html", frame)
         else:
             html = self._run(
-                self.catalogue.layouts["layout.html.j2"], m, brand, language, "layout.html", html=True, frame=frame
+                self.catalogue.layouts["layout.html.j2"],
+                message,
+                brand,
+                language,
+                "layout.html",
+                html=True,
+                frame=frame,
             )
         if not subject:
-            raise RenderError(f"{m.template} in {language}: its subject is empty")
+            raise RenderError(f"{message.template} in {language}: its subject is empty")
         return Rendered(f"{text.strip()}\n", subject, f"{html.strip()}\n")
 
-    def _language(self, m: CustomerMessage, part: str) -> str:
-        found = self.catalogue.find(m.language, m.template, part)
+    def _language(self, message: CustomerMessage, part: str) -> str:
+        found = self.catalogue.find(message.language, message.template, part)
         if found is None:
-            raise RenderError(f"{m.template}: there is no such template with a {part}")
+            raise RenderError(f"{message.template}: there is no such template with a {part}")
         return found[0]
 
-    def _part(self, m: CustomerMessage, brand: Brand, part: str, frame: dict[str, str] | None = None) -> str:
-        language = self._language(m, part)
-        source = self.catalogue.own(language, m.template, part) or ""
-        return self._run(source, m, brand, language, part, html=part == "html", frame=frame)
+    def _part(self, message: CustomerMessage, brand: Brand, part: str, frame: dict[str, str] | None = None) -> str:
+        language = self._language(message, part)
+        source = self.catalogue.own(language, message.template, part) or ""
+        return self._run(source, message, brand, language, part, html=part == "html", frame=frame)
 
     def _run(
         self,
         source: str,
-        m: CustomerMessage,
+        message: CustomerMessage,
         brand: Brand,
         language: str,
         part: str,
@@ -178,14 +184,16 @@ class Renderer:
         try:
             if key not in self._compiled:
                 self._compiled[key] = (self._html if html else self._text).from_string(source)
-            values = _values(m, brand, language, self.catalogue.words(language))
+            values = _values(message, brand, language, self.catalogue.words(language))
             with budget():
                 return self._compiled[key].render(**values, **(frame or {}))
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, Rejected) as e:
-            where = f"{self.catalogue.file(language, m.template, part)}, line {_line_of(e)}"
-            raise RenderError(f"{m.template} in {language}, {part} ({where}): {type(e).__name__}: {e}") from e
+            where = f"{self.catalogue.file(language, message.template, part)}, line {_line_of(e)}"
+            raise RenderError(f"{message.template} in {language}, {part} ({where}): {type(e).__name__}: {e}") from e
         except RecursionError as e:
-            raise RenderError(f"{m.template} in {language}, {part}: macros that call each other without an end") from e
+            raise RenderError(
+                f"{message.template} in {language}, {part}: macros that call each other without an end"
+            ) from e
 
 
 def _line_of(e: BaseException) -> int:
@@ -200,54 +208,64 @@ def _line_of(e: BaseException) -> int:
     return line
 
 
-def _short(text: str, m: CustomerMessage) -> str:
+def _short(text: str, message: CustomerMessage) -> str:
     one = " ".join(text.split())
     if not one or len(one) > _SHORT:
-        raise RenderError(f"{m.template} in {m.language}: {len(one)} characters; a short message has 1 to {_SHORT}")
+        raise RenderError(
+            f"{message.template} in {message.language}: {len(one)} characters; a short message has 1 to {_SHORT}"
+        )
     return one
 
 
 # -- what templates see ------------------------------------------------------------------------------------------------
-def _values(m: CustomerMessage, brand: Brand, language: str, words: dict[str, str]) -> dict[str, Any]:
-    locale = Locale.parse(_locale_name(language, m.country))
-    zone = ZoneInfo(m.timezone)
+def _values(message: CustomerMessage, brand: Brand, language: str, words: dict[str, str]) -> dict[str, Any]:
+    locale = Locale.parse(_locale_name(language, message.country))
+    zone = ZoneInfo(message.timezone)
     at: Callable[[int], datetime | None] = lambda ms: datetime.fromtimestamp(ms / 1000, zone) if ms else None  # noqa: E731
-    rma = {"id": m.rma_id, "kind": m.rma_kind, "label_url": web_address(m.label_url)} if m.rma_id else None
+    rma = (
+        {"id": message.rma_id, "kind": message.rma_kind, "label_url": web_address(message.label_url)}
+        if message.rma_id
+        else None
+    )
     return {
         "locale": locale,
-        "currency": m.currency,
+        "currency": message.currency,
         "language": language,
         "words": words,
-        "order": {"name": _line(m.order_name), "placed_at": at(m.placed_at), "total": m.total},
-        "customer": _line(m.customer),
+        "order": {"name": _line(message.order_name), "placed_at": at(message.placed_at), "total": message.total},
+        "customer": _line(message.customer),
         "shop": {"name": brand.name, "url": brand.url, "contact": brand.contact},
-        "kind": m.kind,
-        "events": [c.type for c in m.causes],
-        "complete": m.complete,
-        "reason": _line(m.reason),
+        "kind": message.kind,
+        "events": [message_cause.type for message_cause in message.causes],
+        "complete": message.complete,
+        "reason": _line(message.reason),
         "lines": [
             {
-                "title": _line(x.title or x.sku),
-                "sku": _line(x.sku),
-                "qty": x.qty,
-                "amount": x.amount,
-                "state": x.state,
-                "eta": _iso(x.eta),
-                "note": _note(x.state, _iso(x.eta), words, locale),
+                "title": _line(line.title or line.sku),
+                "sku": _line(line.sku),
+                "qty": line.qty,
+                "amount": line.amount,
+                "state": line.state,
+                "eta": _iso(line.eta),
+                "note": _note(line.state, _iso(line.eta), words, locale),
             }
-            for x in m.lines
+            for line in message.lines
         ],
         "parcels": [
-            {"carrier": _line(p.carrier), "number": _line(p.tracking_number), "url": web_address(p.tracking_url)}
-            for p in m.parcels
+            {
+                "carrier": _line(parcel.carrier),
+                "number": _line(parcel.tracking_number),
+                "url": web_address(parcel.tracking_url),
+            }
+            for parcel in message.parcels
         ],
-        "eta": _iso(m.eta),
-        "eta_before": _iso(m.eta_before),
-        "give_up_at": at(m.give_up_at),
-        "valid_until": at(m.valid_until),
-        "amount": m.amount,
-        "tax": m.tax,
-        "fees": m.fees,
+        "eta": _iso(message.eta),
+        "eta_before": _iso(message.eta_before),
+        "give_up_at": at(message.give_up_at),
+        "valid_until": at(message.valid_until),
+        "amount": message.amount,
+        "tax": message.tax,
+        "fees": message.fees,
         "rma": rma,
     }
 
@@ -267,7 +285,7 @@ def _iso(day: str) -> date | None:
 
 def _line(text: str) -> str:
     """One line without control characters: what others wrote breaks out of nothing."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join("".join(name if name.isprintable() else " " for name in text).split())
 
 
 def _note(state: str, eta: date | None, words: dict[str, str], locale: Locale) -> str:

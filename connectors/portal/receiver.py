@@ -96,24 +96,24 @@ class PortalReceiver:
 
     def translate(self, received: Received, body: bytes, now: int, trace: str) -> Translation:
         """Raises TranslationError."""
-        r = _read(body)
-        return Translation(orders=[self._requested(r, self._checked(r), received.delivery_id, now, trace)])
+        request = _read(body)
+        return Translation(orders=[self._requested(request, self._checked(request), received.delivery_id, now, trace)])
 
-    def _checked(self, r: _Request) -> str:
+    def _checked(self, request: _Request) -> str:
         """The key of an order that this portal may speak of."""
         try:
-            key = keys.order_key(*r.order_key.split(":", 2))
+            key = keys.order_key(*request.order_key.split(":", 2))
         except (Rejected, TypeError) as e:
-            raise TranslationError("order_key", f"{r.order_key!r} is not channel:account:order id") from e
-        if ":".join(r.order_key.split(":")[:2]) not in self._accounts:
+            raise TranslationError("order_key", f"{request.order_key!r} is not channel:account:order id") from e
+        if ":".join(request.order_key.split(":")[:2]) not in self._accounts:
             raise TranslationError("order_key", f"the portal {self.account} may not speak of orders of this account")
-        for i, x in enumerate(r.lines):
-            if not (x.line_id or x.sku):
+        for i, line in enumerate(request.lines):
+            if not (line.line_id or line.sku):
                 raise TranslationError(f"lines[{i}]", "line_id or sku is needed")
         return key
 
-    def _requested(self, r: _Request, key: str, event_id: str, now: int, trace: str) -> ReturnRequested:
-        digest = content_hash(r)
+    def _requested(self, request: _Request, key: str, event_id: str, now: int, trace: str) -> ReturnRequested:
+        digest = content_hash(request)
         fact = f"request/{self.account}/{event_id}"
         return ReturnRequested(
             event_id=uuid5(key, 0, f"ReturnRequested|{fact}|{digest}"),
@@ -125,14 +125,17 @@ class PortalReceiver:
             idempotency_key=fact,
             delivery_id=f"{self.account}/{event_id}",
             content_hash=digest,
-            kind=r.kind,
+            kind=request.kind,
             via="api",
             return_id="",
-            lines=[ReturnLine(x.line_id, x.sku, x.qty, x.reason, x.comment) for x in r.lines],
-            exchange=[ExchangeLine(x.sku, x.qty, x.unit_price, x.tax, x.title) for x in r.exchange],
-            label_payer=r.label_payer,
-            actor=r.actor or self.account,
-            amount=r.amount,
+            lines=[ReturnLine(line.line_id, line.sku, line.qty, line.reason, line.comment) for line in request.lines],
+            exchange=[
+                ExchangeLine(exchange.sku, exchange.qty, exchange.unit_price, exchange.tax, exchange.title)
+                for exchange in request.exchange
+            ],
+            label_payer=request.label_payer,
+            actor=request.actor or self.account,
+            amount=request.amount,
         )
 
 

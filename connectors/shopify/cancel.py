@@ -35,7 +35,7 @@ _REASONS = (
 def cancel_reason(reason: str) -> str:
     """Shopify's OrderCancelReason from our own words."""
     low = reason.lower()
-    return next((code for code, words in _REASONS if any(w in low for w in words)), "OTHER")
+    return next((code for code, words in _REASONS if any(word in low for word in words)), "OTHER")
 
 
 class Cancels:
@@ -113,7 +113,7 @@ def _transactions(effect: ChannelCancel, order_id: str, told: list[Json]) -> lis
 
 def _lines(effect: ChannelCancel, order: Json) -> tuple[list[Json], int]:
     """The units as Shopify has them to fulfil, by line and location (where it restocks them); and how many it has not."""
-    wanted = {x.line_id: x.qty for x in effect.lines}
+    wanted = {line_qty.line_id: line_qty.qty for line_qty in effect.lines}
     lines: list[Json] = []
     for line, location, n in open_units(order):
         take = min(wanted.get(line, 0), n)

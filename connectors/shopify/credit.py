@@ -39,7 +39,9 @@ def _tail(global_id: Any) -> str:
 
 def our_refund(refunds: Iterable[Json], effect: Credit | ChannelCancel) -> str:
     """The number of the refund that carries our mark, or an empty text."""
-    return next((_tail(r["id"]) for r in refunds if mark(effect.event_id) in str(r.get("note") or "")), "")
+    return next(
+        (_tail(refund["id"]) for refund in refunds if mark(effect.event_id) in str(refund.get("note") or "")), ""
+    )
 
 
 class Refunds:
@@ -62,7 +64,7 @@ class Refunds:
         if currency != effect.currency:
             raise Never(f"currency: the order is in {currency}, the credit in {effect.currency}")
         parts = transfers(effect, order["transactions"])
-        if effect.return_id and any(x.qty for x in _known_lines(effect.lines)):
+        if effect.return_id and any(line.qty for line in _known_lines(effect.lines)):
             return await self._process(effect, parts)
         return await self._refund(effect, order["id"], parts)
 
@@ -84,9 +86,9 @@ class Refunds:
             "notify": self.client.account.notify_customer,
             # The goods are in the WMS's and Wharfinger's books; Shopify's own inventory is set by whoever keeps it.
             "refundLineItems": [
-                {"lineItemId": gid("LineItem", x.line_id), "quantity": x.qty, "restockType": "NO_RESTOCK"}
-                for x in _known_lines(effect.lines)
-                if x.qty
+                {"lineItemId": gid("LineItem", line.line_id), "quantity": line.qty, "restockType": "NO_RESTOCK"}
+                for line in _known_lines(effect.lines)
+                if line.qty
             ],
             "transactions": pay,
         }
@@ -192,27 +194,31 @@ def transfers(effect: Credit | ChannelCancel, transactions: list[Json]) -> list[
     A payment that the order knew only as a whole (``order``) is spread over the order's transactions, oldest first.
     """
     left: dict[str, int] = {}
-    paid = [t for t in transactions if t["kind"] in _PAID and t["status"] == "SUCCESS"]
-    for t in paid:
-        left[t["id"]] = _amount(t, effect.currency)
-    for t in transactions:
-        parent = (t.get("parentTransaction") or {}).get("id")
-        if t["kind"] == "REFUND" and t["status"] in {"SUCCESS", "PENDING"} and parent in left:
-            left[parent] -= _amount(t, effect.currency)
+    paid = [
+        transaction
+        for transaction in transactions
+        if transaction["kind"] in _PAID and transaction["status"] == "SUCCESS"
+    ]
+    for fields in paid:
+        left[fields["id"]] = _amount(fields, effect.currency)
+    for fields in transactions:
+        parent = (fields.get("parentTransaction") or {}).get("id")
+        if fields["kind"] == "REFUND" and fields["status"] in {"SUCCESS", "PENDING"} and parent in left:
+            left[parent] -= _amount(fields, effect.currency)
     given: dict[str, int] = {}
     for part in effect.payments:
-        named = [t for t in paid if part.payment_id in (t["id"], _tail(t["id"]))] or paid
+        named = [mapping for mapping in paid if part.payment_id in (mapping["id"], _tail(mapping["id"]))] or paid
         rest = part.amount
-        for t in named:
-            take = min(rest, left[t["id"]])
+        for fields in named:
+            take = min(rest, left[fields["id"]])
             if take > 0:
-                given[t["id"]] = given.get(t["id"], 0) + take
-                left[t["id"]] -= take
+                given[fields["id"]] = given.get(fields["id"], 0) + take
+                left[fields["id"]] -= take
                 rest -= take
         if rest > 0:
             amount = plain(rest, effect.currency)
             raise Never(f"payments: {amount} {effect.currency} more than is left of what was captured")
-    return [(t, given[t["id"]]) for t in paid if t["id"] in given]
+    return [(mapping, given[mapping["id"]]) for mapping in paid if mapping["id"] in given]
 
 
 def _amount(transaction: Json, currency: str) -> int:

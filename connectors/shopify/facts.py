@@ -40,7 +40,7 @@ def _refund_currency(body: p.Refund, default: str) -> str:
 
     A buyer who paid in another currency is paid back in it; the lines then show both, the transactions only theirs.
     """
-    named = [t.currency for t in body.transactions or () if t.currency]
+    named = [transaction.currency for transaction in body.transactions or () if transaction.currency]
     shop = default
     for line in body.refund_line_items or ():
         for money in (line.subtotal_set, line.total_tax_set):
@@ -70,9 +70,9 @@ def refund(body: p.Refund, context: Context, key: str = "", currency: str = "") 
     currency = _refund_currency(body, currency)
     if not currency and (body.refund_line_items or body.transactions):
         raise TranslationError("transactions[0].currency", "neither a transaction nor a line names the currency")
-    lines = [_refund_line(x, i, currency) for i, x in enumerate(body.refund_line_items or ())]
+    lines = [_refund_line(item, i, currency) for i, item in enumerate(body.refund_line_items or ())]
     parts = _refund_parts(body, currency)
-    amount = sum(x.amount for x in parts if x.status == "success")
+    amount = sum(refund_transaction.amount for refund_transaction in parts if refund_transaction.status == "success")
     content = (refund_id, amount, currency, lines, parts)
     digest = content_hash(*content)[:8]
     return RefundReported(
@@ -87,27 +87,31 @@ def refund(body: p.Refund, context: Context, key: str = "", currency: str = "") 
 
 def _refund_parts(body: p.Refund, currency: str) -> list[RefundTransaction]:
     """Its movements of money; a status that Shopify does not tell (old bodies) is success."""
-    told = [(i, t) for i, t in enumerate(body.transactions or ()) if t.kind in (None, "refund")]
+    told = [
+        (i, transaction)
+        for i, transaction in enumerate(body.transactions or ())
+        if transaction.kind in (None, "refund")
+    ]
     return [
         RefundTransaction(
-            gid_tail(t.admin_graphql_api_id, "OrderTransaction") or str(t.id),
-            str(t.parent_id or ""),
-            _STATUS.get(t.status or "success", t.status or "success"),
-            minor(t.amount, currency, f"transactions[{i}].amount"),
+            gid_tail(transaction.admin_graphql_api_id, "OrderTransaction") or str(transaction.id),
+            str(transaction.parent_id or ""),
+            _STATUS.get(transaction.status or "success", transaction.status or "success"),
+            minor(transaction.amount, currency, f"transactions[{i}].amount"),
         )
-        for i, t in told
+        for i, transaction in told
     ]
 
 
-def _refund_line(x: p.RefundLineItem, i: int, currency: str) -> RefundLine:
-    field, item = f"refund_line_items[{i}]", x.line_item or p.RefundedItem()
+def _refund_line(refund_line_item: p.RefundLineItem, i: int, currency: str) -> RefundLine:
+    field, item = f"refund_line_items[{i}]", refund_line_item.line_item or p.RefundedItem()
     return RefundLine(
-        line_id=line_id(x.line_item_id, item.admin_graphql_api_id),
+        line_id=line_id(refund_line_item.line_item_id, item.admin_graphql_api_id),
         sku=item.sku or "",
-        qty=quantity(x.quantity, f"{field}.quantity"),
-        amount=_in(x.subtotal_set, x.subtotal, currency, f"{field}.subtotal"),
-        tax=_in(x.total_tax_set, x.total_tax, currency, f"{field}.total_tax"),
-        restock=x.restock_type or "",
+        qty=quantity(refund_line_item.quantity, f"{field}.quantity"),
+        amount=_in(refund_line_item.subtotal_set, refund_line_item.subtotal, currency, f"{field}.subtotal"),
+        tax=_in(refund_line_item.total_tax_set, refund_line_item.total_tax, currency, f"{field}.total_tax"),
+        restock=refund_line_item.restock_type or "",
     )
 
 
@@ -142,8 +146,12 @@ def fulfilment(body: p.Fulfillment, context: Context) -> FulfilmentReported:
     version = millis(body.updated_at or body.created_at, "updated_at")
     items = enumerate(body.line_items or ())
     lines = [
-        LineQty(line_id(x.id, x.admin_graphql_api_id), x.sku or "", quantity(x.quantity, f"line_items[{i}].quantity"))
-        for i, x in items
+        LineQty(
+            line_id(line.id, line.admin_graphql_api_id),
+            line.sku or "",
+            quantity(line.quantity, f"line_items[{i}].quantity"),
+        )
+        for i, line in items
     ]
     key = order_key(context.account, str(body.order_id), "order_id")
     said = (number, (body.status or "").lower(), lines)
@@ -167,7 +175,9 @@ def edit(body: p.OrderEdit, context: Context) -> OrderEdited:
     for side in ("additions", "removals"):
         deltas: list[p.Delta] = getattr(body.line_items, side) or []
         field = f"order_edit.line_items.{side}"
-        sides.append([LineQty(str(d.id), "", quantity(d.delta, f"{field}[{i}].delta")) for i, d in enumerate(deltas)])
+        sides.append(
+            [LineQty(str(delta.id), "", quantity(delta.delta, f"{field}[{i}].delta")) for i, delta in enumerate(deltas)]
+        )
     return OrderEdited(
         **context.head("OrderEdited", key, f"edit/{body.id}", version, *sides),
         version=version,
@@ -184,14 +194,14 @@ def return_status(status: str | None) -> str:
     return known
 
 
-def _return_line(x: p.ReturnLineItem, i: int) -> ReturnLine:
-    item = (x.fulfillment_line_item and x.fulfillment_line_item.line_item) or p.Resource()
+def _return_line(line_item: p.ReturnLineItem, i: int) -> ReturnLine:
+    item = (line_item.fulfillment_line_item and line_item.fulfillment_line_item.line_item) or p.Resource()
     return ReturnLine(
         line_id=gid_tail(item.admin_graphql_api_id, "LineItem") or str(item.id or ""),
         sku="",
-        qty=quantity(x.quantity, f"return_line_items[{i}].quantity"),
-        reason=x.return_reason or "",
-        comment=x.customer_note or x.return_reason_note or "",
+        qty=quantity(line_item.quantity, f"return_line_items[{i}].quantity"),
+        reason=line_item.return_reason or "",
+        comment=line_item.customer_note or line_item.return_reason_note or "",
     )
 
 

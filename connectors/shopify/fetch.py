@@ -115,14 +115,14 @@ def _hold(context: Context, key: str, name: str, hold: dict[str, Any]) -> HoldCh
     )
 
 
-def _return_line(x: dict[str, Any], i: int) -> ReturnLine:
-    item = (x.get("fulfillmentLineItem") or {}).get("lineItem") or {}
-    if not isinstance(x.get("quantity"), int):
+def _return_line(fields: dict[str, Any], i: int) -> ReturnLine:
+    item = (fields.get("fulfillmentLineItem") or {}).get("lineItem") or {}
+    if not isinstance(fields.get("quantity"), int):
         raise TranslationError(f"returnLineItems[{i}].quantity", "missing")
     return ReturnLine(
         line_id=_tail(str(item.get("id") or "")),
         sku=str(item.get("sku") or ""),
-        qty=x["quantity"],
-        reason=str(x.get("returnReason") or ""),
-        comment=str(x.get("customerNote") or x.get("returnReasonNote") or ""),
+        qty=fields["quantity"],
+        reason=str(fields.get("returnReason") or ""),
+        comment=str(fields.get("customerNote") or fields.get("returnReasonNote") or ""),
     )

@@ -31,7 +31,7 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes | msgspec.Raw) -> Any
     except msgspec.ValidationError as e:
         what, where = _WHERE.match(str(e)).groups()  # type: ignore[union-attr]  # the pattern matches any text
         missing = re.search(r"missing required field `(.+)`", what)
-        field = ".".join(p for p in (where, missing[1] if missing else "") if p)
+        field = ".".join(text for text in (where, missing[1] if missing else "") if text)
         raise TranslationError(field or "body", what) from e
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
         raise TranslationError("body", f"not JSON: {e}") from e
@@ -44,8 +44,8 @@ def gid(kind: str, tail: str) -> str:
 
 def gid_tail(text: str | None, kind: str) -> str:
     """``123`` of ``gid://shopify/KIND/123``; ``""`` for anything else."""
-    m = _GID.fullmatch(text or "")
-    return m[2] if m and m[1] == kind else ""
+    found = _GID.fullmatch(text or "")
+    return found[2] if found and found[1] == kind else ""
 
 
 def order_key(account: str, order_id: str, field: str) -> str:

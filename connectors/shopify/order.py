@@ -50,14 +50,14 @@ def tax(lines: list[p.TaxLine] | None, currency: str, field: str) -> int:
     """The sum of tax lines in minor units."""
     if not lines:
         return 0
-    return sum(minor(t.price, currency, f"{field}.tax_lines[{i}].price") for i, t in enumerate(lines))
+    return sum(minor(line.price, currency, f"{field}.tax_lines[{i}].price") for i, line in enumerate(lines))
 
 
 def _discount(line: p.LineItem, currency: str, field: str) -> int:
     """Allocations hold the line's own discount and its share of the order's; ``total_discount`` (older) only the first."""
     if line.discount_allocations:
         parts = enumerate(line.discount_allocations)
-        return sum(minor(a.amount, currency, f"{field}.discount_allocations[{i}].amount") for i, a in parts)
+        return sum(minor(amount.amount, currency, f"{field}.discount_allocations[{i}].amount") for i, amount in parts)
     return minor(line.total_discount, currency, f"{field}.total_discount")
 
 
@@ -86,18 +86,18 @@ def _line(body: p.Order, i: int) -> OrderLine:
     )
 
 
-def _address(a: p.Address) -> Address:
-    name = a.name or " ".join(x for x in (a.first_name, a.last_name) if x)
+def _address(address: p.Address) -> Address:
+    name = address.name or " ".join(text for text in (address.first_name, address.last_name) if text)
     return Address(
         name=name.strip(),
-        company=(a.company or "").strip(),
-        street1=(a.address1 or "").strip(),
-        street2=(a.address2 or "").strip(),
-        postcode=(a.zip or "").strip(),
-        city=(a.city or "").strip(),
-        region=(a.province_code or a.province or "").strip(),
-        country=(a.country_code or "").strip().upper(),
-        phone=(a.phone or "").strip(),
+        company=(address.company or "").strip(),
+        street1=(address.address1 or "").strip(),
+        street2=(address.address2 or "").strip(),
+        postcode=(address.zip or "").strip(),
+        city=(address.city or "").strip(),
+        region=(address.province_code or address.province or "").strip(),
+        country=(address.country_code or "").strip().upper(),
+        phone=(address.phone or "").strip(),
     )
 
 
@@ -129,7 +129,9 @@ def _guess(text: str) -> str:
 
 def _delivery(body: p.Order, services: dict[str, str]) -> Delivery:
     """The service level by the account's own map (code or title), else by the words in them."""
-    line = next((x for x in body.shipping_lines or () if not x.is_removed), p.ShippingLine())
+    line = next(
+        (shipping_line for shipping_line in body.shipping_lines or () if not shipping_line.is_removed), p.ShippingLine()
+    )
     code, title = line.code or "", line.title or ""
     level = services.get(code) or services.get(title) or _guess(f"{code} {title}")
     return Delivery(ship_method=title or code, service_level=level)
@@ -194,7 +196,7 @@ def snapshot(body: p.Order, context: Context) -> Order:
         shipping_total=shipping,
         shipping_tax=shipping_tax,
         tax_included=bool(body.taxes_included),
-        tags=[t for t in (x.strip() for x in (body.tags or "").split(",")) if t],
+        tags=[text for text in (name.strip() for name in (body.tags or "").split(",")) if text],
         payments=_payments(body, state, total),
         discount=order_discount(body, lines, shipping, shipping_tax, total),
         problems=problems,

@@ -63,7 +63,7 @@ def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str],
     A shipment without tracking is known by its lines: untracked fulfilments of nothing but these units are taken for it, since a repeat of
     a lost answer is likelier than a second untracked parcel of the same content.
     """
-    wanted = Counter({x.line_id: x.qty for x in effect.lines})
+    wanted = Counter({line_qty.line_id: line_qty.qty for line_qty in effect.lines})
     done: Counter[str] = Counter()
     ids = []
     for f in order["fulfillments"]:
@@ -77,14 +77,16 @@ def _done(order: dict[str, Any], effect: ChannelShipment) -> tuple[Counter[str],
         if ours:
             done += lines
             ids.append(str(f["id"]))
-    done -= Counter({x.line_id: x.qty for x in effect.told_before})  # another part of the order in the same parcel
+    done -= Counter(
+        {line_qty.line_id: line_qty.qty for line_qty in effect.told_before}
+    )  # another part of the order in the same parcel
     return done, ids if +done else []
 
 
 def plan(order: dict[str, Any], effect: ChannelShipment) -> Plan:
     """What is left to tell Shopify of this shipment. Raises CannotFulfil where units are on hold, and are to be tried again."""
     done, ids = _done(order, effect)
-    wanted = Counter({x.line_id: x.qty for x in effect.lines}) - done
+    wanted = Counter({line_qty.line_id: line_qty.qty for line_qty in effect.lines}) - done
     groups: dict[str, FulfilmentPlan] = {}
     held = False
     for fulfilment_order in order["fulfillmentOrders"]["nodes"]:

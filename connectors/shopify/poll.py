@@ -94,7 +94,7 @@ class OrdersPoller:
             kept = {k: v for k, v in seen.items() if v >= latest - OVERLAP_MS}
             # The day counts as swept only with the round's end.
             at = {"since": latest, "seen": dict(list(kept.items())[-_MAX_SEEN:]), "day": state.get("day", "")}
-            yield self._polled([r for r, _ in news], [i for _, i in news], now, at if not sweep else None)
+            yield self._polled([raw for raw, _ in news], [i for _, i in news], now, at if not sweep else None)
         kept = {k: v for k, v in seen.items() if v >= latest - OVERLAP_MS}
         yield Polled([], [], _write({"since": latest, "seen": dict(list(kept.items())[-_MAX_SEEN:]), "day": day}))
 

@@ -45,7 +45,9 @@ def reason_code(reason: str) -> str:
     known, low = {code for code, _ in _REASONS}, reason.lower().replace("_", " ")
     if reason.upper() in known:
         return reason.upper()
-    return next((code for code, words in _REASONS if any(w in low for w in words)), "OTHER" if reason else "UNKNOWN")
+    return next(
+        (code for code, words in _REASONS if any(word in low for word in words)), "OTHER" if reason else "UNKNOWN"
+    )
 
 
 class Returns:
@@ -118,8 +120,8 @@ class Returns:
     async def _make_room(self, effect: ChannelReturn, order: Json) -> bool:
         """Decline requests for the same lines that nobody has approved, if that is enough; whether it was done."""
         wanted, free = Counter[str](), _returnable(order["returnable"])
-        for x in effect.lines:
-            wanted[x.line_id] += x.qty
+        for line in effect.lines:
+            wanted[line.line_id] += line.qty
         rivals = [r for r in order["returns"]["nodes"] if r["status"] == "REQUESTED" and _units(r).keys() & wanted]
         if any(free[k] + sum(_units(r)[k] for r in rivals) < n for k, n in wanted.items()):
             return False
@@ -145,14 +147,14 @@ def _units(known: Json) -> Counter[str]:
 def _returnable(nodes: list[Json]) -> Counter[str]:
     """Units by line that could be returned."""
     units = Counter[str]()
-    for x in (x for n in nodes for x in n["returnableFulfillmentLineItems"]["nodes"]):
+    for x in (node for n in nodes for node in n["returnableFulfillmentLineItems"]["nodes"]):
         units[_number(x["fulfillmentLineItem"]["lineItem"])] += int(x["quantity"])
     return units
 
 
 def _lines(effect: ChannelReturn, nodes: list[Json]) -> list[Json]:
     """The fulfilled units that come back. Raises Never where Shopify has fewer to return."""
-    items = [x for n in nodes for x in n["returnableFulfillmentLineItems"]["nodes"]]
+    items = [node for n in nodes for node in n["returnableFulfillmentLineItems"]["nodes"]]
     left = {x["fulfillmentLineItem"]["id"]: int(x["quantity"]) for x in items}
     out: list[Json] = []
     for line in effect.lines:

@@ -22,7 +22,9 @@ def _set(money: p.MoneySet | None, currency: str, field: str) -> int:
 
 def _extras(body: p.Order) -> int:
     """Duties and their taxes, fees and tips: in the total, on no line. A tip that is a line is counted there."""
-    tip_lines = sum(minor(x.price, body.currency, "line_items.price") for x in body.line_items if x.tip_payment_gateway)
+    tip_lines = sum(
+        minor(item.price, body.currency, "line_items.price") for item in body.line_items if item.tip_payment_gateway
+    )
     return (
         _set(body.original_total_duties_set, body.currency, "original_total_duties_set")
         + _duty_taxes(body)
@@ -53,7 +55,9 @@ def _sums(body: p.Order, lines: Sequence[OrderLine], shipping: int, shipping_tax
     taxes = 0 if body.taxes_included else sum(line.tax for line in lines) + shipping_tax
     goods = sum(line.unit_price * line.qty for line in lines)
     listed = sum(
-        minor(s.price, currency, "shipping_lines.price") for s in body.shipping_lines or () if not s.is_removed
+        minor(shipping_line.price, currency, "shipping_lines.price")
+        for shipping_line in body.shipping_lines or ()
+        if not shipping_line.is_removed
     )
     by_line = goods - sum(line.discount for line in lines) + shipping + taxes
     by_order = goods - minor(body.total_discounts, currency, "total_discounts") + listed + taxes
@@ -90,5 +94,7 @@ def total_problem(
 
 
 def _edited(body: p.Order) -> bool:
-    removed = any(x.current_quantity is not None and x.current_quantity != x.quantity for x in body.line_items)
+    removed = any(
+        item.current_quantity is not None and item.current_quantity != item.quantity for item in body.line_items
+    )
     return removed or bool(body.refunds)

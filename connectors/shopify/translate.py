@@ -41,7 +41,7 @@ def _order(body: bytes, context: Context) -> Translation:
         at, reason = order.cancelled_at, order.cancel_reason
         head = context.head("OrderCancelled", order.order_key, f"cancel@{at}", at, reason)
         orders.append(OrderCancelled(**head, version=at, reason=reason, lines=[]))
-    orders += (facts.refund(r, context, order.order_key, order.currency) for r in read.refunds or ())
+    orders += (facts.refund(refund, context, order.order_key, order.currency) for refund in read.refunds or ())
     return Translation(orders=orders)
 
 

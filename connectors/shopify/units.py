@@ -18,7 +18,9 @@ _RETURNED = frozenset({"return", "legacy_restock"})
 
 def shipped_units(item: LineItem, fulfillments: Sequence[Fulfillment]) -> int:
     """Units in fulfilments that stand."""
-    lines = (line for f in fulfillments if f.status not in _VOID for line in f.line_items or ())
+    lines = (
+        line for fulfillment in fulfillments if fulfillment.status not in _VOID for line in fulfillment.line_items or ()
+    )
     return sum(max(0, line.quantity) for line in lines if line.id == item.id)
 
 
@@ -32,7 +34,7 @@ def cancelled_units(item: LineItem, refunds: Sequence[Refund], shipped: int) -> 
     unshipped = item.quantity - shipped
     if unshipped <= 0 or (not refunds and item.current_quantity in (None, item.quantity)):
         return 0
-    mine = [line for r in refunds for line in r.refund_line_items or () if line.line_item_id == item.id]
+    mine = [line for refund in refunds for line in refund.refund_line_items or () if line.line_item_id == item.id]
     certain = sum(line.quantity for line in mine if line.restock_type == "cancel")
     if item.current_quantity is None:
         return max(0, min(certain, unshipped))

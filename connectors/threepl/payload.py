@@ -205,7 +205,9 @@ def pick_order_body(effect: PickOrder) -> dict[str, Any]:
     return {
         "reference": effect.allocation_id,
         "order_name": effect.order_name,
-        "lines": [{"line_id": x.line_id, "sku": x.sku, "qty": x.qty, "title": x.title} for x in effect.lines],
+        "lines": [
+            {"line_id": line.line_id, "sku": line.sku, "qty": line.qty, "title": line.title} for line in effect.lines
+        ],
         "ship_to": msgspec.to_builtins(effect.ship_to),
         "email": effect.email,
         "phone": effect.phone,
@@ -221,7 +223,7 @@ def pick_order_body(effect: PickOrder) -> dict[str, Any]:
 def cancellation_body(effect: PickOrderCancel) -> dict[str, Any]:
     """The body of ``POST /pick-orders/{reference}/cancellations``."""
     return {
-        "lines": [{"line_id": x.line_id, "sku": x.sku, "qty": x.qty} for x in effect.lines],
+        "lines": [{"line_id": line_qty.line_id, "sku": line_qty.sku, "qty": line_qty.qty} for line_qty in effect.lines],
         "reason": effect.reason,
     }
 
@@ -234,5 +236,7 @@ def return_body(effect: ReturnExpected) -> dict[str, Any]:
         "order_name": effect.order_name,
         "carrier": effect.carrier,
         "tracking_number": effect.tracking_number,
-        "lines": [{"line_id": x.line_id, "sku": x.sku, "qty": x.qty, "reason": x.reason} for x in effect.lines],
+        "lines": [
+            {"line_id": line.line_id, "sku": line.sku, "qty": line.qty, "reason": line.reason} for line in effect.lines
+        ],
     }

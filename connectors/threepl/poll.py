@@ -195,5 +195,5 @@ def _ms(at: datetime) -> int:
 
 def _kept(seen: Seen, since: int) -> Seen:
     """The rows of the overlap, and some more: a row that changes after it was forgotten tells its whole history again."""
-    latest = sorted(seen.items(), key=lambda x: x[1][0], reverse=True)
+    latest = sorted(seen.items(), key=lambda found: found[1][0], reverse=True)
     return {k: v for i, (k, v) in enumerate(latest) if i < KEPT_ROWS or v[0] >= since}

@@ -34,26 +34,26 @@ def translate_return(topic: str, body: bytes, name: str, now: int, trace: str) -
 def translate_return_row(row: ReturnRow, name: str, now: int, trace: str) -> Translation:
     """All that a row tells; what was told before is the same fact again."""
     source = f"threepl:{name}/poll"
-    facts: list[OrderCommand] = [_received(x, name, source, now, trace) for x in row.received]
-    facts += [_inspected(x, name, source, now, trace) for x in row.inspections]
+    facts: list[OrderCommand] = [_received(report, name, source, now, trace) for report in row.received]
+    facts += [_inspected(report, name, source, now, trace) for report in row.inspections]
     return Translation(orders=facts)
 
 
-def _key(r: ReturnReport, name: str) -> str:
+def _key(report: ReturnReport, name: str) -> str:
     try:
-        return split_rma_id(r.rma)[0]
+        return split_rma_id(report.rma)[0]
     except Rejected:
         pass  # the channel's own number, or another's
     try:
-        return split_allocation_id(r.reference)[1] if r.reference else parcel_key(name, r.receipt_id)
+        return split_allocation_id(report.reference)[1] if report.reference else parcel_key(name, report.receipt_id)
     except Rejected as e:
-        raise TranslationError("reference" if r.reference else "receipt_id", e.message) from e
+        raise TranslationError("reference" if report.reference else "receipt_id", e.message) from e
 
 
-def _received(r: ReturnReport, name: str, source: str, now: int, trace: str) -> ReturnReceived:
-    lines = [LineQty(x.line_id, x.sku, x.qty) for x in r.lines]
-    at, key = millis(r.occurred_at, "occurred_at"), _key(r, name)
-    fact = f"return/{name}/{r.receipt_id}/received@{at}/{content_hash(r.rma, r.tracking_number, lines)}"
+def _received(report: ReturnReport, name: str, source: str, now: int, trace: str) -> ReturnReceived:
+    lines = [LineQty(returned_units.line_id, returned_units.sku, returned_units.qty) for returned_units in report.lines]
+    at, key = millis(report.occurred_at, "occurred_at"), _key(report, name)
+    fact = f"return/{name}/{report.receipt_id}/received@{at}/{content_hash(report.rma, report.tracking_number, lines)}"
     return ReturnReceived(
         event_id=uuid5(key, 0, fact),
         type="ReturnReceived",
@@ -63,20 +63,20 @@ def _received(r: ReturnReport, name: str, source: str, now: int, trace: str) -> 
         order_key=key,
         idempotency_key=fact,
         wms=name,
-        depot=r.depot or name,
-        receipt_id=r.receipt_id,
-        rma_id=r.rma,
-        tracking_number=r.tracking_number,
+        depot=report.depot or name,
+        receipt_id=report.receipt_id,
+        rma_id=report.rma,
+        tracking_number=report.tracking_number,
         lines=lines,
         occurred_at=at,
-        detail=r.detail,
+        detail=report.detail,
     )
 
 
-def _inspected(r: ReturnReport, name: str, source: str, now: int, trace: str) -> ReturnInspected:
-    lines = [_line(x, i) for i, x in enumerate(r.inspected)]
-    at, key = millis(r.occurred_at, "occurred_at"), _key(r, name)
-    fact = f"return/{name}/{r.receipt_id}/inspected@{at}/{content_hash(r.rma, lines)}"
+def _inspected(report: ReturnReport, name: str, source: str, now: int, trace: str) -> ReturnInspected:
+    lines = [_line(inspected_units, i) for i, inspected_units in enumerate(report.inspected)]
+    at, key = millis(report.occurred_at, "occurred_at"), _key(report, name)
+    fact = f"return/{name}/{report.receipt_id}/inspected@{at}/{content_hash(report.rma, lines)}"
     return ReturnInspected(
         event_id=uuid5(key, 0, fact),
         type="ReturnInspected",
@@ -86,18 +86,24 @@ def _inspected(r: ReturnReport, name: str, source: str, now: int, trace: str) ->
         order_key=key,
         idempotency_key=fact,
         wms=name,
-        depot=r.depot or name,
-        receipt_id=r.receipt_id,
-        rma_id=r.rma,
-        tracking_number=r.tracking_number,
+        depot=report.depot or name,
+        receipt_id=report.receipt_id,
+        rma_id=report.rma,
+        tracking_number=report.tracking_number,
         lines=lines,
         occurred_at=at,
-        actor=r.actor,
+        actor=report.actor,
     )
 
 
-def _line(x: InspectedUnits, i: int) -> InspectedLine:
-    if x.disposition not in DISPOSITIONS:
+def _line(inspected_units: InspectedUnits, i: int) -> InspectedLine:
+    if inspected_units.disposition not in DISPOSITIONS:
         known = ", ".join(DISPOSITIONS)
-        raise TranslationError(f"inspected[{i}].disposition", f"{x.disposition!r} is not one of {known}")
-    return InspectedLine(x.line_id, x.sku, x.qty, x.disposition, x.note)
+        raise TranslationError(f"inspected[{i}].disposition", f"{inspected_units.disposition!r} is not one of {known}")
+    return InspectedLine(
+        inspected_units.line_id,
+        inspected_units.sku,
+        inspected_units.qty,
+        inspected_units.disposition,
+        inspected_units.note,
+    )

@@ -57,8 +57,8 @@ def translate_row(row: Row, name: str, now: int, trace: str, *, known: tuple[int
     reports, scans = row_facts(row)
     fresh = reports[known[0] :] if row.history else reports
     return Translation(
-        pools=[_reported(x, source, now, trace) for x in fresh],
-        orders=[_tracked(x, source, now, trace) for x in scans[known[1] :]],
+        pools=[_reported(report, source, now, trace) for report in fresh],
+        orders=[_tracked(scan, source, now, trace) for scan in scans[known[1] :]],
     )
 
 
@@ -76,22 +76,22 @@ def _parts(reference: str) -> tuple[str, str]:
     return pool, key
 
 
-def _line(x: Line) -> WmsLine:
-    return WmsLine(x.line_id, x.sku, x.picked, x.shipped, x.short, x.cancelled, x.reason)
+def _line(line: Line) -> WmsLine:
+    return WmsLine(line.line_id, line.sku, line.picked, line.shipped, line.short, line.cancelled, line.reason)
 
 
 def _reported(
-    r: Report, source: str, now: int, trace: str, *, occurred_at: int | None = None, fact: str = ""
+    report: Report, source: str, now: int, trace: str, *, occurred_at: int | None = None, fact: str = ""
 ) -> WmsReported:
-    if r.status not in REPORTS:
-        raise TranslationError("status", f"{r.status!r} is not one of {', '.join(sorted(REPORTS))}")
-    pool, key = _parts(r.reference)
-    at = millis(r.occurred_at, "occurred_at") if occurred_at is None else occurred_at
-    s = r.shipment or Shipment(id="-")
-    lines = [_line(x) for x in r.lines]
-    fact = fact or f"wms/{r.status}@{at}/{content_hash(lines, r.shipment)}"
+    if report.status not in REPORTS:
+        raise TranslationError("status", f"{report.status!r} is not one of {', '.join(sorted(REPORTS))}")
+    pool, key = _parts(report.reference)
+    at = millis(report.occurred_at, "occurred_at") if occurred_at is None else occurred_at
+    shipment = report.shipment or Shipment(id="-")
+    lines = [_line(line) for line in report.lines]
+    fact = fact or f"wms/{report.status}@{at}/{content_hash(lines, report.shipment)}"
     return WmsReported(
-        event_id=uuid5(r.reference, 0, fact),
+        event_id=uuid5(report.reference, 0, fact),
         type="WmsReported",
         time=now,
         source=source,
@@ -99,40 +99,40 @@ def _reported(
         pool=pool,
         order_key=key,
         idempotency_key=fact,
-        allocation_id=r.reference,
-        status=r.status,
+        allocation_id=report.reference,
+        status=report.status,
         lines=lines,
-        shipment_id=r.shipment.id if r.shipment else "",
-        carrier=s.carrier,
-        tracking_number=s.tracking_number,
-        tracking_url=s.tracking_url,
-        cost=s.cost,
-        cost_currency=s.currency,
-        reason=r.reason or "",
+        shipment_id=report.shipment.id if report.shipment else "",
+        carrier=shipment.carrier,
+        tracking_number=shipment.tracking_number,
+        tracking_url=shipment.tracking_url,
+        cost=shipment.cost,
+        cost_currency=shipment.currency,
+        reason=report.reason or "",
         occurred_at=at,
-        parcel=[ParcelPart(x.reference, x.qty) for x in s.lines],
+        parcel=[ParcelPart(line.reference, line.qty) for line in shipment.lines],
     )
 
 
-def _tracked(s: Scan, source: str, now: int, trace: str) -> ShipmentTracked:
-    if s.status not in SCANS:
-        raise TranslationError("status", f"{s.status!r} is not one of {', '.join(sorted(SCANS))}")
-    _, key = _parts(s.reference)
-    at = millis(s.occurred_at, "occurred_at")
-    fact = f"scan/{s.reference}/{s.shipment_id}/{s.status}@{at}"
+def _tracked(scan: Scan, source: str, now: int, trace: str) -> ShipmentTracked:
+    if scan.status not in SCANS:
+        raise TranslationError("status", f"{scan.status!r} is not one of {', '.join(sorted(SCANS))}")
+    _, key = _parts(scan.reference)
+    at = millis(scan.occurred_at, "occurred_at")
+    fact = f"scan/{scan.reference}/{scan.shipment_id}/{scan.status}@{at}"
     return ShipmentTracked(
-        event_id=uuid5(s.reference, 0, fact),
+        event_id=uuid5(scan.reference, 0, fact),
         type="ShipmentTracked",
         time=now,
         source=source,
         trace=trace,
         order_key=key,
         idempotency_key=fact,
-        allocation_id=s.reference,
-        shipment_id=s.shipment_id,
-        status=s.status,
-        carrier=s.carrier,
-        tracking_number=s.tracking_number,
-        detail=s.detail,
+        allocation_id=scan.reference,
+        shipment_id=scan.shipment_id,
+        status=scan.status,
+        carrier=scan.carrier,
+        tracking_number=scan.tracking_number,
+        detail=scan.detail,
         occurred_at=at,
     )

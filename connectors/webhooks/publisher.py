@@ -151,9 +151,11 @@ class KafkaPublisher:
             if batch.left == 0 and not batch.future.done():
                 batch.future.set_result(None)
 
-        for r in records:
+        for record in records:
             try:
-                self._producer.produce(r.topic, key=r.key, value=r.value, headers=r.headers, on_delivery=report)
+                self._producer.produce(
+                    record.topic, key=record.key, value=record.value, headers=record.headers, on_delivery=report
+                )
             except BufferError as e:
                 raise Backlog("the queue to Kafka is full") from e
             except KafkaException as e:

@@ -120,7 +120,9 @@ class Waiting:
             return
         seat.bytes += size
         seat.group.add(seat, 0, size)
-        while self.bytes > self._size and (crowd := self._crowd(_BYTES, self._size, lambda h: h.byte_seconds(now))):
+        while self.bytes > self._size and (
+            crowd := self._crowd(_BYTES, self._size, lambda holding: holding.byte_seconds(now))
+        ):
             self._send_away(max(crowd.seats, key=lambda s: s.bytes * (now - s.since + _INSTANT)))
 
     def settle(self, seat: Seat) -> None:
@@ -140,7 +142,7 @@ class Waiting:
             (self._strangers, self._proven) if what(self._strangers) > cap // 2 else (self._proven, self._strangers)
         )
         for group in groups:
-            if crowded := [h for h in group.holdings.values() if h.seats]:
+            if crowded := [holding for holding in group.holdings.values() if holding.seats]:
                 return max(crowded, key=used)
         return None
 

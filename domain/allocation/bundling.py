@@ -24,7 +24,7 @@ MINUTE = 60_000
 
 def wave_for(rules: Bundling, plan: AllocationPlan, tags: Sequence[str], channel: str) -> Wave | None:
     """The wave an allocation belongs to: the first row that fits; None where it is not to be bundled."""
-    if not rules.enabled or any(t in rules.never_tags for t in tags):
+    if not rules.enabled or any(tag in rules.never_tags for tag in tags):
         return None
     if rules.channels and channel not in rules.channels:
         return None
@@ -109,8 +109,8 @@ def share_of(cost: int, parts: Sequence[ParcelPart], allocation_id: str) -> int:
     if not parts:
         return cost
     units: dict[str, int] = {}
-    for p in parts:
-        units[p.allocation_id] = units.get(p.allocation_id, 0) + p.units
+    for parcel_part in parts:
+        units[parcel_part.allocation_id] = units.get(parcel_part.allocation_id, 0) + parcel_part.units
     names = sorted(units)
     shares = dict(zip(names, spread(cost, [units[n] for n in names]), strict=True))
     return shares.get(allocation_id, 0)

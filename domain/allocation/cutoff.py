@@ -41,7 +41,7 @@ class Calendar:
         self.zone = ZoneInfo(depot.timezone)
         self._open = frozenset(depot.working_days)
         self._holidays = frozenset(depot.holidays)
-        self._exceptions = {e.date: e for e in depot.exceptions}
+        self._exceptions = {dated_hours.date: dated_hours for dated_hours in depot.exceptions}
         self._cutoffs = depot.cutoffs
         self._handover = depot.handover
         self._hours: dict[tuple[int, str], tuple[int, int] | None] = {}

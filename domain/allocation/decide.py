@@ -55,8 +55,8 @@ class Compiled:
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
-        self.depots = {d.id: d for d in rules.depots}
-        self.calendars = {d.id: Calendar(d) for d in rules.depots}
+        self.depots = {depot.id: depot for depot in rules.depots}
+        self.calendars = {depot.id: Calendar(depot) for depot in rules.depots}
         self.skus = SkuRules(rules)
         self._lanes: dict[tuple[str, str, str], tuple[int, int, Candidate | str]] = {}
 
@@ -84,8 +84,8 @@ class Compiled:
         """The tags of the SKUs keep the depot from having any part in it."""
         if self.skus.plain:
             return False
-        barred = set(self.skus.barred(depot, [x.sku for x in want.lines]))
-        wanted = {x.sku for x in want.lines}
+        barred = set(self.skus.barred(depot, [line.sku for line in want.lines]))
+        wanted = {line.sku for line in want.lines}
         return bool(barred) and (barred == wanted or not splittable(want, self.rules))
 
     def _judge(self, depot: Depot, want: Want, now: int, full: Container[str]) -> Candidate | str:
@@ -126,8 +126,8 @@ def _any(allowed: list[str], value: str) -> bool:
 def _rate(depot: Depot, want: Want) -> Rate | None:
     if not depot.rates:
         return Rate(0)
-    rows = [r for r in depot.rates if r.country in ("*", want.country) and r.service in ("*", want.service)]
-    return min(rows, key=lambda r: (r.country == "*", r.service == "*", r.cost), default=None)
+    rows = [rate for rate in depot.rates if rate.country in ("*", want.country) and rate.service in ("*", want.service)]
+    return min(rows, key=lambda rate: (rate.country == "*", rate.service == "*", rate.cost), default=None)
 
 
 def _refusal(depot: Depot, want: Want) -> str:
@@ -146,7 +146,9 @@ def _refusal(depot: Depot, want: Want) -> str:
 def eligible(want: Want, rules: RuleSet) -> list[str]:
     """The depots (sorted ids) that may serve this demand whenever they have stock, a free place and an open day."""
     may = compiled(rules)
-    return sorted(d.id for d in rules.depots if not _refusal(d, want) and not may.may_not_send(d.id, want))
+    return sorted(
+        depot.id for depot in rules.depots if not _refusal(depot, want) and not may.may_not_send(depot.id, want)
+    )
 
 
 Value = Callable[[list[Candidate], Served, Want, Available], Any]
@@ -155,10 +157,10 @@ Value = Callable[[list[Candidate], Served, Want, Available], Any]
 
 def _balance(depots: list[Candidate], served: Served, _want: Want, available: Available) -> int:
     left = 0
-    for c in depots:
-        skus = {x.sku for x in served.lines[c.depot.id]}
-        taken = sum(x.qty for x in served.lines[c.depot.id])
-        left += sum(available[s].get(c.depot.id, 0) for s in skus) - taken
+    for candidate in depots:
+        skus = {line_qty.sku for line_qty in served.lines[candidate.depot.id]}
+        taken = sum(line_qty.qty for line_qty in served.lines[candidate.depot.id])
+        left += sum(available[text].get(candidate.depot.id, 0) for text in skus) - taken
     return -left
 
 
@@ -185,46 +187,46 @@ def decide(want: Want, available: Available, rules: Compiled, now: int, full: Ma
     """
     routing = want.routing or rules.rules.routing
     may_split = splittable(want, rules.rules)
-    judged = {d: rules.candidate(x, want, now, full.get(d, ())) for d, x in rules.depots.items()}
-    refused = {d: r for d, r in judged.items() if isinstance(r, str)}
-    fit = {d: c for d, c in judged.items() if isinstance(c, Candidate)}
+    judged = {item: rules.candidate(depot, want, now, full.get(item, ())) for item, depot in rules.depots.items()}
+    refused = {item: candidate for item, candidate in judged.items() if isinstance(candidate, str)}
+    fit = {item: candidate for item, candidate in judged.items() if isinstance(candidate, Candidate)}
     if rules.rules.zones:
         want = msgspec.structs.replace(want, zone=zone_of(rules.rules.zones, want.country, want.postcode))
     names = _ordered(fit, want, available, routing.preferences)
     demand = demand_of(want.lines, may_split, routing.split.max_parcels, keep_sets=routing.keep_sets_together)
     options = search(demand, names, available, stop_early=routing.preferences[:1] == ["fewest_parcels"])
     ranked = sorted(
-        ((_values(o, fit, want, available, routing.preferences), o) for o in options),
-        key=lambda x: (x[0], x[1].depots),
+        ((_values(option, fit, want, available, routing.preferences), option) for option in options),
+        key=lambda found: (found[0], found[1].depots),
     )
     served = ranked[0][1] if ranked else None
-    parcels = [Parcel(fit[d], served.lines[d]) for d in served.depots] if served else []
-    could = sorted(d for d in judged if refused.get(d, "calendar") in _PASSING)
-    later = any(r in _PASSING for r in refused.values())
+    parcels = [Parcel(fit[depot], served.lines[depot]) for depot in served.depots] if served else []
+    could = sorted(text for text in judged if refused.get(text, "calendar") in _PASSING)
+    later = any(value in _PASSING for value in refused.values())
     seen = Seen(want, available, rules.rules, now, may_split, refused, fit, ranked)
     return Decision(parcels, _left(want.lines, parcels), could, later, explain(seen), not may_split)
 
 
 def _ordered(fit: dict[str, Candidate], want: Want, available: Available, wishes: list[str]) -> list[str]:
     """Candidates that have any of it, the preferred ones first: that order decides who sends what within a set of depots."""
-    skus = {x.sku for x in want.lines}
-    some = [d for d in fit if any(available[s].get(d, 0) > 0 for s in skus)]
+    skus = {line.sku for line in want.lines}
+    some = [text for text in fit if any(available[name].get(text, 0) > 0 for name in skus)]
     if len(some) < 2:
         return some
-    lines = {d: [LineQty("", s, 0) for s in skus] for d in some}
-    return sorted(some, key=lambda d: (_values(Served((d,), lines, 0), fit, want, available, wishes), d))
+    lines = {text: [LineQty("", name, 0) for name in skus] for text in some}
+    return sorted(some, key=lambda text: (_values(Served((text,), lines, 0), fit, want, available, wishes), text))
 
 
 def _values(
     served: Served, fit: dict[str, Candidate], want: Want, available: Available, wishes: list[str]
 ) -> list[Any]:
-    depots = [fit[d] for d in served.depots]
-    return [VALUES[w](depots, served, want, available) for w in wishes]
+    depots = [fit[depot] for depot in served.depots]
+    return [VALUES[wish](depots, served, want, available) for wish in wishes]
 
 
 def _left(lines: list[DemandLine], parcels: list[Parcel]) -> list[DemandLine]:
     sent: dict[str, int] = {}
-    for p in parcels:
-        for x in p.lines:
-            sent[x.line_id] = sent.get(x.line_id, 0) + x.qty
-    return [msgspec.structs.replace(x, qty=n) for x in lines if (n := x.qty - sent.get(x.line_id, 0)) > 0]
+    for parcel in parcels:
+        for line_qty in parcel.lines:
+            sent[line_qty.line_id] = sent.get(line_qty.line_id, 0) + line_qty.qty
+    return [msgspec.structs.replace(line, qty=n) for line in lines if (n := line.qty - sent.get(line.line_id, 0)) > 0]

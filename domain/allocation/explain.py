@@ -68,10 +68,10 @@ def explain(seen: Seen) -> dict[str, Any]:
         "now": seen.now,
         "demand": need,
         "split": seen.may_split,
-        "candidates": [_shown(d.id, seen, need) for d in seen.rules.depots],
+        "candidates": [_shown(depot.id, seen, need) for depot in seen.rules.depots],
         "preferences": wishes,
         **({"zone": seen.want.zone} if seen.rules.zones else {}),
-        "options": [{"depots": o.depots, "units": o.units, "values": v} for v, o in seen.ranked[:3]],
+        "options": [{"depots": served.depots, "units": served.units, "values": v} for v, served in seen.ranked[:3]],
         "chosen": seen.ranked[0][1].depots if seen.ranked else (),
         "decided_by": _decider(seen.ranked, wishes),
     }
@@ -80,12 +80,17 @@ def explain(seen: Seen) -> dict[str, Any]:
 def _shown(depot: str, seen: Seen, need: dict[str, int]) -> dict[str, Any]:
     if depot in seen.refused:
         return {"depot": depot, "refused": seen.refused[depot]}
-    c = seen.fit[depot]
-    has = {s: seen.available[s].get(depot, 0) for s in need}
-    shown: dict[str, Any] = {"depot": depot, "available": has, "day": c.promise.day, "cost": c.rate.cost}
+    candidate = seen.fit[depot]
+    has = {text: seen.available[text].get(depot, 0) for text in need}
+    shown: dict[str, Any] = {
+        "depot": depot,
+        "available": has,
+        "day": candidate.promise.day,
+        "cost": candidate.rate.cost,
+    }
     if all(n <= 0 for n in has.values()):
         shown["refused"] = "stock"
-    elif short := [s for s, n in need.items() if has[s] < n]:
+    elif short := [item for item, n in need.items() if has[item] < n]:
         shown["short"] = short
     return shown
 
@@ -95,4 +100,4 @@ def _decider(ranked: list[tuple[list[Any], Served]], wishes: list[str]) -> str:
     if len(ranked) < 2:
         return "only" if ranked else "none"
     (first, _), (second, _) = ranked[0], ranked[1]
-    return next((w for w, a, b in zip(wishes, first, second, strict=True) if a != b), "depot_id")
+    return next((text for text, a, b in zip(wishes, first, second, strict=True) if a != b), "depot_id")

@@ -52,7 +52,7 @@ def parked(
 def _fits(rule: ParkRule, skus: Sequence[str], tags: Sequence[str], channel: str, service: str) -> bool:
     return (
         (not rule.skus or any(matches(name, sku) for name in rule.skus for sku in skus))
-        and (not rule.tags_any or any(t in rule.tags_any for t in tags))
+        and (not rule.tags_any or any(tag in rule.tags_any for tag in tags))
         and (not rule.channels or channel in rule.channels)
         and (not rule.services or service in rule.services)
     )

@@ -15,8 +15,8 @@ MAX_RANK = 99
 _HOUR = 3_600_000
 
 
-def _no_conditions(c: PriorityClass) -> bool:
-    raise ConditionFailed(f"the condition of {c.name} is not asked here")
+def _no_conditions(priority_class: PriorityClass) -> bool:
+    raise ConditionFailed(f"the condition of {priority_class.name} is not asked here")
 
 
 def rank(
@@ -33,14 +33,16 @@ def rank(
 
     ``holds`` judges a class's condition, where it has one.
     """
-    for i, c in enumerate(classes):
-        if c.tags_any and not any(t in c.tags_any for t in tags):
+    for i, priority_class in enumerate(classes):
+        if priority_class.tags_any and not any(tag in priority_class.tags_any for tag in tags):
             continue
-        if (c.services and service not in c.services) or (c.channels and channel not in c.channels):
+        if (priority_class.services and service not in priority_class.services) or (
+            priority_class.channels and channel not in priority_class.channels
+        ):
             continue
-        due = not c.due_within_hours or _due(latest_delivery, now, c.due_within_hours)
-        if due and (not c.when or holds(c)):
-            return min(i, MAX_RANK), c.name
+        due = not priority_class.due_within_hours or _due(latest_delivery, now, priority_class.due_within_hours)
+        if due and (not priority_class.when or holds(priority_class)):
+            return min(i, MAX_RANK), priority_class.name
     return min(len(classes), MAX_RANK), "other"
 
 
@@ -60,5 +62,5 @@ def after_class(rank: int) -> str:
 
 def split_queue_key(key: str) -> tuple[int, str, int]:
     """Rank, order key and request number of a queue key (an order key has no ``/``)."""
-    r, _, _, order_key, no = key.split("/")
-    return int(r), order_key, int(no)
+    text, _, _, order_key, no = key.split("/")
+    return int(text), order_key, int(no)

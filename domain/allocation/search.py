@@ -51,7 +51,7 @@ def demand_of(lines: list[DemandLine], splittable: bool, max_parcels: int, *, ke
     for line in lines:
         if line.bundle_id:
             sets.setdefault(line.bundle_id, []).append(line)
-    return Demand(list(sets.values()), [x for x in lines if not x.bundle_id], max_parcels)
+    return Demand(list(sets.values()), [demand_line for demand_line in lines if not demand_line.bundle_id], max_parcels)
 
 
 def search(demand: Demand, depots: list[str], available: Available, stop_early: bool) -> list[Served]:
@@ -82,10 +82,10 @@ def _attainable(demand: Demand, depots: list[str], available: Available) -> int:
     need: dict[str, int] = {}
     for line in demand.loose:
         need[line.sku] = need.get(line.sku, 0) + line.qty
-    units = sum(min(n, sum(available[sku].get(d, 0) for d in depots)) for sku, n in need.items())
+    units = sum(min(n, sum(available[sku].get(depot, 0) for depot in depots)) for sku, n in need.items())
     for group in demand.sets:
-        if any(_fits(group, d, available) for d in depots):
-            units += sum(x.qty for x in group)
+        if any(_fits(group, depot, available) for depot in depots):
+            units += sum(demand_line.qty for demand_line in group)
     return units
 
 
@@ -111,16 +111,20 @@ def _greedy(demand: Demand, depots: list[str], available: Available) -> tuple[st
     chosen: tuple[str, ...] = ()
     units = 0
     while len(chosen) < demand.max_parcels:
-        gains = [(_units(demand, (*chosen, d), available), -i, d) for i, d in enumerate(depots) if d not in chosen]
+        gains = [
+            (_units(demand, (*chosen, text), available), -i, text)
+            for i, text in enumerate(depots)
+            if text not in chosen
+        ]
         if not gains or max(gains)[0] <= units:
             break
         units, _, depot = max(gains)
         chosen = (*chosen, depot)
-    return tuple(d for d in depots if d in chosen)
+    return tuple(text for text in depots if text in chosen)
 
 
 def _units(demand: Demand, chosen: tuple[str, ...], available: Available) -> int:
-    return sum(x.qty for lines in _assign(demand, chosen, available).values() for x in lines)
+    return sum(line_qty.qty for lines in _assign(demand, chosen, available).values() for line_qty in lines)
 
 
 def _serve(demand: Demand, chosen: tuple[str, ...], available: Available) -> Served | None:
@@ -128,7 +132,7 @@ def _serve(demand: Demand, chosen: tuple[str, ...], available: Available) -> Ser
     lines = _assign(demand, chosen, available)
     if len(lines) < len(chosen):
         return None
-    return Served(chosen, lines, sum(x.qty for part in lines.values() for x in part))
+    return Served(chosen, lines, sum(line_qty.qty for part in lines.values() for line_qty in part))
 
 
 def _assign(demand: Demand, chosen: tuple[str, ...], available: Available) -> dict[str, list[LineQty]]:
@@ -140,7 +144,7 @@ def _assign(demand: Demand, chosen: tuple[str, ...], available: Available) -> di
                 _take(line, depot, line.qty, left, lines)
     for line in demand.loose:
         _divide(line, chosen, left, lines)
-    return {d: lines[d] for d in chosen if d in lines}
+    return {text: lines[text] for text in chosen if text in lines}
 
 
 def _take(
@@ -155,7 +159,7 @@ def _divide(
 ) -> None:
     """A line goes whole to the first depot that has all of it, else to each in turn."""
     stock = left[line.sku]
-    whole = next((d for d in chosen if stock.get(d, 0) >= line.qty), None)
+    whole = next((text for text in chosen if stock.get(text, 0) >= line.qty), None)
     need = line.qty
     for depot in (whole,) if whole else chosen:
         n = min(need, max(stock.get(depot, 0), 0))
@@ -178,12 +182,12 @@ class _Placing:
 
     def __init__(self, demand: Demand, chosen: tuple[str, ...], available: Available) -> None:
         self._sets, self._chosen = demand.sets, chosen
-        self._loose, skus = dict[str, int](), {x.sku for group in demand.sets for x in group}
-        for x in demand.loose:  # what no set takes goes as it goes, wherever the sets are
-            if x.sku in skus:
-                self._loose[x.sku] = self._loose.get(x.sku, 0) + x.qty
-        self._left = {sku: {d: available[sku].get(d, 0) for d in chosen} for sku in skus}
-        self._units = [sum(x.qty for x in group) for group in demand.sets]
+        self._loose, skus = dict[str, int](), {demand_line.sku for group in demand.sets for demand_line in group}
+        for line in demand.loose:  # what no set takes goes as it goes, wherever the sets are
+            if line.sku in skus:
+                self._loose[line.sku] = self._loose.get(line.sku, 0) + line.qty
+        self._left = {sku: {text: available[sku].get(text, 0) for text in chosen} for sku in skus}
+        self._units = [sum(demand_line.qty for demand_line in group) for group in demand.sets]
         self._rest = [sum(self._units[i:]) for i in range(len(self._units) + 1)]
         self._placed, self._most, self._steps = [""] * len(demand.sets), -1, 0
         self.best = list(self._placed)
@@ -208,8 +212,8 @@ class _Placing:
 
     def _book(self, i: int, depot: str, sign: int) -> None:
         self._placed[i] = depot if sign < 0 else ""
-        for x in self._sets[i]:
-            self._left[x.sku][depot] += sign * x.qty
+        for line in self._sets[i]:
+            self._left[line.sku][depot] += sign * line.qty
 
     def _loose_units(self) -> int:
         """Contested units that loose lines could have of what is left now."""

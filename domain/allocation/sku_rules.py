@@ -32,8 +32,8 @@ class SkuRules:
     def __init__(self, rules: RuleSet) -> None:
         self._depots = rules.depots
         self._tags = rules.sku_tags
-        self.plain = not rules.sku_tags and not any(d.safety_stock_by_sku for d in rules.depots)
-        self._same = {d.id: d.safety_stock for d in rules.depots}
+        self.plain = not rules.sku_tags and not any(depot.safety_stock_by_sku for depot in rules.depots)
+        self._same = {depot.id: depot.safety_stock for depot in rules.depots}
         self._kept: dict[str, Mapping[str, int]] = {}
 
     def safety(self, sku: str) -> Mapping[str, int]:
@@ -44,7 +44,7 @@ class SkuRules:
             if len(self._kept) >= _MEMO:
                 self._kept.clear()
             tags = self.tags(sku)
-            self._kept[sku] = {d.id: _safety(d, sku) for d in self._depots if _may_send(d, tags)}
+            self._kept[sku] = {depot.id: _safety(depot, sku) for depot in self._depots if _may_send(depot, tags)}
         return self._kept[sku]
 
     def tags(self, sku: str) -> set[str]:
@@ -53,13 +53,13 @@ class SkuRules:
 
     def barred(self, depot: str, skus: Iterable[str]) -> list[str]:
         """Those of the SKUs that the depot may not send."""
-        return [] if self.plain else sorted(s for s in skus if depot not in self.safety(s))
+        return [] if self.plain else sorted(text for text in skus if depot not in self.safety(text))
 
 
-def _safety(d: Depot, sku: str) -> int:
-    name = best_match(d.safety_stock_by_sku, sku)
-    return d.safety_stock_by_sku[name] if name else d.safety_stock
+def _safety(depot: Depot, sku: str) -> int:
+    name = best_match(depot.safety_stock_by_sku, sku)
+    return depot.safety_stock_by_sku[name] if name else depot.safety_stock
 
 
-def _may_send(d: Depot, tags: set[str]) -> bool:
-    return not tags & set(d.refuses_tags) and (not d.only_tags or bool(tags & set(d.only_tags)))
+def _may_send(depot: Depot, tags: set[str]) -> bool:
+    return not tags & set(depot.refuses_tags) and (not depot.only_tags or bool(tags & set(depot.only_tags)))

@@ -12,7 +12,7 @@ FAR = 1_000_000
 
 def zone_of(zones: list[Zone], country: str, postcode: str) -> str:
     """The name of the zone whose postcode beginning is the longest that fits (the first of equals); ``""``: none."""
-    plain = "".join(c for c in postcode.upper() if c.isalnum())
+    plain = "".join(text for text in postcode.upper() if text.isalnum())
     best, found = -1, ""
     for zone in zones:
         if zone.country != country:

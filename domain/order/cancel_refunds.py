@@ -81,7 +81,7 @@ def cancel_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
         state.paid_back = {**state.paid_back, command.effect_id: said}
         if command.ok and not command.reference:
             # The units were cancelled there meanwhile, and that is told as a refund of its own.
-            state.paid_back = {k: v for k, v in state.paid_back.items() if k != command.effect_id}
+            state.paid_back = {k: refund for k, refund in state.paid_back.items() if k != command.effect_id}
     if command.ok:
         ours = fact is not None and not fact.complete and bool(command.reference)
         amount = fact.amount if ours and fact is not None else 0

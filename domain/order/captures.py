@@ -31,8 +31,14 @@ def captured(state: OrderState) -> Captured:
 
 
 def _told(state: OrderState) -> Captured:
-    taken = [(k, p) for k, p in state.payments.items() if p.kind in CAPTURES and p.status == "success"]
-    return [(k, p.gateway, p.amount) for k, p in taken if p.amount and own_currency(state, p)]
+    taken = [
+        (k, payment)
+        for k, payment in state.payments.items()
+        if payment.kind in CAPTURES and payment.status == "success"
+    ]
+    return [
+        (k, payment.gateway, payment.amount) for k, payment in taken if payment.amount and own_currency(state, payment)
+    ]
 
 
 def own_currency(state: OrderState, payment: PaymentFact) -> bool:
@@ -41,8 +47,10 @@ def own_currency(state: OrderState, payment: PaymentFact) -> bool:
 
 
 def _moved_here(state: OrderState) -> Captured:
-    moves = [p for p in state.payments.values() if p.kind == "transfer" and p.status == "success"]
-    return [(p.payment_id, p.gateway, p.amount) for p in moves]
+    moves = [
+        payment for payment in state.payments.values() if payment.kind == "transfer" and payment.status == "success"
+    ]
+    return [(payment.payment_id, payment.gateway, payment.amount) for payment in moves]
 
 
 def _matched(shown: Captured, told: Captured) -> Captured:

@@ -26,14 +26,14 @@ def cancelled(turn: Turn, command: OrderCancelled) -> None:
         command.idempotency_key: Cancel(command.reason, _units(command.lines), command.confirm),
     }
     if state.header is None:
-        lines = [EventLine(x.line_id, x.sku, x.qty) for x in command.lines]
+        lines = [EventLine(line_qty.line_id, line_qty.sku, line_qty.qty) for line_qty in command.lines]
         turn.event("CANCEL_REQUESTED", lines, reason=command.reason, at=command.version or None)
         return
     late, wishes = [], facts(state)
     for line in state.lines:
         asked = line.ordered if wishes.every else wishes.cancelled.get(line.line_id, 0)
         beyond = min(asked, line.wanted) - wants(line, wishes).cancelled
-        if beyond > 0 and (not command.lines or any(u.line_id == line.line_id for u in command.lines)):
+        if beyond > 0 and (not command.lines or any(line_qty.line_id == line.line_id for line_qty in command.lines)):
             late.append(event_line(line, beyond))
     if late:
         turn.event("CANCEL_REJECTED", late, reason="shipped already", at=command.version or None)
@@ -53,9 +53,18 @@ def refund_reported(turn: Turn, command: RefundReported) -> None:
     which telling comes first.
     """
     state, known = turn.state, turn.state.refunds.get(command.refund_id)
-    told = {x.transaction_id: RefundPart(x.payment_id, x.status, x.amount) for x in command.transactions}
+    told = {
+        refund_transaction.transaction_id: RefundPart(
+            refund_transaction.payment_id, refund_transaction.status, refund_transaction.amount
+        )
+        for refund_transaction in command.transactions
+    }
     parts = _later(known.parts, told) if known else told
-    amount = sum(x.amount for x in parts.values() if x.status == "success") if parts else command.amount
+    amount = (
+        sum(refund_part.amount for refund_part in parts.values() if refund_part.status == "success")
+        if parts
+        else command.amount
+    )
     at = known.at if known else command.time
     new = RefundFact(amount, command.currency, command.lines or (known.lines if known else []), parts, at)
     if new == known:
@@ -88,7 +97,7 @@ def _how(refund_id: str, refund: RefundFact) -> str:
 
 
 def _amounts(lines: list[RefundLine]) -> list[EventLine]:
-    return [EventLine(x.line_id, x.sku, x.qty, x.amount) for x in lines]
+    return [EventLine(line.line_id, line.sku, line.qty, line.amount) for line in lines]
 
 
 def fulfilment_reported(turn: Turn, command: FulfilmentReported) -> None:
@@ -107,7 +116,7 @@ def fulfilment_reported(turn: Turn, command: FulfilmentReported) -> None:
         return
     state.fulfilments = {**state.fulfilments, command.fulfilment_id: new}
     if is_foreign(state, command.fulfilment_id, new) or new.status != "success":
-        lines = [EventLine(x.line_id, x.sku, x.qty) for x in command.lines]
+        lines = [EventLine(line_qty.line_id, line_qty.sku, line_qty.qty) for line_qty in command.lines]
         turn.event(
             "UPDATED",
             lines,

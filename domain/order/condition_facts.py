@@ -25,21 +25,23 @@ class _Order(msgspec.Struct, frozen=True):
     now: int
 
 
-def _sums(o: _Order) -> tuple[int, int]:
-    authorized, captured, _ = balance((p.kind, p.status, p.amount) for p in o.state.payments.values())
+def _sums(order: _Order) -> tuple[int, int]:
+    authorized, captured, _ = balance(
+        (payment.kind, payment.status, payment.amount) for payment in order.state.payments.values()
+    )
     return authorized, captured
 
 
-def _captured(o: _Order) -> int:
+def _captured(order: _Order) -> int:
     """By its transactions; a channel that tells none (a marketplace) tells what its payments have captured."""
-    if o.state.payments or o.header.payment_state in UNPAYABLE:
-        return _sums(o)[1]
-    return sum(p[2] for p in o.header.payments)
+    if order.state.payments or order.header.payment_state in UNPAYABLE:
+        return _sums(order)[1]
+    return sum(payment[2] for payment in order.header.payments)
 
 
-def _paid(o: _Order) -> bool:
-    told = [(p.kind, p.status, p.amount) for p in o.state.payments.values()]
-    return is_paid(o.header.payment_state, o.header.total, told, o.rules.paid_states)
+def _paid(order: _Order) -> bool:
+    told = [(payment.kind, payment.status, payment.amount) for payment in order.state.payments.values()]
+    return is_paid(order.header.payment_state, order.header.total, told, order.rules.paid_states)
 
 
 _ORDER: dict[str, Callable[[_Order], object]] = {

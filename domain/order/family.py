@@ -130,7 +130,9 @@ def give_up(turn: Turn) -> None:
     parts: Parts = book.payments(amount) or ([("", amount)] if amount else [])
     lines = [(value.line_id, value.qty, value.amount, value.tax) for value in values]
     name = f"{len(state.paid_back) + 1}"
-    fact = CancelRefund(amount, lines, [p for p in parts if p[0]], answered=True, moved=True, at=turn.command.time)
+    fact = CancelRefund(
+        amount, lines, [part for part in parts if part[0]], answered=True, moved=True, at=turn.command.time
+    )
     state.paid_back = {**state.paid_back, f"up/{name}": fact}
     _tell_parent(turn, header, units, parts, name)
 
@@ -198,7 +200,9 @@ def _tell_root(turn: Turn, rma: Rma, credit: CreditFact) -> None:
         return
     credit.told, state = stands, turn.state
     skus = {line.line_id: line.sku for line in state.lines}
-    lines = in_channel_lines(state, [CreditLine(k, skus.get(k, ""), n, a, t) for k, n, a, t in credit.lines])
+    lines = in_channel_lines(
+        state, [CreditLine(k, skus.get(k, ""), n, amount, number) for k, n, amount, number in credit.lines]
+    )
     said: dict[str, Any] = {
         "from_order": state.key,
         "rma_id": rma.id,
@@ -282,6 +286,9 @@ def _from_newest(turn: Turn, payment: str, over: int) -> None:
 
 def tax_of(credits: list[CreditFact], part: int, held: int) -> int:
     """The tax in ``part`` of what an exchange's goods stood for (``held``)."""
-    whole = sum(sum(t for *_, t in x.lines) + x.shipping_tax - sum(t for *_, t in x.fees) for x in credits)
-    in_goods = whole - sum(x.tax for x in credits)
+    whole = sum(
+        sum(fee for *_, fee in credit.lines) + credit.shipping_tax - sum(fee for *_, fee in credit.fees)
+        for credit in credits
+    )
+    in_goods = whole - sum(credit.tax for credit in credits)
     return running_share(in_goods, min(part, held), held) if held > 0 else 0

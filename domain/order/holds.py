@@ -26,97 +26,106 @@ PAYMENT_RANK = {"pending": 0, "failure": 1, "error": 1, "success": 2}
 """How far a transaction has come: it never goes back."""
 
 
-def payment_changed(turn: Turn, c: PaymentChanged) -> None:
+def payment_changed(turn: Turn, payment: PaymentChanged) -> None:
     """Fold a payment transaction. A transaction goes from pending to failure or success, never back."""
-    s, known = turn.state, turn.state.payments.get(c.transaction_id)
-    at = known.at if known else c.time
-    fact = PaymentFact(c.kind, c.status, c.amount, c.currency, c.payment_id, c.gateway, at)
+    order, known = turn.state, turn.state.payments.get(payment.transaction_id)
+    at = known.at if known else payment.time
+    fact = PaymentFact(
+        payment.kind, payment.status, payment.amount, payment.currency, payment.payment_id, payment.gateway, at
+    )
     if known is not None and PAYMENT_RANK.get(fact.status, 0) < PAYMENT_RANK.get(known.status, 0):
-        too_old(turn, f"transaction {c.transaction_id} is {known.status} already")
+        too_old(turn, f"transaction {payment.transaction_id} is {known.status} already")
         return
-    s.payments = {**s.payments, c.transaction_id: fact}
-    turn.event("PAYMENT_CHANGED", amount=c.amount, currency=c.currency, reason=f"{c.kind} {c.status}")
+    order.payments = {**order.payments, payment.transaction_id: fact}
+    turn.event(
+        "PAYMENT_CHANGED", amount=payment.amount, currency=payment.currency, reason=f"{payment.kind} {payment.status}"
+    )
     check(turn)
 
 
-def hold_changed(turn: Turn, c: HoldChanged) -> None:
+def hold_changed(turn: Turn, change: HoldChanged) -> None:
     """Place or release a hold by hand or by the channel. Releasing MANUAL also tries again what failed or found no depot."""
-    if c.hold not in HOLDS:
-        raise Rejected("hold.unknown", "hold", f"{c.hold!r} is none of {', '.join(HOLDS)}")
-    if c.action == "place":
-        _place(turn, c)
-    elif c.action == "release":
-        _release(turn, c)
+    if change.hold not in HOLDS:
+        raise Rejected("hold.unknown", "hold", f"{change.hold!r} is none of {', '.join(HOLDS)}")
+    if change.action == "place":
+        _place(turn, change)
+    elif change.action == "release":
+        _release(turn, change)
     else:
-        raise Rejected("hold.action", "action", f"{c.action!r} is neither place nor release")
+        raise Rejected("hold.action", "action", f"{change.action!r} is neither place nor release")
 
 
-def _place(turn: Turn, c: HoldChanged) -> None:
-    s = turn.state
-    if c.hold in s.placed:
-        same_again(turn, f"{c.hold} is placed already")
+def _place(turn: Turn, change: HoldChanged) -> None:
+    order = turn.state
+    if change.hold in order.placed:
+        same_again(turn, f"{change.hold} is placed already")
         return
-    if not turn.by_hand and s.waived.get(c.hold) == c.reason:
-        same_again(turn, f"{c.hold} was released by hand, and the reason is the same")
+    if not turn.by_hand and order.waived.get(change.hold) == change.reason:
+        same_again(turn, f"{change.hold} was released by hand, and the reason is the same")
         return
-    s.placed = {**s.placed, c.hold: Hold(c.reason, c.actor or c.source, c.time)}
-    if c.hold in s.holds:  # a check found it before: it now takes both to clear
-        turn.event("HELD", reason=_said(c.hold, c.reason), actor=c.actor or c.source)
+    order.placed = {**order.placed, change.hold: Hold(change.reason, change.actor or change.source, change.time)}
+    if change.hold in order.holds:  # a check found it before: it now takes both to clear
+        turn.event("HELD", reason=_said(change.hold, change.reason), actor=change.actor or change.source)
 
 
-def _release(turn: Turn, c: HoldChanged) -> None:
-    s = turn.state
-    again = c.hold == "MANUAL" and _try_again(s)
-    if not (again or c.hold in s.placed or c.hold in s.holds):
-        too_old(turn, f"{c.hold} is not in force")
+def _release(turn: Turn, change: HoldChanged) -> None:
+    order = turn.state
+    again = change.hold == "MANUAL" and _try_again(order)
+    if not (again or change.hold in order.placed or change.hold in order.holds):
+        too_old(turn, f"{change.hold} is not in force")
         return
-    if c.hold in s.placed and turn.by_hand and s.placed[c.hold].actor != turn.by_hand:
+    if change.hold in order.placed and turn.by_hand and order.placed[change.hold].actor != turn.by_hand:
         # The channel placed it and will go on saying so; a person here knows better.
-        s.waived = {**s.waived, c.hold: s.placed[c.hold].reason}
-    s.placed = {k: v for k, v in s.placed.items() if k != c.hold}
-    if c.hold in s.found:
-        before = s.waived.get(c.hold, "")
-        s.waived = {**s.waived, c.hold: "; ".join(x for x in (before, s.found[c.hold]) if x)}
-    if c.hold not in s.holds:
-        why = "tried again" if again else c.reason
-        turn.event("RELEASED", reason=_said(c.hold, why), actor=c.actor or c.source, intervention=True)
+        order.waived = {**order.waived, change.hold: order.placed[change.hold].reason}
+    order.placed = {k: hold for k, hold in order.placed.items() if k != change.hold}
+    if change.hold in order.found:
+        before = order.waived.get(change.hold, "")
+        order.waived = {
+            **order.waived,
+            change.hold: "; ".join(text for text in (before, order.found[change.hold]) if text),
+        }
+    if change.hold not in order.holds:
+        why = "tried again" if again else change.reason
+        turn.event("RELEASED", reason=_said(change.hold, why), actor=change.actor or change.source, intervention=True)
 
 
-def _try_again(s: OrderState) -> bool:
+def _try_again(order: OrderState) -> bool:
     """Undelivered pick orders go out again (same allocation id, so a WMS that did take the first knows it); unfillable units may
     go to any depot again."""
     done = False
-    for a in s.allocations:
-        if a.failed:
-            a.status, a.sent, done = "ALLOCATED", False, True
-    for x in s.lines:
-        if x.unfillable:
-            x.unfillable, x.excluded, done = 0, [], True
-    s.due = 0
+    for allocation in order.allocations:
+        if allocation.failed:
+            allocation.status, allocation.sent, done = "ALLOCATED", False, True
+    for line in order.lines:
+        if line.unfillable:
+            line.unfillable, line.excluded, done = 0, [], True
+    order.due = 0
     return done
 
 
 def update(turn: Turn) -> None:
     """Bring the holds in force in line with their sources; HELD and RELEASED for each that came or went."""
-    s = turn.state
-    if s.header is not None and not is_live(s):
+    order = turn.state
+    if order.header is not None and not is_live(order):
         release_all(turn)
         return
-    if not (s.found or s.placed or s.holds) and all(a.status != "FAILED" for a in s.allocations):
+    if not (order.found or order.placed or order.holds) and all(
+        allocation.status != "FAILED" for allocation in order.allocations
+    ):
         return
     now = _effective(turn)
     for name, hold in now.items():
-        if name not in s.holds:
-            s.holds = {**s.holds, name: hold}
+        if name not in order.holds:
+            order.holds = {**order.holds, name: hold}
             turn.event(
                 "HELD",
                 reason=_said(name, hold.reason),
                 actor=hold.actor,
                 intervention=hold.soft,
-                decision=_record(turn, name, hold) if name in s.found else "",
+                decision=_record(turn, name, hold) if name in order.found else "",
             )
-    gone = [name for name in s.holds if name not in now]
-    s.holds = now
+    gone = [name for name in order.holds if name not in now]
+    order.holds = now
     for name in gone:
         _released(turn, name)
 
@@ -136,20 +145,25 @@ def release_all(turn: Turn) -> None:
 
 
 def _effective(turn: Turn) -> dict[str, Hold]:
-    s, time = turn.state, turn.command.time
-    holds = {k: Hold(why, "checks", time) for k, why in s.found.items() if not is_waived(s.waived.get(k, ""), why)}
-    holds.update(s.placed)
-    if "MANUAL" not in holds and any(a.failed for a in s.allocations):
+    order, time = turn.state, turn.command.time
+    holds = {
+        k: Hold(why, "checks", time) for k, why in order.found.items() if not is_waived(order.waived.get(k, ""), why)
+    }
+    holds.update(order.placed)
+    if "MANUAL" not in holds and any(allocation.failed for allocation in order.allocations):
         holds["MANUAL"] = Hold("a pick order could not be delivered", "orders", time, soft=True)
     # A hold keeps the time it began at; only its reason is told anew.
-    return {k: Hold(v.reason, v.actor, s.holds[k].since, v.soft) if k in s.holds else v for k, v in holds.items()}
+    return {
+        k: Hold(hold.reason, hold.actor, order.holds[k].since, hold.soft) if k in order.holds else hold
+        for k, hold in holds.items()
+    }
 
 
 def _released(turn: Turn, name: str) -> None:
-    c = turn.command
-    by_hand = isinstance(c, HoldChanged)
-    actor = (c.actor or c.source) if isinstance(c, HoldChanged) else "checks"
-    reason = _said(name, c.reason if isinstance(c, HoldChanged) else "cleared by itself")
+    command = turn.command
+    by_hand = isinstance(command, HoldChanged)
+    actor = (command.actor or command.source) if isinstance(command, HoldChanged) else "checks"
+    reason = _said(name, command.reason if isinstance(command, HoldChanged) else "cleared by itself")
     # Somebody mended the address at the channel: the order did not go through untouched.
     turn.event("RELEASED", reason=reason, actor=actor, intervention=by_hand or name == "INCORRECT_ADDRESS")
 

@@ -85,12 +85,12 @@ class Ledger(msgspec.Struct):
 
     def shipping_part(self, rule: str, *, at_fault: bool) -> Refund:
         """The shipping that goes back now (``return_rules.Returns.shipping``): what the rule gives in all, less what went back before."""
-        shipped = {k: v for k, v in self.value.items() if k not in self.digital}
-        whole = all(self.units.get(k, 0) >= v.qty for k, v in shipped.items())
+        shipped = {k: line_value for k, line_value in self.value.items() if k not in self.digital}
+        whole = all(self.units.get(k, 0) >= line_value.qty for k, line_value in shipped.items())
         done, of = 0, 1
         if whole and (rule != "never" or at_fault):
             done = of = 1
-        elif rule == "share" and (total := sum(v.gross for v in shipped.values())) > 0:
+        elif rule == "share" and (total := sum(line_value.gross for line_value in shipped.values())) > 0:
             done, of = min(total, sum(self.gross.get(k, 0) for k in shipped)), total
         return self.shipping_upto(done, of)
 
@@ -145,7 +145,7 @@ def ledger(state: OrderState, fresh: Mapping[str, int] | None = None) -> Ledger:
     paid_by = captured(state)
     cap = sum(n for *_, n in paid_by)
     if not paid_by and not header.exchange_for:
-        total = header.total or sum(v.gross for v in value.values()) + shipping
+        total = header.total or sum(line_value.gross for line_value in value.values()) + shipping
         cap = 0 if header.payment_state in _UNPAID else total
     paid_by = [payment for payment in paid_by if payment[0]]  # the others are held by the channel
     digital = frozenset(line.line_id for line in state.lines if not line.requires_shipping)
@@ -224,8 +224,8 @@ def _let_go(book: Ledger, state: OrderState) -> int:
 def _cancelled(state: OrderState) -> dict[str, tuple[int, int, int]]:
     """What cancellations of ours paid back, by line: (units, amount, tax)."""
     sums: dict[str, tuple[int, int, int]] = {}
-    for line_id, *more in (x for c in state.paid_back.values() if not c.failed for x in c.lines):
-        units, gross, tax = (a + b for a, b in zip(sums.get(line_id, (0, 0, 0)), more, strict=True))
+    for line_id, *more in (value for refund in state.paid_back.values() if not refund.failed for value in refund.lines):
+        units, gross, tax = (amount + number for amount, number in zip(sums.get(line_id, (0, 0, 0)), more, strict=True))
         sums[line_id] = (units, gross, tax)
     return sums
 

@@ -53,7 +53,7 @@ def _pick_order(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
             "allocation.unknown", "allocation_id", f"{command.allocation_id!r} is no allocation of {command.order_key}"
         )
     if not command.ok:
-        if not allocation.heard and any(x.live for x in allocation.lines):
+        if not allocation.heard and any(alloc_line.live for alloc_line in allocation.lines):
             allocation.status = "FAILED"
             stop_asking(turn, allocation)
         _failed(turn, command, allocation)
@@ -65,7 +65,9 @@ def _pick_order(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
     if allocation.status in _BEFORE_WORK:
         allocation.status, allocation.sent = "SUBMITTED", True
     lines = [
-        event_line(line, x.live) for x in allocation.lines if x.live and (line := turn.line(x.line_id)) is not None
+        event_line(line, alloc_line.live)
+        for alloc_line in allocation.lines
+        if alloc_line.live and (line := turn.line(alloc_line.line_id)) is not None
     ]
     turn.event("SUBMITTED", lines, allocation=allocation, reason=command.reference, intervention=redriven)
 

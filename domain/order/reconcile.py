@@ -27,27 +27,27 @@ __all__ = ["settle"]
 
 def settle(turn: Turn) -> None:
     """Do what the facts and quantities now call for."""
-    s = turn.state
-    if s.header is None:
+    order = turn.state
+    if order.header is None:
         update(turn)
         settle_returns(turn)
         return
     _quantities(turn)
     update(turn)
-    kept = bool(s.holds) and keeps_stock(turn)
-    if s.holds and not kept:
+    kept = bool(order.holds) and keeps_stock(turn)
+    if order.holds and not kept:
         _stop(turn)
     if turn.uncover or turn.release or turn.withdraw:
         flush(turn)
-    if s.requests:
+    if order.requests:
         drop_finished(turn)
-    if not s.holds:
+    if not order.holds:
         _no_shipping(turn)
         submit(turn)
         request_units(turn)
     elif kept:
         request_units(turn)
-    if s.book is not None:
+    if order.book is not None:
         settle_returns(turn)
     give_up(turn)
     settle_family(turn)
@@ -66,39 +66,43 @@ class _Booked:
 
 
 def _quantities(turn: Turn) -> None:
-    s, booked = turn.state, _Booked()
-    f = facts(s)
-    for line in s.lines:
+    order, booked = turn.state, _Booked()
+    f = facts(order)
+    for line in order.lines:
         if not (f.none and _calm(line)):
             _line(turn, line, wants(line, f), booked)
     if booked.outside:
         _outside(turn, booked.outside)
     if booked.cancelled:
         _cancelled(turn, booked)
-    if not all(x.ordered for x in s.lines):
-        s.lines = [x for x in s.lines if x.ordered or x.wanted or _used(turn, x)]
+    if not all(x.ordered for x in order.lines):
+        order.lines = [x for x in order.lines if x.ordered or x.wanted or _used(turn, x)]
 
 
-def _calm(x: Line) -> bool:
+def _calm(line: Line) -> bool:
     """Nothing was ever told of it but how many are ordered: so it is with most lines, most of the time."""
-    told = x.shown_cancelled or x.shown_outside or x.dropped or x.surplus or x.cancel_wanted
-    return x.ordered == x.wanted and not (told or x.cancelled or x.outside)
+    told = line.shown_cancelled or line.shown_outside or line.dropped or line.surplus or line.cancel_wanted
+    return line.ordered == line.wanted and not (told or line.cancelled or line.outside)
 
 
 def _used(turn: Turn, line: Line) -> bool:
-    s = turn.state
-    allocated = any(x.line_id == line.line_id for a in s.allocations for x in a.lines)
-    return allocated or any(x.line_id == line.line_id for r in s.requests for x in r.lines)
+    order = turn.state
+    allocated = any(
+        alloc_line.line_id == line.line_id for allocation in order.allocations for alloc_line in allocation.lines
+    )
+    return allocated or any(
+        request_line.line_id == line.line_id for request in order.requests for request_line in request.lines
+    )
 
 
-def _line(turn: Turn, line: Line, w: Wants, booked: _Booked) -> None:
-    line.cancel_wanted = w.cancelled
-    if w.ordered > line.ordered:
-        line.open += w.ordered - line.ordered
-        line.ordered = w.ordered
-    _undo(line, w)
-    surplus, outside = line.ordered - w.ordered, w.outside - line.outside
-    cancel = w.cancelled - line.cancelled
+def _line(turn: Turn, line: Line, wants: Wants, booked: _Booked) -> None:
+    line.cancel_wanted = wants.cancelled
+    if wants.ordered > line.ordered:
+        line.open += wants.ordered - line.ordered
+        line.ordered = wants.ordered
+    _undo(line, wants)
+    surplus, outside = line.ordered - wants.ordered, wants.outside - line.outside
+    cancel = wants.cancelled - line.cancelled
     need = surplus + outside + cancel
     if not need:
         return
@@ -108,19 +112,19 @@ def _line(turn: Turn, line: Line, w: Wants, booked: _Booked) -> None:
     line.take_open(n)
     line.ordered -= n
     _book_outside(line, min(outside, line.open), booked)
-    _book_cancelled(line, min(cancel, line.open), w, booked)
-    left = need - n - (outside - (w.outside - line.outside)) - (cancel - (w.cancelled - line.cancelled))
+    _book_cancelled(line, min(cancel, line.open), wants, booked)
+    left = need - n - (outside - (wants.outside - line.outside)) - (cancel - (wants.cancelled - line.cancelled))
     if left:
         recall(turn, line, left, why)
 
 
-def _undo(line: Line, w: Wants) -> None:
+def _undo(line: Line, wants: Wants) -> None:
     """Facts can be taken back: a fulfilment cancelled, a newer snapshot that shows fewer cancelled. The units are open again."""
-    n = line.cancelled - w.cancelled
+    n = line.cancelled - wants.cancelled
     if n > 0:
         line.cancelled -= n
         line.open += n
-    n = line.outside - w.outside
+    n = line.outside - wants.outside
     if n > 0:
         line.outside -= n
         line.shipped -= n
@@ -135,39 +139,41 @@ def _book_outside(line: Line, n: int, booked: _Booked) -> None:
         line.outside += n
 
 
-def _book_cancelled(line: Line, n: int, w: Wants, booked: _Booked) -> None:
+def _book_cancelled(line: Line, n: int, wants: Wants, booked: _Booked) -> None:
     if n <= 0:
         return
     booked.cancelled.append(event_line(line, n, line.cancelled))
     before = line.cancelled
     line.take_open(n)
     line.cancelled += n
-    tell = line.cancelled - max(before, w.known)
+    tell = line.cancelled - max(before, wants.known)
     if tell > 0:
         booked.tell.append(LineQty(line.line_id, line.sku, tell))
 
 
 def _outside(turn: Turn, units: list[EventLine]) -> None:
-    h = turn.state.header
-    by_channel = h is not None and h.fulfilled_by == "channel"
+    header = turn.state.header
+    by_channel = header is not None and header.fulfilled_by == "channel"
     complete = not is_live(turn.state)
     turn.event("SHIPPED", units, complete=complete, reason="by the channel" if by_channel else "outside Wharfinger")
 
 
 def _cancelled(turn: Turn, booked: _Booked) -> None:
-    s, h = turn.state, turn.state.header
-    why = next((c.reason for c in reversed(s.cancels.values()) if c.reason), "")
-    why = s.refused or why or (h.cancel_reason if h else "") or ("unfillable" if booked.tell else "")
-    complete = all(x.cancelled == x.ordered for x in s.lines)
-    at = h.cancelled_at if h and h.cancelled_at is not None else None
+    order, header = turn.state, turn.state.header
+    why = next((cancel.reason for cancel in reversed(order.cancels.values()) if cancel.reason), "")
+    why = order.refused or why or (header.cancel_reason if header else "") or ("unfillable" if booked.tell else "")
+    complete = all(line.cancelled == line.ordered for line in order.lines)
+    at = header.cancelled_at if header and header.cancelled_at is not None else None
     turn.event("CANCELLED", booked.cancelled, complete=complete, reason=why, at=at)
-    if booked.tell and not (h is not None and h.exchange_for):  # an exchange's money moves back: ``order_family``
+    if booked.tell and not (
+        header is not None and header.exchange_for
+    ):  # an exchange's money moves back: ``order_family``
         head = turn.head("ChannelCancel")
-        money = pay_back(turn, h, booked.tell, head["event_id"], complete=complete) if h else {}
+        money = pay_back(turn, header, booked.tell, head["event_id"], complete=complete) if header else {}
         turn.do(
             ChannelCancel(
                 **head,
-                order_key=s.key,
+                order_key=order.key,
                 target=turn.target,
                 channel_order_id=turn.order_id,
                 lines=booked.tell,
@@ -179,11 +185,11 @@ def _cancelled(turn: Turn, booked: _Booked) -> None:
 
 def _stop(turn: Turn) -> None:
     """Cut-off and priority are judged anew at the release, so a held order keeps no stock that others could have."""
-    hard = any(not h.soft for h in turn.state.holds.values())
+    hard = any(not hold.soft for hold in turn.state.holds.values())
     withdraw_unsent(turn, "held", failed=hard)
     if hard:
-        for a in turn.state.allocations:
-            recall_all(turn, a, "held")
+        for allocation in turn.state.allocations:
+            recall_all(turn, allocation, "held")
 
 
 def _no_shipping(turn: Turn) -> None:
@@ -196,11 +202,11 @@ def _no_shipping(turn: Turn) -> None:
 
 
 def _finish(turn: Turn) -> None:
-    s = turn.state
-    if s.holds and not is_live(s):
+    order = turn.state
+    if order.holds and not is_live(order):
         release_all(turn)
-    if s.due and not any(x.unfillable for x in s.lines):
-        s.due = 0
-    if not s.completed and not is_live(s) and status(s) == "COMPLETED":
-        s.completed = True
+    if order.due and not any(line.unfillable for line in order.lines):
+        order.due = 0
+    if not order.completed and not is_live(order) and status(order) == "COMPLETED":
+        order.completed = True
         turn.event("COMPLETED", complete=True)

@@ -44,7 +44,7 @@ class Matched(msgspec.Struct):
 
 def match(state: OrderState) -> Matched:
     """Set the refunds told against our payouts."""
-    if not (state.refunds or any(p.kind == "refund" for p in state.payments.values())):
+    if not (state.refunds or any(payment.kind == "refund" for payment in state.payments.values())):
         return Matched({}, {})
     payouts = list(_payouts(state))
     refunds = {k: refund for k, refund in state.refunds.items() if not refund.failed}

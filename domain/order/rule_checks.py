@@ -35,74 +35,82 @@ _NOTHING = Judged()
 
 def check(turn: Turn) -> None:
     """Judge the order by the rules in force: what holds it now, or why it is refused."""
-    s, h = turn.state, turn.state.header
-    if h is None or h.fulfilled_by == "channel":
-        s.found, s.judged = {}, _NOTHING
+    order, header = turn.state, turn.state.header
+    if header is None or header.fulfilled_by == "channel":
+        order.found, order.judged = {}, _NOTHING
         return
-    facts = of_order(s, h, turn.rules, turn.command.time)
-    transactions = [(p.kind, p.status, p.amount) for p in s.payments.values() if own_currency(s, p)]
-    total = h.total
-    if h.exchange_for:  # what is still to go out, against all that was moved to it or paid for it
-        account = ledger(s)
-        total = sum(v.gross for v in account.value.values()) - sum(account.gross.values())
+    facts = of_order(order, header, turn.rules, turn.command.time)
+    transactions = [
+        (payment.kind, payment.status, payment.amount)
+        for payment in order.payments.values()
+        if own_currency(order, payment)
+    ]
+    total = header.total
+    if header.exchange_for:  # what is still to go out, against all that was moved to it or paid for it
+        account = ledger(order)
+        total = sum(line_value.gross for line_value in account.value.values()) - sum(account.gross.values())
         transactions = [("sale", "success", account.cap)]
     verdict = judge(
-        h.problems,
-        risk=h.risk,
-        payment_state=h.payment_state,
+        header.problems,
+        risk=header.risk,
+        payment_state=header.payment_state,
         total=total,
         transactions=transactions,
         rules=turn.rules,
         conditions=turn.conditions,
         facts=facts,
     )
-    s.found = verdict.holds
-    s.refused = s.refused or verdict.refusal
-    if (turn.rules.fraud or s.judged.flags or verdict.failed) and not h.exchange_for:
-        _fraud(turn, h, facts, verdict)
+    order.found = verdict.holds
+    order.refused = order.refused or verdict.refusal
+    if (turn.rules.fraud or order.judged.flags or verdict.failed) and not header.exchange_for:
+        _fraud(turn, header, facts, verdict)
     else:
-        s.judged = _NOTHING
+        order.judged = _NOTHING
 
 
-def _fraud(turn: Turn, h: Header, facts: Facts, verdict: Verdict) -> None:
-    s, fraud = turn.state, compiled_fraud(turn.rules)
-    hits, accepted = judge_fraud(fraud.order, fraud, Look(turn.conditions, facts, lambda: _watched(h, fraud.kinds)))
-    if not (hits or s.judged.flags or verdict.failed):
-        s.judged = Judged(accepted=accepted) if accepted else _NOTHING
+def _fraud(turn: Turn, header: Header, facts: Facts, verdict: Verdict) -> None:
+    order, fraud = turn.state, compiled_fraud(turn.rules)
+    hits, accepted = judge_fraud(
+        fraud.order, fraud, Look(turn.conditions, facts, lambda: _watched(header, fraud.kinds))
+    )
+    if not (hits or order.judged.flags or verdict.failed):
+        order.judged = Judged(accepted=accepted) if accepted else _NOTHING
         return
     flags = _flags(turn, hits, fraud, facts)
-    s.refused = s.refused or next((hit.why for hit in hits if not hit.hold), "")
-    held = {name: f for name, f in flags.items() if _holds(turn, fraud, name, f, facts)}
-    s.found = _merged(verdict.holds, held.values())
-    s.judged = Judged(flags, accepted, _recheck(turn, fraud, held, verdict))
+    order.refused = order.refused or next((hit.why for hit in hits if not hit.hold), "")
+    held = {name: item for name, item in flags.items() if _holds(turn, fraud, name, item, facts)}
+    order.found = _merged(verdict.holds, held.values())
+    order.judged = Judged(flags, accepted, _recheck(turn, fraud, held, verdict))
 
 
-def _watched(h: Header, kinds: frozenset[str]) -> frozenset[str]:
+def _watched(header: Header, kinds: frozenset[str]) -> frozenset[str]:
     """The order's hashes of these kinds; making all of them takes longer than all the rest."""
     found = set()
     if "address" in kinds:
-        found.add(f"address:{address_hash(h.ship_to)}")
-    if "customer" in kinds and h.customer_key:
-        found.add(f"customer:{h.customer_key}")
-    if "email" in kinds and h.email:
-        found.add(hashed("email", h.email))
-    if "domain" in kinds and h.email:
-        found.add(hashed("domain", h.email.rpartition("@")[2]))
-    if "phone" in kinds and h.phone:
-        found.add(hashed("phone", h.phone))
+        found.add(f"address:{address_hash(header.ship_to)}")
+    if "customer" in kinds and header.customer_key:
+        found.add(f"customer:{header.customer_key}")
+    if "email" in kinds and header.email:
+        found.add(hashed("email", header.email))
+    if "domain" in kinds and header.email:
+        found.add(hashed("domain", header.email.rpartition("@")[2]))
+    if "phone" in kinds and header.phone:
+        found.add(hashed("phone", header.phone))
     return frozenset(found)
 
 
 def _flags(turn: Turn, hits: Iterable[RuleHit], fraud: Fraud, facts: Facts) -> dict[str, Flag]:
-    s, flags = turn.state, dict[str, Flag]()
+    order, flags = turn.state, dict[str, Flag]()
     version, now = turn.rules.version, turn.command.time
-    for name, f in s.judged.flags.items():
+    for name, item in order.judged.flags.items():
         # The pool judges by other rules now; but what was released once is not held again for the same.
-        if f.pool and (f.version == version or not _holds(turn, fraud, name, f, facts) or _waived(s, f)):
-            flags[name] = f
+        if item.pool and (
+            item.version == version or not _holds(turn, fraud, name, item, facts) or _waived(order, item)
+        ):
+            flags[name] = item
     for hit in hits:
         if hit.hold:
-            known = s.judged.flags.get(hit.rule)
+            known = order.judged.flags.get(hit.rule)
             same = known is not None and not known.pool and known.why == hit.why
             flags[hit.rule] = Flag(
                 hit.hold, hit.why, known.since if known and same else now, version, False, hit.failed
@@ -118,8 +126,8 @@ def _holds(turn: Turn, fraud: Fraud, name: str, f: Flag, facts: Facts) -> bool:
     return not over and not until(rule, turn.conditions, facts)
 
 
-def _waived(s: OrderState, f: Flag) -> bool:
-    return is_waived(s.waived.get(f.hold, ""), f.why)
+def _waived(order: OrderState, f: Flag) -> bool:
+    return is_waived(order.waived.get(f.hold, ""), f.why)
 
 
 def is_waived(waived: str, why: str) -> bool:
@@ -137,11 +145,11 @@ def _merged(holds: dict[str, str], flags: Iterable[Flag]) -> dict[str, str]:
 def _recheck(turn: Turn, fraud: Fraud, held: dict[str, Flag], verdict: Verdict) -> int:
     """When a hold ends by itself; or in an hour, where a rule failed: it may be mended by then."""
     times = []
-    for name, f in held.items():
+    for name, item in held.items():
         rule = fraud.by_name.get(name)
         if rule is not None and rule.release_after_hours:
-            times.append(f.since + rule.release_after_hours * HOUR_MS)
-        if f.failed:
+            times.append(item.since + rule.release_after_hours * HOUR_MS)
+        if item.failed:
             times.append(turn.command.time + HOUR_MS)
     if verdict.failed:
         times.append(turn.command.time + HOUR_MS)
@@ -150,29 +158,29 @@ def _recheck(turn: Turn, fraud: Fraud, held: dict[str, Flag], verdict: Verdict) 
 
 def flag(turn: Turn, hits: Iterable[RuleHit], decision: str) -> None:
     """The pool found something: remember it, and judge the order with it. ``decision``: its record."""
-    s, now = turn.state, turn.command.time
+    order, now = turn.state, turn.command.time
     new = {hit.rule: Flag(hit.hold, hit.why, now, turn.rules.version, True, hit.failed) for hit in hits if hit.hold}
-    s.judged = msgspec.structs.replace(s.judged, flags={**s.judged.flags, **new})
-    s.refused = s.refused or next((hit.why for hit in hits if not hit.hold), "")
+    order.judged = msgspec.structs.replace(order.judged, flags={**order.judged.flags, **new})
+    order.refused = order.refused or next((hit.why for hit in hits if not hit.hold), "")
     turn.decision = decision
     check(turn)
 
 
 def due(turn: Turn) -> None:
     """A Tick: judge anew what is due. An order that somebody released meanwhile is left in peace."""
-    s = turn.state
-    if 0 < s.judged.recheck <= turn.command.time:
-        if s.holds and is_live(s):
+    order = turn.state
+    if 0 < order.judged.recheck <= turn.command.time:
+        if order.holds and is_live(order):
             check(turn)
         else:
-            s.judged = msgspec.structs.replace(s.judged, recheck=0)
+            order.judged = msgspec.structs.replace(order.judged, recheck=0)
 
 
 def waivers(judged: Judged, rules: RuleSet) -> list[str]:
     """The rules that the pool is not to judge an order by: released before, or after one that accepted it."""
-    names = [name for name, f in judged.flags.items() if f.pool]
-    order = [r.name for r in rules.fraud]
+    names = [name for name, item in judged.flags.items() if item.pool]
+    order = [rule.name for rule in rules.fraud]
     if judged.accepted in order:
         after = rules.fraud[order.index(judged.accepted) + 1 :]
-        names += [r.name for r in after if needs_history(r) and r.name not in names]
+        names += [rule.name for rule in after if needs_history(rule) and rule.name not in names]
     return names

@@ -101,7 +101,7 @@ class Turn:
         for event in self.events:
             msgspec.structs.force_setattr(event, "status", settled)  # frozen, but nobody else has seen it yet
             if event.rma_id and self.state.book is not None:
-                mine = next((r for r in self.state.book.rmas if r.id == event.rma_id), None)
+                mine = next((rma for rma in self.state.book.rmas if rma.id == event.rma_id), None)
                 msgspec.structs.force_setattr(event, "rma_status", rma_status(mine) if mine else "")
         return OrderResult(self.state, self.events, self.pool, self.effects, self.orders)
 
@@ -112,8 +112,14 @@ class Turn:
 
     def head(self, kind: str) -> dict[str, Any]:
         """The metadata of the next effect or pool command of this type, as keyword arguments."""
-        c = self.command
-        return {"event_id": self.new_id(kind), "type": kind, "time": c.time, "source": SOURCE, "trace": c.trace}
+        command = self.command
+        return {
+            "event_id": self.new_id(kind),
+            "type": kind,
+            "time": command.time,
+            "source": SOURCE,
+            "trace": command.trace,
+        }
 
     @property
     def by_hand(self) -> str:
@@ -147,41 +153,41 @@ class Turn:
 
         All that a command given by hand leads to is an intervention, and says by whom.
         """
-        s, c, h, a = self.state, self.command, self.state.header, allocation
+        order, command, header, a = self.state, self.command, self.state.header, allocation
         units = list(lines)
         actor = actor or self.by_hand
         intervention = intervention or bool(self.by_hand)
-        s.seq += 1
-        s.intervened = s.intervened or intervention
+        order.seq += 1
+        order.intervened = order.intervened or intervention
         self.events.append(
             OrderEvent(
-                event_id=uuid5(s.key, s.seq, kind),
+                event_id=uuid5(order.key, order.seq, kind),
                 type=kind,
-                time=c.time,
+                time=command.time,
                 source=SOURCE,
-                trace=c.trace,
-                order_key=s.key,
-                seq=s.seq,
+                trace=command.trace,
+                order_key=order.key,
+                seq=order.seq,
                 channel=self.channel,
                 account=self.account,
                 order_id=self.order_id,
                 status="",  # all events of a command carry the one it settles on: see ``result``
-                occurred_at=c.time if at is None else at,
-                placed_at=h.created_at if h else 0,
-                country=h.ship_to.country if h else "",
+                occurred_at=command.time if at is None else at,
+                placed_at=header.created_at if header else 0,
+                country=header.ship_to.country if header else "",
                 lines=units,
                 complete=complete,
                 allocation_id=a.id if a else "",
                 shipment_id=shipment.id if shipment else "",
                 depot=a.depot if a else "",
-                service=a.service if a else (h.service_level if h else ""),
+                service=a.service if a else (header.service_level if header else ""),
                 carrier=carrier or (shipment.carrier if shipment else "") or (a.carrier if a else ""),
                 tracking_number=shipment.tracking_number if shipment else tracking_number,
                 ship_by=a.ship_by if a else None,
                 eta=a.eta if a else None,
-                amount=sum(x.amount for x in units) if amount is None else amount,
+                amount=sum(line.amount for line in units) if amount is None else amount,
                 cost=shipment.cost if shipment else (a.cost if a else 0),
-                currency=currency or (h.currency if h else ""),
+                currency=currency or (header.currency if header else ""),
                 group_id=a.group_id if a else "",
                 reason=reason,
                 actor=actor,
@@ -189,7 +195,7 @@ class Turn:
                 rule_version=a.rule_version if a else self.rules.version,
                 decision=decision,
                 cost_currency=(shipment.cost_currency if shipment else "") or (a.cost_currency if a else ""),
-                name=h.name if h else "",
+                name=header.name if header else "",
                 rma_id=rma[0],
                 rma_kind=rma[1],
                 returned=returned or [],

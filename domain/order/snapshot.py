@@ -17,102 +17,114 @@ from .state.reported import Header, StoredAddress
 __all__ = ["edited", "upserted"]
 
 
-def upserted(turn: Turn, c: OrderUpserted) -> None:
+def upserted(turn: Turn, snapshot: OrderUpserted) -> None:
     """Fold a snapshot: the newest version counts; of two with one version, the one with the greater content hash."""
-    _validate(c)
-    s, old = turn.state, turn.state.header
-    if old is not None and (c.order.version, c.content_hash) <= (old.version, old.content_hash):
-        if (c.order.version, c.content_hash) == (old.version, old.content_hash):
-            same_again(turn, c.idempotency_key)
+    _validate(snapshot)
+    order, old = turn.state, turn.state.header
+    if old is not None and (snapshot.order.version, snapshot.content_hash) <= (old.version, old.content_hash):
+        if (snapshot.order.version, snapshot.content_hash) == (old.version, old.content_hash):
+            same_again(turn, snapshot.idempotency_key)
         else:
-            too_old(turn, f"version {c.order.version}, in force is {old.version}")
+            too_old(turn, f"version {snapshot.order.version}, in force is {old.version}")
         return
-    s.header = new = _header(c.order, c.content_hash)
-    changed, articles = _lines(s, c.order.lines)
+    order.header = new = _header(snapshot.order, snapshot.content_hash)
+    changed, articles = _lines(order, snapshot.order.lines)
     if old is None:
-        _placed(turn, c.order)
+        _placed(turn, snapshot.order)
     else:
         _changed(turn, old, new, changed, articles)
     check(turn)
 
 
-def edited(turn: Turn, c: OrderEdited) -> None:
+def edited(turn: Turn, edit: OrderEdited) -> None:
     """An edit told as differences is a signal: the snapshot that follows it decides, so that nothing is applied twice."""
-    h = turn.state.header
-    if h is not None and h.version >= c.version:
-        too_old(turn, f"edit of version {c.version}, in force is {h.version}")
+    header = turn.state.header
+    if header is not None and header.version >= edit.version:
+        too_old(turn, f"edit of version {edit.version}, in force is {header.version}")
         return
-    lines = [EventLine(x.line_id, x.sku, x.qty) for x in c.additions]
-    lines += [EventLine(x.line_id, x.sku, -x.qty) for x in c.removals]
-    turn.event("UPDATED", lines, reason="edit told as differences, its snapshot follows", at=c.version or None)
+    lines = [EventLine(line_qty.line_id, line_qty.sku, line_qty.qty) for line_qty in edit.additions]
+    lines += [EventLine(line_qty.line_id, line_qty.sku, -line_qty.qty) for line_qty in edit.removals]
+    turn.event("UPDATED", lines, reason="edit told as differences, its snapshot follows", at=edit.version or None)
 
 
-def _validate(c: OrderUpserted) -> None:
-    if c.order.order_key != c.order_key:
-        raise Rejected("order.key", "order.order_key", f"{c.order.order_key!r} in a record for {c.order_key!r}")
+def _validate(snapshot: OrderUpserted) -> None:
+    if snapshot.order.order_key != snapshot.order_key:
+        raise Rejected(
+            "order.key", "order.order_key", f"{snapshot.order.order_key!r} in a record for {snapshot.order_key!r}"
+        )
     seen: set[str] = set()
-    for i, x in enumerate(c.order.lines):
-        if x.line_id in seen:
-            raise Rejected("order.line", f"order.lines[{i}].line_id", f"{x.line_id!r} is there twice")
-        if x.qty < 0 or x.cancelled < 0 or x.shipped < 0:
-            raise Rejected("order.line", f"order.lines[{i}].qty", f"a negative quantity on line {x.line_id!r}")
-        seen.add(x.line_id)
+    for i, line in enumerate(snapshot.order.lines):
+        if line.line_id in seen:
+            raise Rejected("order.line", f"order.lines[{i}].line_id", f"{line.line_id!r} is there twice")
+        if line.qty < 0 or line.cancelled < 0 or line.shipped < 0:
+            raise Rejected("order.line", f"order.lines[{i}].qty", f"a negative quantity on line {line.line_id!r}")
+        seen.add(line.line_id)
 
 
-def _header(o: Order, content_hash: str) -> Header:
-    a, d, c = o.client.shipping_address, o.delivery, o.client
+def _header(order: Order, content_hash: str) -> Header:
+    address, delivery, client = order.client.shipping_address, order.delivery, order.client
     return Header(
-        version=o.version,
+        version=order.version,
         content_hash=content_hash,
-        name=o.name or o.order_id,
-        created_at=o.created_at,
-        currency=o.currency,
-        payment_state=o.payment_state,
-        customer_key=c.customer_key,
-        email=c.email,
-        phone=c.phone,
-        language=c.language,
-        ship_to=_stored(a),
-        ship_method=d.ship_method,
-        service_level=d.service_level,
-        carrier=d.carrier,
-        latest_delivery=d.latest_delivery,
-        total=o.total,
-        shipping_total=o.shipping_total,
-        shipping_tax=o.shipping_tax,
-        tax_included=o.tax_included,
-        tags=o.tags,
-        payments=[(p.payment_id, p.gateway, p.captured) for p in o.payments],
-        problems=[(p.code, p.field, p.detail) for p in o.problems],
-        risk=o.risk,
-        test=o.test,
-        fulfilled_by=o.fulfilled_by,
-        cancelled_at=o.cancelled_at,
-        cancel_reason=o.cancel_reason,
-        billing_country=c.billing_address.country if c.billing_address else "",
-        discount=o.discount,
-        exchange_for=o.exchange_for,
-        root=o.root,
-        stands_for=[(x.line_id, x.sku, x.qty, x.amount) for x in o.stands_for],
+        name=order.name or order.order_id,
+        created_at=order.created_at,
+        currency=order.currency,
+        payment_state=order.payment_state,
+        customer_key=client.customer_key,
+        email=client.email,
+        phone=client.phone,
+        language=client.language,
+        ship_to=_stored(address),
+        ship_method=delivery.ship_method,
+        service_level=delivery.service_level,
+        carrier=delivery.carrier,
+        latest_delivery=delivery.latest_delivery,
+        total=order.total,
+        shipping_total=order.shipping_total,
+        shipping_tax=order.shipping_tax,
+        tax_included=order.tax_included,
+        tags=order.tags,
+        payments=[(payment.payment_id, payment.gateway, payment.captured) for payment in order.payments],
+        problems=[(problem.code, problem.field, problem.detail) for problem in order.problems],
+        risk=order.risk,
+        test=order.test,
+        fulfilled_by=order.fulfilled_by,
+        cancelled_at=order.cancelled_at,
+        cancel_reason=order.cancel_reason,
+        billing_country=client.billing_address.country if client.billing_address else "",
+        discount=order.discount,
+        exchange_for=order.exchange_for,
+        root=order.root,
+        stands_for=[(line.line_id, line.sku, line.qty, line.amount) for line in order.stands_for],
     )
 
 
-def _stored(a: Address) -> StoredAddress:
-    return StoredAddress(a.name, a.company, a.street1, a.street2, a.postcode, a.city, a.region, a.country, a.phone)
+def _stored(address: Address) -> StoredAddress:
+    return StoredAddress(
+        address.name,
+        address.company,
+        address.street1,
+        address.street2,
+        address.postcode,
+        address.city,
+        address.region,
+        address.country,
+        address.phone,
+    )
 
 
-def _lines(s: OrderState, shown: list[OrderLine]) -> tuple[list[Line], bool]:
+def _lines(order: OrderState, shown: list[OrderLine]) -> tuple[list[Line], bool]:
     """Take the snapshot's lines over. Gives the lines whose units changed, and whether a line is another article now."""
-    known, changed, articles = {x.line_id: x for x in s.lines}, [], False
-    for o in shown:
-        line = known.pop(o.line_id, None)
+    known, changed, articles = {x.line_id: x for x in order.lines}, [], False
+    for order_line in shown:
+        line = known.pop(order_line.line_id, None)
         if line is None:
-            line = Line(o.line_id, o.sku)
-            s.lines.append(line)
-        if line.wanted != o.qty:
+            line = Line(order_line.line_id, order_line.sku)
+            order.lines.append(line)
+        if line.wanted != order_line.qty:
             changed.append(line)
-        articles = articles or (line.sku != o.sku and line.ordered > 0)
-        _take(line, o)
+        articles = articles or (line.sku != order_line.sku and line.ordered > 0)
+        _take(line, order_line)
     for gone in known.values():
         if gone.wanted:
             changed.append(gone)
@@ -120,27 +132,36 @@ def _lines(s: OrderState, shown: list[OrderLine]) -> tuple[list[Line], bool]:
     return changed, articles
 
 
-def _take(line: Line, o: OrderLine) -> None:
-    line.sku, line.title, line.variant_id, line.bundle_id = o.sku, o.title, o.variant_id, o.bundle_id
-    line.unit_price, line.discount, line.tax = o.unit_price, o.discount, o.tax
-    line.requires_shipping, line.wanted, line.shown_cancelled = o.requires_shipping, o.qty, o.cancelled
+def _take(line: Line, order_line: OrderLine) -> None:
+    line.sku, line.title, line.variant_id, line.bundle_id = (
+        order_line.sku,
+        order_line.title,
+        order_line.variant_id,
+        order_line.bundle_id,
+    )
+    line.unit_price, line.discount, line.tax = order_line.unit_price, order_line.discount, order_line.tax
+    line.requires_shipping, line.wanted, line.shown_cancelled = (
+        order_line.requires_shipping,
+        order_line.qty,
+        order_line.cancelled,
+    )
     # What the channel calls shipped includes the echo of our own parcels.
-    line.shown_outside = max(0, o.shipped - (line.shipped - line.outside))
+    line.shown_outside = max(0, order_line.shipped - (line.shipped - line.outside))
 
 
-def _placed(turn: Turn, o: Order) -> None:
-    for x in turn.state.lines:
-        x.ordered = x.open = x.wanted
-    why = "fulfilled by the channel" if o.fulfilled_by == "channel" else ("test order" if o.test else "")
+def _placed(turn: Turn, order: Order) -> None:
+    for line in turn.state.lines:
+        line.ordered = line.open = line.wanted
+    why = "fulfilled by the channel" if order.fulfilled_by == "channel" else ("test order" if order.test else "")
     lines = [event_line(x, x.wanted) for x in turn.state.lines]
-    turn.event("PLACED", lines, at=o.created_at, amount=o.total, reason=why)
+    turn.event("PLACED", lines, at=order.created_at, amount=order.total, reason=why)
 
 
 def _changed(turn: Turn, old: Header, new: Header, changed: list[Line], articles: bool) -> None:
     at = new.version
     turn.event("UPDATED", at=at, amount=new.total)
     if changed:
-        turn.event("EDITED", [event_line(x, x.wanted) for x in changed], at=at)
+        turn.event("EDITED", [event_line(line, line.wanted) for line in changed], at=at)
     if new.payment_state != old.payment_state:
         turn.event("PAYMENT_CHANGED", at=at, amount=new.total, reason=f"{old.payment_state} → {new.payment_state}")
     moved = _label(old) != _label(new)
@@ -150,15 +171,26 @@ def _changed(turn: Turn, old: Header, new: Header, changed: list[Line], articles
         withdraw_all(turn, "address_changed" if moved else "edited")
 
 
-def _label(h: Header) -> tuple[str, ...]:
+def _label(header: Header) -> tuple[str, ...]:
     """What decides on the depot or stands on the label; a phone number does neither."""
-    a = h.ship_to
-    where = (a.name, a.company, a.street1, a.street2, a.postcode, a.city, a.region, a.country)
-    return (*where, h.service_level, h.fulfilled_by)
+    stored_address = header.ship_to
+    where = (
+        stored_address.name,
+        stored_address.company,
+        stored_address.street1,
+        stored_address.street2,
+        stored_address.postcode,
+        stored_address.city,
+        stored_address.region,
+        stored_address.country,
+    )
+    return (*where, header.service_level, header.fulfilled_by)
 
 
 def _moved(turn: Turn, old: Header, new: Header) -> None:
-    late = any(a.at_wms and any(x.unshipped for x in a.lines) for a in turn.state.allocations)
+    late = any(
+        allocation.at_wms and any(line.unshipped for line in allocation.lines) for allocation in turn.state.allocations
+    )
     what = "country" if old.ship_to.country != new.ship_to.country else "address"
     if old.service_level != new.service_level:
         what = "service"
@@ -169,17 +201,21 @@ def _moved(turn: Turn, old: Header, new: Header) -> None:
 
 def _left_already(turn: Turn) -> None:
     """What is under way to the old address, and what a warehouse refused before to give up."""
-    lines = {x.line_id: x for x in turn.state.lines}
+    lines = {line.line_id: line for line in turn.state.lines}
     away = [
-        event_line(lines[u.line_id], u.qty)
-        for x in turn.state.shipments
-        if not x.delivered_at and x.status != "RETURN_TO_SENDER"
-        for u in x.lines
-        if u.line_id in lines
+        event_line(lines[line_qty.line_id], line_qty.qty)
+        for shipment in turn.state.shipments
+        if not shipment.delivered_at and shipment.status != "RETURN_TO_SENDER"
+        for line_qty in shipment.lines
+        if line_qty.line_id in lines
     ]
     if away:
         too_late(turn, away, None, "shipped already")
-    for a in turn.state.allocations:
-        kept = [event_line(lines[x.line_id], x.unshipped) for x in a.lines if x.unshipped and x.line_id in lines]
-        if a.refused and kept:
-            too_late(turn, kept, a, "the warehouse refused")
+    for allocation in turn.state.allocations:
+        kept = [
+            event_line(lines[line.line_id], line.unshipped)
+            for line in allocation.lines
+            if line.unshipped and line.line_id in lines
+        ]
+        if allocation.refused and kept:
+            too_late(turn, kept, allocation, "the warehouse refused")

@@ -16,46 +16,47 @@ _BUCKETS = ("ordered", "open", "requested", "backordered", "allocated", "picked"
 _PARTS = ("unfillable", "outside", "delivered", "returned", "received", "credited")
 
 
-def summary(s: OrderState) -> dict[str, Any]:
+def summary(order: OrderState) -> dict[str, Any]:
     """Plain data, ready for JSON: money in minor units, times in UTC ms."""
-    h = s.header
+    header = order.header
     return {
-        "order_key": s.key,
-        "name": h.name if h else "",
-        "status": status(s),
-        "placed_at": h.created_at if h else None,
-        "version": h.version if h else None,
-        "currency": h.currency if h else "",
-        "total": h.total if h else 0,
-        "payment_state": h.payment_state if h else "",
-        "fulfilled_by": h.fulfilled_by if h else "",
-        "test": h.test if h else False,
-        "country": h.ship_to.country if h else "",
-        "service_level": h.service_level if h else "",
-        "lines": [_line(x) for x in s.lines],
+        "order_key": order.key,
+        "name": header.name if header else "",
+        "status": status(order),
+        "placed_at": header.created_at if header else None,
+        "version": header.version if header else None,
+        "currency": header.currency if header else "",
+        "total": header.total if header else 0,
+        "payment_state": header.payment_state if header else "",
+        "fulfilled_by": header.fulfilled_by if header else "",
+        "test": header.test if header else False,
+        "country": header.ship_to.country if header else "",
+        "service_level": header.service_level if header else "",
+        "lines": [_line(line) for line in order.lines],
         "holds": [
-            {"hold": k, "reason": v.reason, "actor": v.actor, "since": v.since} for k, v in sorted(s.holds.items())
+            {"hold": k, "reason": hold.reason, "actor": hold.actor, "since": hold.since}
+            for k, hold in sorted(order.holds.items())
         ],
-        "refused": s.refused,
-        "requests": [_fields(r) for r in s.requests],
-        "allocations": [_allocation(a) for a in s.allocations],
-        "shipments": [_shipment(x) for x in s.shipments],
-        "cancellations": [{"key": k, **_fields(v)} for k, v in s.cancels.items()],
-        "payments": [{"transaction_id": k, **_fields(v)} for k, v in s.payments.items()],
-        "refunds": [{"refund_id": k, **_fields(v)} for k, v in s.refunds.items()],
-        **return_summary(s),
-        "fulfilments": [{"fulfilment_id": k, **_fields(v)} for k, v in s.fulfilments.items()],
-        "undelivered_effects": dict(s.failed),
-        "gives_up_at": s.due or None,
-        "duplicates": s.duplicates,
-        "stale": s.stale,
-        "intervention": s.intervened,
-        "events": s.seq,
+        "refused": order.refused,
+        "requests": [_fields(request) for request in order.requests],
+        "allocations": [_allocation(allocation) for allocation in order.allocations],
+        "shipments": [_shipment(shipment) for shipment in order.shipments],
+        "cancellations": [{"key": k, **_fields(cancel)} for k, cancel in order.cancels.items()],
+        "payments": [{"transaction_id": k, **_fields(payment)} for k, payment in order.payments.items()],
+        "refunds": [{"refund_id": k, **_fields(refund_fact)} for k, refund_fact in order.refunds.items()],
+        **return_summary(order),
+        "fulfilments": [{"fulfilment_id": k, **_fields(fulfilment)} for k, fulfilment in order.fulfilments.items()],
+        "undelivered_effects": dict(order.failed),
+        "gives_up_at": order.due or None,
+        "duplicates": order.duplicates,
+        "stale": order.stale,
+        "intervention": order.intervened,
+        "events": order.seq,
     }
 
 
-def _fields(x: msgspec.Struct) -> dict[str, Any]:
-    return {f: _plain(getattr(x, f)) for f in x.__struct_fields__}
+def _fields(struct: msgspec.Struct) -> dict[str, Any]:
+    return {text: _plain(getattr(struct, text)) for text in struct.__struct_fields__}
 
 
 def _plain(value: Any) -> Any:
@@ -64,18 +65,24 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list) else value
 
 
-def _line(x: Line) -> dict[str, Any]:
-    units = {k: getattr(x, k) for k in _BUCKETS}
-    units |= {k: n for k in _PARTS if (n := getattr(x, k))}
-    said = {"line_id": x.line_id, "sku": x.sku, "title": x.title, "unit_price": x.unit_price, "discount": x.discount}
-    return said | units | ({"excluded_depots": x.excluded} if x.excluded else {})
+def _line(line: Line) -> dict[str, Any]:
+    units = {k: getattr(line, k) for k in _BUCKETS}
+    units |= {k: n for k in _PARTS if (n := getattr(line, k))}
+    said = {
+        "line_id": line.line_id,
+        "sku": line.sku,
+        "title": line.title,
+        "unit_price": line.unit_price,
+        "discount": line.discount,
+    }
+    return said | units | ({"excluded_depots": line.excluded} if line.excluded else {})
 
 
-def _allocation(a: Allocation) -> dict[str, Any]:
+def _allocation(allocation: Allocation) -> dict[str, Any]:
     skip = {"target", "wave", "sent", "refused", "recall", "effect_id", "heard"}
-    lines = [{k: v for k, v in _fields(x).items() if k != "told"} for x in a.lines]
-    return {k: v for k, v in _fields(a).items() if k not in skip} | {"lines": lines}
+    lines = [{k: v for k, v in _fields(line).items() if k != "told"} for line in allocation.lines]
+    return {k: v for k, v in _fields(allocation).items() if k not in skip} | {"lines": lines}
 
 
-def _shipment(x: Shipment) -> dict[str, Any]:
-    return {k: v for k, v in _fields(x).items() if k != "effect_id"}
+def _shipment(shipment: Shipment) -> dict[str, Any]:
+    return {k: v for k, v in _fields(shipment).items() if k != "effect_id"}

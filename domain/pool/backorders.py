@@ -76,29 +76,29 @@ def key_of(order: PoolOrder, request: PoolRequest) -> str:
     return queue_key(request.rank, request.placed_at, request.arrived, (order.key, request.no))
 
 
-def enqueue(s: Session, order: PoolOrder, request: PoolRequest, could: list[str]) -> None:
+def enqueue(session: Session, order: PoolOrder, request: PoolRequest, could: list[str]) -> None:
     """A request begins to wait; after ``unfillable_after_days`` it is given up."""
     order.requests.append(request)
-    request.arrived = s.meta.seq
-    s.index("open").set(f"{order.key}/{request.no}")
-    expire_later(s, order, request)
-    rejoin(s, order, request, ",".join(could))
+    request.arrived = session.meta.seq
+    session.index("open").set(f"{order.key}/{request.no}")
+    expire_later(session, order, request)
+    rejoin(session, order, request, ",".join(could))
 
 
-def expire_later(s: Session, order: PoolOrder, request: PoolRequest) -> None:
+def expire_later(session: Session, order: PoolOrder, request: PoolRequest) -> None:
     """From now on it waits for stock, and not for ever, if the rules say so."""
-    if days := routing_of(s, order, request).unfillable_after_days:
-        request.expires = s.now + days * DAY_MS
-        s.index("timers").set(timer(request.expires, "expire", f"{order.key}/{request.no}"))
+    if days := routing_of(session, order, request).unfillable_after_days:
+        request.expires = session.now + days * DAY_MS
+        session.index("timers").set(timer(request.expires, "expire", f"{order.key}/{request.no}"))
 
 
-def finish(s: Session, order: PoolOrder, request: PoolRequest) -> None:
+def finish(session: Session, order: PoolOrder, request: PoolRequest) -> None:
     """Nothing of the request waits any more (it has left its queues)."""
     order.requests.remove(request)
     order.done.append(request.no)
-    s.index("open").remove(f"{order.key}/{request.no}")
+    session.index("open").remove(f"{order.key}/{request.no}")
     if request.expires:
-        s.index("timers").remove(timer(request.expires, "expire", f"{order.key}/{request.no}"))
+        session.index("timers").remove(timer(request.expires, "expire", f"{order.key}/{request.no}"))
 
 
 def timer(due: int, kind: str, id: str) -> str:
@@ -106,54 +106,54 @@ def timer(due: int, kind: str, id: str) -> str:
     return f"{max(due, 0):014d}\x1f{kind}\x1f{id}"
 
 
-def leave(s: Session, order: PoolOrder, request: PoolRequest) -> None:
+def leave(session: Session, order: PoolOrder, request: PoolRequest) -> None:
     """Take the request out of its queues; its lines must be as they were when it joined."""
     if request.queue is None:
         return
     for sku, units in units_by_sku(request).items():
-        stock = s.stock(sku)
-        queue = next(q for q in stock.queues if q.depots == request.queue)
+        stock = session.stock(sku)
+        queue = next(sku_queue for sku_queue in stock.queues if sku_queue.depots == request.queue)
         left = queue.waiting.pop(request.rank, 0) - units
         if left > 0:
             queue.waiting[request.rank] = left
         if not queue.waiting:
             stock.queues.remove(queue)
-        s.save_stock(stock)
-        s.index(queue_index(sku, request.queue)).remove(key_of(order, request))
+        session.save_stock(stock)
+        session.index(queue_index(sku, request.queue)).remove(key_of(order, request))
     request.queue = None
 
 
-def rejoin(s: Session, order: PoolOrder, request: PoolRequest, depots: str) -> None:
+def rejoin(session: Session, order: PoolOrder, request: PoolRequest, depots: str) -> None:
     """Put the request into the queues of these depots (joined ids)."""
     request.queue = depots
     for sku, units in units_by_sku(request).items():
-        stock = s.stock(sku)
-        queue = next((q for q in stock.queues if q.depots == depots), None)
+        stock = session.stock(sku)
+        queue = next((sku_queue for sku_queue in stock.queues if sku_queue.depots == depots), None)
         if queue is None:
             queue = SkuQueue(depots, {})
             stock.queues.append(queue)
         queue.waiting[request.rank] = queue.waiting.get(request.rank, 0) + units
-        s.save_stock(stock)
-        s.index(queue_index(sku, depots)).set(key_of(order, request), units)
+        session.save_stock(stock)
+        session.index(queue_index(sku, depots)).set(key_of(order, request), units)
 
 
-def requeue(s: Session, order: PoolOrder, request: PoolRequest) -> RuleHit | None:
+def requeue(session: Session, order: PoolOrder, request: PoolRequest) -> RuleHit | None:
     """Rules or the excluded depots changed: class and depots are judged anew. A rule that can't be judged: the request has left its
     queues, and the caller hands it back to its order. What is parked stays so until its time.
     """
     if request.parked:
         return None
-    leave(s, order, request)
-    hit = judge_request(s, order.key, request)
+    leave(session, order, request)
+    hit = judge_request(session, order.key, request)
     if hit is not None:
         return hit
-    rejoin(s, order, request, ",".join(eligible(want_of(request), s.rules)))
-    s.save_order(order)
+    rejoin(session, order, request, ",".join(eligible(want_of(request), session.rules)))
+    session.save_order(order)
     return None
 
 
 def usable(
-    s: Session, order: PoolOrder, request: PoolRequest, walked: tuple[str, dict[str, int]] | None = None
+    session: Session, order: PoolOrder, request: PoolRequest, walked: tuple[str, dict[str, int]] | None = None
 ) -> dict[str, dict[str, int]]:
     """What the request may take by SKU and depot: available less what is kept for those before it.
 
@@ -161,43 +161,47 @@ def usable(
     """
     found: dict[str, dict[str, int]] = {}
     for sku in units_by_sku(request):
-        stock = s.stock(sku)
-        free = available(stock, s.compiled.skus.safety(sku), s.quality(sku))
+        stock = session.stock(sku)
+        free = available(stock, session.compiled.skus.safety(sku), session.quality(sku))
         if free and stock.queues:
             most = max(free.values())
-            kept = walked[1] if walked and walked[0] == sku else _ahead(s, stock, order, request, most)
-            free = take_kept(s, stock, free, kept)
+            kept = walked[1] if walked and walked[0] == sku else _ahead(session, stock, order, request, most)
+            free = take_kept(session, stock, free, kept)
         found[sku] = free
     return found
 
 
-def take_kept(s: Session, stock: SkuStock, free: dict[str, int], kept: dict[str, int]) -> dict[str, int]:
+def take_kept(session: Session, stock: SkuStock, free: dict[str, int], kept: dict[str, int]) -> dict[str, int]:
     """Take from each depot's units what is kept for the backorders (``kept``: by queue) that may use the depot."""
     rest: dict[str, int] = {}
     for depot, n in free.items():
-        left = n - sum(kept.get(q.depots, 0) for q in stock.queues if s.rebuilding or q.may_use(depot))
+        left = n - sum(
+            kept.get(sku_queue.depots, 0)
+            for sku_queue in stock.queues
+            if session.rebuilding or sku_queue.may_use(depot)
+        )
         if left > 0:
             rest[depot] = left
     return rest
 
 
-def _ahead(s: Session, stock: SkuStock, order: PoolOrder, request: PoolRequest, limit: int) -> dict[str, int]:
+def _ahead(session: Session, stock: SkuStock, order: PoolOrder, request: PoolRequest, limit: int) -> dict[str, int]:
     """Units of the backorders before the request, by queue; counted up to ``limit``, where nothing is left anyway."""
     key = after_class(request.rank) if request.queue is None else key_of(order, request)
     kept: dict[str, int] = {}
     for queue in stock.queues:
-        units = sum(n for r, n in queue.waiting.items() if r < request.rank)
+        units = sum(n for item, n in queue.waiting.items() if item < request.rank)
         same = queue.waiting.get(request.rank, 0)
         if same and request.queue is None:
             units += same
         elif same and units < limit:
-            units += _same_class(s, queue_index(stock.sku, queue.depots), request.rank, key, limit - units)
+            units += _same_class(session, queue_index(stock.sku, queue.depots), request.rank, key, limit - units)
         kept[queue.depots] = units
     return kept
 
 
-def _same_class(s: Session, name: str, rank: int, key: str, limit: int) -> int:
-    index, units = s.index(name), 0
+def _same_class(session: Session, name: str, rank: int, key: str, limit: int) -> int:
+    index, units = session.index(name), 0
     entry = index.after(f"{rank:02d}/")
     while entry and entry[0] < key and units < limit:
         units += entry[1]
@@ -205,9 +209,9 @@ def _same_class(s: Session, name: str, rank: int, key: str, limit: int) -> int:
     return units
 
 
-def close_if_done(s: Session, order: PoolOrder) -> None:
+def close_if_done(session: Session, order: PoolOrder) -> None:
     """An order of which nothing waits and nothing is reserved is forgotten after a while."""
-    if order.requests or any(line.live for a in order.allocations for line in a.lines):
+    if order.requests or any(line.live for allocation in order.allocations for line in allocation.lines):
         return
-    order.forget = s.now + KEEP_CLOSED_DAYS * DAY_MS
-    s.index("timers").set(timer(order.forget, "order", order.key))
+    order.forget = session.now + KEEP_CLOSED_DAYS * DAY_MS
+    session.index("timers").set(timer(order.forget, "order", order.key))

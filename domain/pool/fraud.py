@@ -23,59 +23,73 @@ HOUR_MS = 3_600_000
 _DAY_MS = 24 * HOUR_MS
 
 
-def suspicious(s: Session, order: PoolOrder, request: PoolRequest, c: AllocationRequested) -> list[RuleHit]:
+def suspicious(
+    session: Session, order: PoolOrder, request: PoolRequest, allocation_requested: AllocationRequested
+) -> list[RuleHit]:
     """What the rules find in the customer's orders, this one counted. An order that has had stock before is not judged again; an exchange is
     no purchase: it is neither judged nor counted."""
-    fraud = compiled_fraud(s.rules_for(order.key))
-    if not fraud.pool or order.allocations or c.exchange:
+    fraud = compiled_fraud(session.rules_for(order.key))
+    if not fraud.pool or order.allocations or allocation_requested.exchange:
         return []
-    customer = _counted(s, c) if c.customer_key else Customer()
-    rules = [r for r in fraud.pool if r.name not in c.waivers and (c.customer_key or not r.velocity)]
-    watched = frozenset({f"customer:{c.customer_key}", f"address:{c.address_hash}"})
-    facts = facts_of(s, order.key, request, lambda: figures(customer, c))
-    look = Look(s.conditions, facts, lambda: watched, lambda v: _exceeds(customer, c, v))
+    customer = _counted(session, allocation_requested) if allocation_requested.customer_key else Customer()
+    rules = [
+        rule
+        for rule in fraud.pool
+        if rule.name not in allocation_requested.waivers and (allocation_requested.customer_key or not rule.velocity)
+    ]
+    watched = frozenset(
+        {f"customer:{allocation_requested.customer_key}", f"address:{allocation_requested.address_hash}"}
+    )
+    facts = facts_of(session, order.key, request, lambda: figures(customer, allocation_requested))
+    look = Look(
+        session.conditions, facts, lambda: watched, lambda velocity: _exceeds(customer, allocation_requested, velocity)
+    )
     return judge(rules, fraud, look)[0]
 
 
-def _counted(s: Session, c: AllocationRequested) -> Customer:
+def _counted(session: Session, request: AllocationRequested) -> Customer:
     """The customer's record with this order in it. A repeat of an order replaces what it said before."""
-    known = s.work.get(Customer, c.customer_key)
+    known = session.work.get(Customer, request.customer_key)
     customer = known or Customer()
-    since = s.now - KEPT_DAYS * _DAY_MS
-    kept = [o for o in customer.orders if o.key != c.order_key and o.placed_at > since]
-    customer.orders = [*kept, CustomerOrder(c.order_key, c.placed_at, c.value, c.currency)][-KEPT_ORDERS:]
-    s.work.put(c.customer_key, customer)
+    since = session.now - KEPT_DAYS * _DAY_MS
+    kept = [order for order in customer.orders if order.key != request.order_key and order.placed_at > since]
+    customer.orders = [*kept, CustomerOrder(request.order_key, request.placed_at, request.value, request.currency)][
+        -KEPT_ORDERS:
+    ]
+    session.work.put(request.customer_key, customer)
     if known is None:
-        _remember(s, c.customer_key)
+        _remember(session, request.customer_key)
     return customer
 
 
-def _remember(s: Session, key: str) -> None:
-    s.index("timers").set(f"{s.now + KEPT_DAYS * _DAY_MS:014d}\x1fcustomer\x1f{key}")
+def _remember(session: Session, key: str) -> None:
+    session.index("timers").set(f"{session.now + KEPT_DAYS * _DAY_MS:014d}\x1fcustomer\x1f{key}")
 
 
-def forget_customer(s: Session, key: str) -> None:
+def forget_customer(session: Session, key: str) -> None:
     """The timer of a customer's record: it goes where nothing recent is left in it."""
-    customer = s.work.get(Customer, key)
+    customer = session.work.get(Customer, key)
     if customer is None:
         return
-    if any(o.placed_at > s.now - KEPT_DAYS * _DAY_MS for o in customer.orders):
-        _remember(s, key)
+    if any(order.placed_at > session.now - KEPT_DAYS * _DAY_MS for order in customer.orders):
+        _remember(session, key)
     else:
-        s.work.drop(Customer, key)
+        session.work.drop(Customer, key)
 
 
-def _within(customer: Customer, c: AllocationRequested, hours: int) -> tuple[int, int]:
+def _within(customer: Customer, request: AllocationRequested, hours: int) -> tuple[int, int]:
     """Orders and their amount (of this order's currency) placed less than so many hours before or after this one."""
-    near = [o for o in customer.orders if abs(o.placed_at - c.placed_at) < hours * HOUR_MS]
-    return len(near), sum(o.amount for o in near if o.currency == c.currency)
+    near = [order for order in customer.orders if abs(order.placed_at - request.placed_at) < hours * HOUR_MS]
+    return len(near), sum(order.amount for order in near if order.currency == request.currency)
 
 
-def _exceeds(customer: Customer, c: AllocationRequested, v: Velocity) -> bool:
-    orders, amount = _within(customer, c, v.window_hours)
-    return bool((v.max_orders and orders > v.max_orders) or (v.max_amount and amount > v.max_amount))
+def _exceeds(customer: Customer, request: AllocationRequested, velocity: Velocity) -> bool:
+    orders, amount = _within(customer, request, velocity.window_hours)
+    return bool(
+        (velocity.max_orders and orders > velocity.max_orders) or (velocity.max_amount and amount > velocity.max_amount)
+    )
 
 
-def figures(customer: Customer, c: AllocationRequested) -> dict[str, int]:
+def figures(customer: Customer, request: AllocationRequested) -> dict[str, int]:
     """The fields of ``customer`` in conditions (``conditions.CUSTOMER``)."""
-    return {name: _within(customer, c, hours)[name.startswith("amount")] for name, hours in CUSTOMER.items()}
+    return {name: _within(customer, request, hours)[name.startswith("amount")] for name, hours in CUSTOMER.items()}

@@ -15,7 +15,7 @@ __all__ = ["free_units"]
 
 
 def free_units(
-    s: Session,
+    session: Session,
     order: PoolOrder,
     allocation: PoolAllocation,
     taken: dict[str, int],
@@ -28,29 +28,31 @@ def free_units(
     taken = {sku: n for sku, n in taken.items() if n}
     if not taken:
         return
-    ledger = Ledger(s, allocation.depot)
+    ledger = Ledger(session, allocation.depot)
     rows = {sku: ledger.change(sku, 0, -n) for sku, n in taken.items()}
     ids = {"order_key": order.key, "allocation_id": allocation.id, "depot": allocation.depot}
-    s.event(type, moves=ledger.moves(), reason=reason, **ids)
+    session.event(type, moves=ledger.moves(), reason=reason, **ids)
     for sku, row in rows.items():
-        if cut := _cut(row, taken[sku], stock_after(lost, s.rules)):
+        if cut := _cut(row, taken[sku], stock_after(lost, session.rules)):
             ledger.change(sku, -cut, 0)
         row.deficit = min(row.deficit, row.reserved)
     if moves := ledger.moves():
-        s.event("STOCK_CORRECTED", moves=moves, reason=f"{type.lower()}:{lost or 'count'}", **ids)
-    s.freed.update(dict.fromkeys(taken))
+        session.event("STOCK_CORRECTED", moves=moves, reason=f"{type.lower()}:{lost or 'count'}", **ids)
+    session.freed.update(dict.fromkeys(taken))
     for line in allocation.lines:
-        answered(s, allocation, line.line_id, line.asked - line.live)
+        answered(session, allocation, line.line_id, line.asked - line.live)
     if not any(line.live or line.shipped for line in allocation.lines):
-        give_back_day(s, allocation)
-        leave_wave(s, allocation)
+        give_back_day(session, allocation)
+        leave_wave(session, allocation)
 
 
 def stock_after(reason: str, rules: RuleSet) -> str:
     """What a failure for this reason says of the depot's stock: the first rule that matches decides; none, or no reason: ``unchanged``."""
     if not reason:
         return "unchanged"
-    return next((r.stock for r in rules.failures if r.reason == "*" or reason.startswith(r.reason)), "unchanged")
+    return next(
+        (rule.stock for rule in rules.failures if rule.reason == "*" or reason.startswith(rule.reason)), "unchanged"
+    )
 
 
 def _cut(row: StockRow, n: int, then: str) -> int:

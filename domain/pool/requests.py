@@ -20,81 +20,95 @@ from .state import PoolOrder, PoolRequest, RequestJudged, WaitingLine
 __all__ = ["cancel_backorder", "release", "request"]
 
 
-def request(s: Session, c: AllocationRequested) -> None:
+def request(session: Session, allocation_requested: AllocationRequested) -> None:
     """Allocate; a request number that was answered before changes nothing."""
-    _check(c)
-    order = s.order(c.order_key)
+    _check(allocation_requested)
+    order = session.order(allocation_requested.order_key)
     if order is None:
         # Numbers go on after a forgotten record: a WMS must never see an allocation id for the second time.
-        order = PoolOrder(c.order_key, next=max(c.request_no - 1, 0) * 100 + 1)
-    if c.request_no in order.done or any(r.no == c.request_no for r in order.requests):
-        s.event("DUPLICATE", order_key=c.order_key, reason="request", reference=str(c.request_no))
+        order = PoolOrder(allocation_requested.order_key, next=max(allocation_requested.request_no - 1, 0) * 100 + 1)
+    if allocation_requested.request_no in order.done or any(
+        pool_request.no == allocation_requested.request_no for pool_request in order.requests
+    ):
+        session.event(
+            "DUPLICATE",
+            order_key=allocation_requested.order_key,
+            reason="request",
+            reference=str(allocation_requested.request_no),
+        )
         return
     order.forget = 0
-    request = _request(c)
-    failed = judge_request(s, order.key, request)
-    hits = [failed] if failed else suspicious(s, order, request, c)
+    request = _request(allocation_requested)
+    failed = judge_request(session, order.key, request)
+    hits = [failed] if failed else suspicious(session, order, request, allocation_requested)
     if hits:
-        hold_back(s, order, request, hits)
-    elif (wait := parked_now(s, order, request)) and not (wait.until is None and all_there(s, order, request)):
-        park(s, order, request, wait)
+        hold_back(session, order, request, hits)
+    elif (wait := parked_now(session, order, request)) and not (
+        wait.until is None and all_there(session, order, request)
+    ):
+        park(session, order, request, wait)
     else:
-        answer_new(s, order, request)
-    close_if_done(s, order)
-    s.save_order(order)
+        answer_new(session, order, request)
+    close_if_done(session, order)
+    session.save_order(order)
 
 
-def _check(c: AllocationRequested) -> None:
-    if not c.order_key or "/" in c.order_key:
-        raise Rejected("order.key", "order_key", f"{c.order_key!r} is no order key")
-    if not c.lines:
+def _check(allocation_requested: AllocationRequested) -> None:
+    if not allocation_requested.order_key or "/" in allocation_requested.order_key:
+        raise Rejected("order.key", "order_key", f"{allocation_requested.order_key!r} is no order key")
+    if not allocation_requested.lines:
         raise Rejected("request.lines", "lines", "a request has at least one line")
-    for i, line in enumerate(c.lines):
+    for i, line in enumerate(allocation_requested.lines):
         if line.qty <= 0 or not line.sku:
             raise Rejected("request.line", f"lines[{i}]", "a line has a sku and a qty above 0")
-    if len({x.line_id for x in c.lines}) < len(c.lines):
+    if len({demand_line.line_id for demand_line in allocation_requested.lines}) < len(allocation_requested.lines):
         raise Rejected("request.line", "lines", "a line_id is there twice: sum its units")
 
 
-def _request(c: AllocationRequested) -> PoolRequest:
+def _request(allocation_requested: AllocationRequested) -> PoolRequest:
     return PoolRequest(
-        c.request_no,
+        allocation_requested.request_no,
         0,
         "",
-        c.placed_at,
-        [WaitingLine(x.line_id, x.sku, x.qty, x.bundle_id) for x in c.lines],
-        c.channel,
-        c.country,
-        c.service_level,
-        c.tags,
-        c.value,
-        c.currency,
-        c.latest_delivery,
-        c.excluded_depots,
-        c.replaces_id,
-        c.trace,
-        judged=RequestJudged(c.postcode, c.billing_country, c.risk, c.waivers),
-        postcode=c.postcode,
-        customer_key=c.customer_key,
-        address_hash=c.address_hash,
+        allocation_requested.placed_at,
+        [WaitingLine(line.line_id, line.sku, line.qty, line.bundle_id) for line in allocation_requested.lines],
+        allocation_requested.channel,
+        allocation_requested.country,
+        allocation_requested.service_level,
+        allocation_requested.tags,
+        allocation_requested.value,
+        allocation_requested.currency,
+        allocation_requested.latest_delivery,
+        allocation_requested.excluded_depots,
+        allocation_requested.replaces_id,
+        allocation_requested.trace,
+        judged=RequestJudged(
+            allocation_requested.postcode,
+            allocation_requested.billing_country,
+            allocation_requested.risk,
+            allocation_requested.waivers,
+        ),
+        postcode=allocation_requested.postcode,
+        customer_key=allocation_requested.customer_key,
+        address_hash=allocation_requested.address_hash,
     )
 
 
-def release(s: Session, c: AllocationReleased) -> None:
+def release(session: Session, allocation_released: AllocationReleased) -> None:
     """Give back units of an allocation that no WMS was told of; no lines means all that are left."""
-    order, allocation = find(s, c.order_key, c.allocation_id)
-    wanted = _wanted(c.lines)
+    order, allocation = find(session, allocation_released.order_key, allocation_released.allocation_id)
+    wanted = _wanted(allocation_released.lines)
     taken: dict[str, int] = {}
     for line in allocation.lines:
-        n = min(line.live, wanted.get(line.line_id, 0)) if c.lines else line.live
+        n = min(line.live, wanted.get(line.line_id, 0)) if allocation_released.lines else line.live
         line.released += n
         taken[line.sku] = taken.get(line.sku, 0) + n
-        answered(s, allocation, line.line_id, n)
-    free_units(s, order, allocation, taken, type="UNRESERVED", reason=c.reason or "released")
+        answered(session, allocation, line.line_id, n)
+    free_units(session, order, allocation, taken, type="UNRESERVED", reason=allocation_released.reason or "released")
     if not any(line.live for line in allocation.lines):
-        heard(s, order.key, allocation)
-    close_if_done(s, order)
-    s.save_order(order)
+        heard(session, order.key, allocation)
+    close_if_done(session, order)
+    session.save_order(order)
 
 
 def _wanted(lines: list[LineQty]) -> dict[str, int]:
@@ -106,24 +120,35 @@ def _wanted(lines: list[LineQty]) -> dict[str, int]:
     return wanted
 
 
-def cancel_backorder(s: Session, c: BackorderCancelled) -> None:
+def cancel_backorder(session: Session, backorder_cancelled: BackorderCancelled) -> None:
     """Units that wait are no longer wanted; no lines means all. What was allocated meanwhile the order releases itself."""
-    order = s.order(c.order_key)
-    request = next((r for r in order.requests if r.no == c.request_no), None) if order else None
+    order = session.order(backorder_cancelled.order_key)
+    request = (
+        next(
+            (pool_request for pool_request in order.requests if pool_request.no == backorder_cancelled.request_no), None
+        )
+        if order
+        else None
+    )
     if order is None or request is None:
-        s.event("DUPLICATE", order_key=c.order_key, reason="nothing_waits", reference=str(c.request_no))
+        session.event(
+            "DUPLICATE",
+            order_key=backorder_cancelled.order_key,
+            reason="nothing_waits",
+            reference=str(backorder_cancelled.request_no),
+        )
         return
-    wanted, depots = _wanted(c.lines), request.queue or ""
-    s.freed.update(dict.fromkeys(units_by_sku(request)))
-    leave(s, order, request)
+    wanted, depots = _wanted(backorder_cancelled.lines), request.queue or ""
+    session.freed.update(dict.fromkeys(units_by_sku(request)))
+    leave(session, order, request)
     for line in request.lines:
-        line.qty -= min(line.qty, wanted.get(line.line_id, 0)) if c.lines else line.qty
-    request.lines = [x for x in request.lines if x.qty]
-    s.event("BACKORDER_CANCELLED", order_key=order.key, reference=str(request.no))
+        line.qty -= min(line.qty, wanted.get(line.line_id, 0)) if backorder_cancelled.lines else line.qty
+    request.lines = [waiting_line for waiting_line in request.lines if waiting_line.qty]
+    session.event("BACKORDER_CANCELLED", order_key=order.key, reference=str(request.no))
     if request.lines and not request.parked:
-        rejoin(s, order, request, depots)
-        serve_waiting(s, order, request)  # a smaller demand may fit where the whole did not
+        rejoin(session, order, request, depots)
+        serve_waiting(session, order, request)  # a smaller demand may fit where the whole did not
     elif not request.lines:
-        finish(s, order, request)
-    close_if_done(s, order)
-    s.save_order(order)
+        finish(session, order, request)
+    close_if_done(session, order)
+    session.save_order(order)

@@ -32,7 +32,7 @@ class _Unjudged(Exception):
 
 
 def facts_of(
-    s: Session, order_key: str, request: PoolRequest, customer: Callable[[], dict[str, int]] | None = None
+    session: Session, order_key: str, request: PoolRequest, customer: Callable[[], dict[str, int]] | None = None
 ) -> Facts:
     """What conditions see of a request. ``customer``: makes the figures of its customer, for fraud rules."""
     channel, _, rest = order_key.partition(":")
@@ -51,39 +51,48 @@ def facts_of(
             judged.risk,
             request.lines,
             request.placed_at,
-            s.now,
-            s.rules.timezone,
+            session.now,
+            session.rules.timezone,
             customer,
         )
     )
 
 
-def judge_request(s: Session, order_key: str, request: PoolRequest) -> RuleHit | None:
+def judge_request(session: Session, order_key: str, request: PoolRequest) -> RuleHit | None:
     """Set class, depots, routing and split of a request; a hit where one of them can't be judged."""
-    facts = facts_of(s, order_key, request)
+    facts = facts_of(session, order_key, request)
     judged = request.judged = request.judged or RequestJudged()
 
     def holds(rule: str, when: str) -> bool:
         if rule in judged.waived:
             return False
         try:
-            return s.conditions.holds(when, facts)
+            return session.conditions.holds(when, facts)
         except ConditionFailed as e:
             raise _Unjudged(rule, e.why) from e
 
     try:
         request.rank, request.class_name = rank(
-            s.rules.priorities,
+            session.rules.priorities,
             tags=request.tags,
             service=request.service,
             channel=request.channel,
             latest_delivery=request.latest_delivery,
-            now=s.now,
-            holds=lambda c: holds(f"priorities.{c.name}", c.when),
+            now=session.now,
+            holds=lambda priority_class: holds(f"priorities.{priority_class.name}", priority_class.when),
         )
-        judged.barred = [d.id for d in s.rules.depots if d.when and not holds(f"depots.{d.id}", d.when)]
-        routing = s.rules_for(order_key).routing
-        judged.variant = next((v.name for v in routing.variants if holds(f"routing.variants.{v.name}", v.when)), "")
+        judged.barred = [
+            depot.id for depot in session.rules.depots if depot.when and not holds(f"depots.{depot.id}", depot.when)
+        ]
+        routing = session.rules_for(order_key).routing
+        judged.variant = next(
+            (
+                routing_variant.name
+                for routing_variant in routing.variants
+                if holds(f"routing.variants.{routing_variant.name}", routing_variant.when)
+            ),
+            "",
+        )
         split = _variant(routing, judged.variant).split
         judged.whole = bool(split.when) and not holds("routing.split", split.when)
     except _Unjudged as e:
@@ -91,13 +100,17 @@ def judge_request(s: Session, order_key: str, request: PoolRequest) -> RuleHit |
     return None
 
 
-def routing_of(s: Session, order: PoolOrder, request: PoolRequest) -> Routing:
+def routing_of(session: Session, order: PoolOrder, request: PoolRequest) -> Routing:
     """The routing for a request: its channel's, and of that the variant its conditions chose."""
-    return _variant(s.rules_for(order.key).routing, request.judged.variant if request.judged else "")
+    return _variant(session.rules_for(order.key).routing, request.judged.variant if request.judged else "")
 
 
 def _variant(routing: Routing, name: str) -> Routing:
-    found = next((v for v in routing.variants if v.name == name), None) if name else None
+    found = (
+        next((routing_variant for routing_variant in routing.variants if routing_variant.name == name), None)
+        if name
+        else None
+    )
     if found is None:
         return routing
     named = ("preferences", "split", "backorder", "unfillable_after_days")

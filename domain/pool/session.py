@@ -207,7 +207,7 @@ class Session:
         """Tell an order that an allocation may go to its warehouse."""
         self.sent.append(msgspec.structs.replace(release, event_id=self._command_id("WaveReleased")))
 
-    def unallocate(self, order_key: str, a: PoolAllocation, lines: list[LineQty], reason: str) -> None:
+    def unallocate(self, order_key: str, allocation: PoolAllocation, lines: list[LineQty], reason: str) -> None:
         """Ask an order for units of an allocation back."""
         self.sent.append(
             UnallocationAsked(
@@ -215,11 +215,11 @@ class Session:
                 "UnallocationAsked",
                 self.now,
                 SOURCE,
-                self.trace or a.trace,
+                self.trace or allocation.trace,
                 order_key,
                 self.pool,
-                a.id,
-                a.depot,
+                allocation.id,
+                allocation.depot,
                 lines,
                 reason,
             )
@@ -238,10 +238,10 @@ class Session:
         )
 
 
-def find(s: Session, order_key: str, allocation_id: str) -> tuple[PoolOrder, PoolAllocation]:
+def find(session: Session, order_key: str, allocation_id: str) -> tuple[PoolOrder, PoolAllocation]:
     """An allocation of ours. Raises Rejected where the pool does not know it (never made, or forgotten)."""
-    order = s.order(order_key)
+    order = session.order(order_key)
     for allocation in order.allocations if order else ():
         if order and allocation.id == allocation_id:
             return order, allocation
-    raise Rejected("allocation.unknown", "allocation_id", f"pool {s.pool} has no allocation {allocation_id!r}")
+    raise Rejected("allocation.unknown", "allocation_id", f"pool {session.pool} has no allocation {allocation_id!r}")

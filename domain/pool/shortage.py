@@ -27,77 +27,81 @@ def _index(sku: str, depot: str) -> str:
     return f"a\x1f{sku}\x1f{depot}"
 
 
-def _place(order_key: str, a: PoolAllocation) -> str:
+def _place(order_key: str, allocation: PoolAllocation) -> str:
     """Sorts the allocation that matters least first."""
-    return f"{99 - a.rank:02d}/{_OLDEST - a.placed_at:013d}/{order_key}/{a.id.rpartition('/')[2]}"
+    return f"{99 - allocation.rank:02d}/{_OLDEST - allocation.placed_at:013d}/{order_key}/{allocation.id.rpartition('/')[2]}"
 
 
-def list_fresh(s: Session, order: PoolOrder, request: PoolRequest, a: PoolAllocation, *, whole: bool) -> None:
+def list_fresh(
+    session: Session, order: PoolOrder, request: PoolRequest, allocation: PoolAllocation, *, whole: bool
+) -> None:
     """Remember an allocation that no WMS has begun, by how much it matters. ``whole``: its order must not be split."""
-    a.rank, a.placed_at = request.rank, min(max(request.placed_at, 0), _OLDEST)
-    a.whole = whole or any(x.bundle_id for x in request.lines)
-    for sku in {x.sku for x in a.lines}:
-        s.index(_index(sku, a.depot)).set(_place(order.key, a))
+    allocation.rank, allocation.placed_at = request.rank, min(max(request.placed_at, 0), _OLDEST)
+    allocation.whole = whole or any(line.bundle_id for line in request.lines)
+    for sku in {line.sku for line in allocation.lines}:
+        session.index(_index(sku, allocation.depot)).set(_place(order.key, allocation))
 
 
-def heard(s: Session, order_key: str, a: PoolAllocation) -> None:
+def heard(session: Session, order_key: str, allocation: PoolAllocation) -> None:
     """A WMS is at work on it, or nothing of it is left: it can't be asked back any more."""
-    if a.rank < 0:
+    if allocation.rank < 0:
         return
-    for sku in {x.sku for x in a.lines}:
-        s.index(_index(sku, a.depot)).remove(_place(order_key, a))
-    a.rank = -1
+    for sku in {line.sku for line in allocation.lines}:
+        session.index(_index(sku, allocation.depot)).remove(_place(order_key, allocation))
+    allocation.rank = -1
 
 
-def ask_back(s: Session, sku: str, depot: str) -> None:
+def ask_back(session: Session, sku: str, depot: str) -> None:
     """Ask back so many units as are reserved and not there, less what was asked already."""
-    row = row_of(s.stock(sku), depot, s.quality(sku))
-    index, budget = s.index(_index(sku, depot)), ASK_BUDGET
+    row = row_of(session.stock(sku), depot, session.quality(sku))
+    index, budget = session.index(_index(sku, depot)), ASK_BUDGET
     entry = index.after() if row.deficit > row.asked else None
     while entry and budget > 0 and row.deficit > row.asked:
         _, _, order_key, n = entry[0].split("/")
-        order, allocation = find(s, order_key, allocation_id(s.pool, order_key, int(n)))
-        _ask(s, order, allocation, sku, row)
+        order, allocation = find(session, order_key, allocation_id(session.pool, order_key, int(n)))
+        _ask(session, order, allocation, sku, row)
         entry, budget = index.after(entry[0]), budget - 1
-    s.save_stock(s.stock(sku))
+    session.save_stock(session.stock(sku))
 
 
-def _ask(s: Session, order: PoolOrder, a: PoolAllocation, sku: str, row: StockRow) -> None:
+def _ask(session: Session, order: PoolOrder, allocation: PoolAllocation, sku: str, row: StockRow) -> None:
     """Ask for what lacks; for all of it where it must not be divided."""
     units = []
-    for x in a.lines:
-        free = x.live - x.asked
-        lacks = row.deficit - row.asked if x.sku == sku else 0
-        if (n := free if a.whole else min(free, max(lacks, 0))) <= 0:
+    for line in allocation.lines:
+        free = line.live - line.asked
+        lacks = row.deficit - row.asked if line.sku == sku else 0
+        if (n := free if allocation.whole else min(free, max(lacks, 0))) <= 0:
             continue
-        x.asked += n
-        mine = row if x.sku == sku else row_of(s.stock(x.sku), a.depot, s.quality(x.sku))
+        line.asked += n
+        mine = row if line.sku == sku else row_of(session.stock(line.sku), allocation.depot, session.quality(line.sku))
         mine.asked += n
         if mine is not row:
-            s.save_stock(s.stock(x.sku))
-        units.append(LineQty(x.line_id, x.sku, n))
+            session.save_stock(session.stock(line.sku))
+        units.append(LineQty(line.line_id, line.sku, n))
     if units:
-        s.unallocate(order.key, a, units, f"counted: {sku} is short of {row.deficit} at {a.depot}")
-        s.save_order(order)
+        session.unallocate(
+            order.key, allocation, units, f"counted: {sku} is short of {row.deficit} at {allocation.depot}"
+        )
+        session.save_order(order)
 
 
-def answered(s: Session, a: PoolAllocation, line_id: str, n: int) -> None:
+def answered(session: Session, allocation: PoolAllocation, line_id: str, n: int) -> None:
     """Up to ``n`` units of a line that were asked back are no longer waited for: they came back, or they won't."""
-    for x in a.lines:
-        if x.line_id == line_id and (k := min(n, x.asked)) > 0:
-            x.asked -= k
-            stock = s.stock(x.sku)
-            row = row_of(stock, a.depot, s.quality(x.sku))
+    for line in allocation.lines:
+        if line.line_id == line_id and (k := min(n, line.asked)) > 0:
+            line.asked -= k
+            stock = session.stock(line.sku)
+            row = row_of(stock, allocation.depot, session.quality(line.sku))
             row.asked = max(row.asked - k, 0)
-            s.save_stock(stock)
+            session.save_stock(stock)
 
 
-def kept(s: Session, c: AllocationKept) -> None:
+def kept(session: Session, allocation_kept: AllocationKept) -> None:
     """A WMS has these units: ask the next allocation. Raises Rejected for an allocation that is not known."""
-    order, allocation = find(s, c.order_key, c.allocation_id)
-    heard(s, order.key, allocation)
-    for u in c.lines:
-        answered(s, allocation, u.line_id, u.qty)
-    s.save_order(order)
-    for sku in dict.fromkeys(x.sku for x in allocation.lines):
-        ask_back(s, sku, allocation.depot)
+    order, allocation = find(session, allocation_kept.order_key, allocation_kept.allocation_id)
+    heard(session, order.key, allocation)
+    for line_qty in allocation_kept.lines:
+        answered(session, allocation, line_qty.line_id, line_qty.qty)
+    session.save_order(order)
+    for sku in dict.fromkeys(line.sku for line in allocation.lines):
+        ask_back(session, sku, allocation.depot)

@@ -160,7 +160,7 @@ class PoolRequest(_Kept):
 
     def demand(self) -> list[DemandLine]:
         """What waits, as a demand."""
-        return [DemandLine(x.line_id, x.sku, x.qty, x.bundle_id) for x in self.lines]
+        return [DemandLine(line.line_id, line.sku, line.qty, line.bundle_id) for line in self.lines]
 
 
 class AllocLine(_Kept):

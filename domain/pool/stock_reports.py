@@ -25,55 +25,57 @@ EVENTS = {
 }
 
 
-def report_stock(s: Session, c: StockReported) -> None:
+def report_stock(session: Session, report: StockReported) -> None:
     """Apply a count, receipt, restock or correction once, and serve those who wait.
 
     Stock is never booked below what is reserved. What a count misses is remembered (``deficit``), and the allocations that matter
     least are asked back as far as no WMS has them (``pool_shortage``). The deficit goes off as reservations end: what a WMS has it
     reports short, and that is routed anew. Raises Rejected for a report that makes no sense.
     """
-    _check(c)
-    depot_of(c.source, c.depot, c.depot, s.rules)
-    content = f"{c.kind}|{c.depot}|{c.sku}|{c.quality}|{c.qty}"
-    if c.idempotency_key and _seen(s, c, content):
+    _check(report)
+    depot_of(report.source, report.depot, report.depot, session.rules)
+    content = f"{report.kind}|{report.depot}|{report.sku}|{report.quality}|{report.qty}"
+    if report.idempotency_key and _seen(session, report, content):
         return
-    stock = s.stock(c.sku)
-    quality = c.quality or s.quality(c.sku)
-    row = row_of(stock, c.depot, quality)
-    delta, reason = _delta(row, c)
-    ledger = Ledger(s, c.depot, quality)
-    ledger.change(c.sku, delta, 0)
-    s.event(EVENTS[c.kind], depot=c.depot, moves=ledger.moves(), reason=reason, reference=c.reference)
-    if quality == s.quality(c.sku):
-        s.freed[c.sku] = None
+    stock = session.stock(report.sku)
+    quality = report.quality or session.quality(report.sku)
+    row = row_of(stock, report.depot, quality)
+    delta, reason = _delta(row, report)
+    ledger = Ledger(session, report.depot, quality)
+    ledger.change(report.sku, delta, 0)
+    session.event(
+        EVENTS[report.kind], depot=report.depot, moves=ledger.moves(), reason=reason, reference=report.reference
+    )
+    if quality == session.quality(report.sku):
+        session.freed[report.sku] = None
         if row.deficit:
-            ask_back(s, c.sku, c.depot)
+            ask_back(session, report.sku, report.depot)
 
 
-def _check(c: StockReported) -> None:
-    if c.kind not in EVENTS:
-        raise Rejected("stock.kind", "kind", f"{c.kind!r} is none of {', '.join(EVENTS)}")
-    if not c.sku or not c.depot:
-        raise Rejected("stock.key", "sku" if c.depot else "depot", "a stock report names a depot and a SKU")
-    if c.qty < 0 and c.kind != "CORRECTION":
-        raise Rejected("stock.qty", "qty", f"{c.qty} units can't be; a CORRECTION may be negative")
+def _check(report: StockReported) -> None:
+    if report.kind not in EVENTS:
+        raise Rejected("stock.kind", "kind", f"{report.kind!r} is none of {', '.join(EVENTS)}")
+    if not report.sku or not report.depot:
+        raise Rejected("stock.key", "sku" if report.depot else "depot", "a stock report names a depot and a SKU")
+    if report.qty < 0 and report.kind != "CORRECTION":
+        raise Rejected("stock.qty", "qty", f"{report.qty} units can't be; a CORRECTION may be negative")
 
 
-def _seen(s: Session, c: StockReported, content: str) -> bool:
-    fact = s.work.get(Fact, c.idempotency_key)
+def _seen(session: Session, report: StockReported, content: str) -> bool:
+    fact = session.work.get(Fact, report.idempotency_key)
     if fact is None:
-        s.work.put(c.idempotency_key, Fact(content))
-        s.index("timers").set(timer(s.now + KEEP_FACTS_DAYS * DAY_MS, "fact", c.idempotency_key))
+        session.work.put(report.idempotency_key, Fact(content))
+        session.index("timers").set(timer(session.now + KEEP_FACTS_DAYS * DAY_MS, "fact", report.idempotency_key))
         return False
     if fact.content != content:
-        raise Rejected("conflict.stock", "idempotency_key", f"{c.idempotency_key!r} said {fact.content} before")
-    s.event("DUPLICATE", depot=c.depot, reason="stock", reference=c.idempotency_key)
+        raise Rejected("conflict.stock", "idempotency_key", f"{report.idempotency_key!r} said {fact.content} before")
+    session.event("DUPLICATE", depot=report.depot, reason="stock", reference=report.idempotency_key)
     return True
 
 
-def _delta(row: StockRow, c: StockReported) -> tuple[int, str]:
+def _delta(row: StockRow, report: StockReported) -> tuple[int, str]:
     """What to add to the booked stock so that it is true, but never below what is reserved; and a note where those differ."""
-    true = c.qty if c.kind == "COUNT" else row.on_hand - row.deficit + c.qty
+    true = report.qty if report.kind == "COUNT" else row.on_hand - row.deficit + report.qty
     booked = max(true, row.reserved)
     delta = booked - row.on_hand
     row.deficit = min(booked - true, row.reserved)

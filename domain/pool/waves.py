@@ -32,105 +32,120 @@ class Released(msgspec.Struct):
 
 
 def join_wave(
-    s: Session, order: PoolOrder, request: PoolRequest, a: PoolAllocation, plan: AllocationPlan
+    session: Session, order: PoolOrder, request: PoolRequest, allocation: PoolAllocation, plan: AllocationPlan
 ) -> AllocationPlan:
     """Let a new allocation wait for its wave, where the rules bundle it; the plan comes back with the wave's name."""
-    rules = s.rules.bundling
+    rules = session.rules.bundling
     row = wave_for(rules, plan, request.tags, request.channel)
     key = group_key(plan, request.customer_key, request.address_hash, request.channel, rules) if row else ""
     if row is None or not key:
         return plan
-    until = due(row, rules, s.compiled.calendars[plan.depot], s.now, plan.ship_by)
-    id, group = _open_group(s, key, rules.max_orders)
+    until = due(row, rules, session.compiled.calendars[plan.depot], session.now, plan.ship_by)
+    id, group = _open_group(session, key, rules.max_orders)
     if group is None:
-        if until <= s.now:
+        if until <= session.now:
             return plan
-        group = WaveGroup(_wave_name(s, row, plan.depot, until), plan.depot, until, plan.cost_currency)
-        s.index("timers").set(timer(until, "wave", id))
+        group = WaveGroup(_wave_name(session, row, plan.depot, until), plan.depot, until, plan.cost_currency)
+        session.index("timers").set(timer(until, "wave", id))
     elif until < group.due:
-        s.index("timers").remove(timer(group.due, "wave", id))
-        group.wave, group.due = _wave_name(s, row, plan.depot, until), until
-        s.index("timers").set(timer(until, "wave", id))
-    group.members.append(GroupMember(order.key, a.id, plan.cost))
-    s.work.put(id, group)
-    a.waits_in = id
+        session.index("timers").remove(timer(group.due, "wave", id))
+        group.wave, group.due = _wave_name(session, row, plan.depot, until), until
+        session.index("timers").set(timer(until, "wave", id))
+    group.members.append(GroupMember(order.key, allocation.id, plan.cost))
+    session.work.put(id, group)
+    allocation.waits_in = id
     return msgspec.structs.replace(plan, wave=group.wave)
 
 
-def _open_group(s: Session, key: str, most: int) -> tuple[str, WaveGroup | None]:
+def _open_group(session: Session, key: str, most: int) -> tuple[str, WaveGroup | None]:
     """The group of this key that still has room, or the id of the next one."""
     n = 0
-    while (group := s.work.get(WaveGroup, f"{key}\x1f{n}")) is not None and len(group.members) >= most:
+    while (group := session.work.get(WaveGroup, f"{key}\x1f{n}")) is not None and len(group.members) >= most:
         n += 1
     return f"{key}\x1f{n}", group
 
 
-def _wave_name(s: Session, row: Wave, depot: str, at: int) -> str:
+def _wave_name(session: Session, row: Wave, depot: str, at: int) -> str:
     """``depot/carrier/local time``."""
-    return f"{depot}/{row.carrier}/{s.compiled.calendars[depot].local(at // MINUTE * MINUTE)}"
+    return f"{depot}/{row.carrier}/{session.compiled.calendars[depot].local(at // MINUTE * MINUTE)}"
 
 
-def leave_wave(s: Session, a: PoolAllocation) -> None:
+def leave_wave(session: Session, allocation: PoolAllocation) -> None:
     """The allocation waits no longer: nothing of it is left to ship, or its warehouse has it already."""
-    group = s.work.get(WaveGroup, a.waits_in) if a.waits_in else None
-    id, a.waits_in = a.waits_in, ""
+    group = session.work.get(WaveGroup, allocation.waits_in) if allocation.waits_in else None
+    id, allocation.waits_in = allocation.waits_in, ""
     if group is None:
         return
-    group.members = [m for m in group.members if m.allocation_id != a.id]
+    group.members = [group_member for group_member in group.members if group_member.allocation_id != allocation.id]
     if group.members:
-        s.work.put(id, group)
+        session.work.put(id, group)
     else:
-        s.work.drop(WaveGroup, id)
-        s.index("timers").remove(timer(group.due, "wave", id))
+        session.work.drop(WaveGroup, id)
+        session.index("timers").remove(timer(group.due, "wave", id))
 
 
-def release_group(s: Session, id: str, waves: dict[str, Released]) -> None:
+def release_group(session: Session, id: str, waves: dict[str, Released]) -> None:
     """Its time has come: everyone in it is told, those that leave together with the id they share. ``waves`` adds up by wave."""
-    group = s.work.get(WaveGroup, id)
+    group = session.work.get(WaveGroup, id)
     if group is None:
         return
-    s.work.drop(WaveGroup, id)
-    cost, size = bundle_cost([m.cost for m in group.members]), len(group.members)
-    group_id = _bundled(s, group, cost) if size > 1 else ""
+    session.work.drop(WaveGroup, id)
+    cost, size = bundle_cost([group_member.cost for group_member in group.members]), len(group.members)
+    group_id = _bundled(session, group, cost) if size > 1 else ""
     for member, share in zip(group.members, cost.shares, strict=True):
-        order = s.order(member.order_key)
-        a = next((a for a in order.allocations if a.id == member.allocation_id), None) if order else None
-        if order is None or a is None:
+        order = session.order(member.order_key)
+        allocation = (
+            next(
+                (
+                    pool_allocation
+                    for pool_allocation in order.allocations
+                    if pool_allocation.id == member.allocation_id
+                ),
+                None,
+            )
+            if order
+            else None
+        )
+        if order is None or allocation is None:
             continue  # forgotten: nothing of it can be live
-        a.waits_in = ""
-        a.mates = [m.allocation_id for m in group.members] if size > 1 else []
-        s.save_order(order)
-        s.released(_release(s, group, group_id, a, (share, member.cost)))
+        allocation.waits_in = ""
+        allocation.mates = [group_member.allocation_id for group_member in group.members] if size > 1 else []
+        session.save_order(order)
+        session.released(_release(session, group, group_id, allocation, (share, member.cost)))
     told = waves.setdefault(group.wave, Released(group.depot))
     told.allocations += size
     told.bundles += size > 1
     told.saving += cost.saving
 
 
-def _release(s: Session, group: WaveGroup, group_id: str, a: PoolAllocation, cost: tuple[int, int]) -> WaveReleased:
+def _release(
+    session: Session, group: WaveGroup, group_id: str, allocation: PoolAllocation, cost: tuple[int, int]
+) -> WaveReleased:
     """``cost``: its share of the parcel, and what its own would cost."""
-    head = ("", "WaveReleased", s.now, "pools", a.trace)
-    _, order_key, _ = split_allocation_id(a.id)
+    head = ("", "WaveReleased", session.now, "pools", allocation.trace)
+    _, order_key, _ = split_allocation_id(allocation.id)
     size = len(group.members)
-    return WaveReleased(*head, order_key, s.pool, a.id, group.wave, group_id, size, *cost, group.currency)
+    return WaveReleased(
+        *head, order_key, session.pool, allocation.id, group.wave, group_id, size, *cost, group.currency
+    )
 
 
-def _bundled(s: Session, group: WaveGroup, cost: BundleCost) -> str:
+def _bundled(session: Session, group: WaveGroup, cost: BundleCost) -> str:
     """Record what leaves together and why that is cheaper; the event's id is the bundle's."""
     record = {
         "wave": group.wave,
-        "members": [m.allocation_id for m in group.members],
+        "members": [group_member.allocation_id for group_member in group.members],
         "alone": cost.alone,
         "together": cost.together,
         "shares": cost.shares,
         "saving": cost.saving,
     }
     text = msgspec.json.encode(record).decode()
-    return s.event("BUNDLED", depot=group.depot, reference=group.wave, decision=text)
+    return session.event("BUNDLED", depot=group.depot, reference=group.wave, decision=text)
 
 
-def tell_waves(s: Session, waves: dict[str, Released]) -> None:
+def tell_waves(session: Session, waves: dict[str, Released]) -> None:
     """One event a wave."""
     for wave, told in waves.items():
         reason = f"{told.allocations} allocations, {told.bundles} bundles, {told.saving} saved"
-        s.event("WAVE_RELEASED", depot=told.depot, reference=wave, reason=reason)
+        session.event("WAVE_RELEASED", depot=told.depot, reference=wave, reason=reason)

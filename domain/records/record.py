@@ -35,5 +35,5 @@ def uuid5(key: str, seq: int, kind: str) -> str:
 
     Made again by a replay or after a crash, it is the same; so the receiver can tell a repeat from a new thing.
     """
-    x = hashlib.sha1(NAMESPACE + f"{key}\x1f{seq}\x1f{kind}".encode(), usedforsecurity=False).hexdigest()
-    return f"{x[:8]}-{x[8:12]}-5{x[13:16]}-{_VARIANT[x[16]]}{x[17:20]}-{x[20:32]}"
+    text = hashlib.sha1(NAMESPACE + f"{key}\x1f{seq}\x1f{kind}".encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"

@@ -54,7 +54,7 @@ def judge(
     failed = False
     found = [*problems] if risk in HARMLESS_RISK else [*problems, (f"risk.{risk}", "risk", "")]
     for code, field, detail in found:
-        why = " ".join(x for x in (code, field, detail) if x)
+        why = " ".join(text for text in (code, field, detail) if text)
         try:
             rule = _rule(code, rules.checks, conditions, facts)
         except _Failed as e:

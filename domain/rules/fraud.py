@@ -54,10 +54,10 @@ def compiled_fraud(rules: RuleSet) -> Fraud:
     if known is not None and known[0] is rules:
         return known[1]
     fraud = Fraud(
-        [r for r in rules.fraud if not needs_history(r)],
-        [r for r in rules.fraud if needs_history(r)],
+        [rule for rule in rules.fraud if not needs_history(rule)],
+        [rule for rule in rules.fraud if needs_history(rule)],
         {name: frozenset(values) for name, values in rules.lists.items()},
-        {r.name: r for r in rules.fraud},
+        {rule.name: rule for rule in rules.fraud},
         frozenset(value.partition(":")[0] for values in rules.lists.values() for value in values),
     )
     if len(_known) >= 256:

@@ -23,7 +23,7 @@ def _plain(text: str) -> str:
 
 def hashed(kind: str, value: str) -> str:
     """``email:6f9a…``: the kind, and SHA-256 over kind and value, 64 hex digits. ``kind``: email, domain or phone."""
-    plain = "".join(c for c in value if c.isdigit() or c == "+") if kind == "phone" else _plain(value)
+    plain = "".join(text for text in value if text.isdigit() or text == "+") if kind == "phone" else _plain(value)
     return f"{kind}:{hashlib.sha256(f'{kind}{chr(31)}{plain}'.encode('utf-8', 'replace')).hexdigest()}"
 
 
@@ -32,13 +32,13 @@ def kind_of(value: str) -> str:
     text = value.strip()
     if "@" in text:
         return "email" if text.partition("@")[0] else "domain"
-    if text and all(c.isdigit() or c in "+ -()" for c in text):
+    if text and all(name.isdigit() or name in "+ -()" for name in text):
         return "phone"
     return "domain" if "." in text and " " not in text else ""
 
 
-def address_hash(a: Address) -> str:
+def address_hash(address: Address) -> str:
     """The same for addresses that differ only in case, spaces or commas: parcels to one door can be bundled. 16 hex digits."""
-    parts = (a.street1, a.street2, a.postcode, a.city, a.region, a.country)
-    plain = "\x1f".join("".join(c for c in p.casefold() if c.isalnum()) for p in parts)
+    parts = (address.street1, address.street2, address.postcode, address.city, address.region, address.country)
+    plain = "\x1f".join("".join(text for text in part.casefold() if text.isalnum()) for part in parts)
     return hashlib.blake2b(plain.encode(), digest_size=8).hexdigest()

@@ -27,7 +27,7 @@ def target_of(depot: str, rules: RuleSet) -> str:
 
 def depots_of(name: str, rules: RuleSet) -> list[str]:
     """The depots that a connection serves by the rules."""
-    return [d.id for d in rules.depots if (d.wms or d.id) == name]
+    return [depot.id for depot in rules.depots if (depot.wms or depot.id) == name]
 
 
 def same_partner(source: str, depot: str, given_to: str, rules: RuleSet, what: str) -> None:

@@ -41,5 +41,5 @@ class RuleBook(msgspec.Struct, frozen=True, array_like=True):
         """As it is at ``time``: this very book, unless a version comes into force."""
         if not self.ahead or self.ahead[0].since > time:
             return self
-        due = [e for e in self.ahead if e.since <= time]
+        due = [edition for edition in self.ahead if edition.since <= time]
         return RuleBook(due[-1], self.ahead[len(due) :])

@@ -56,8 +56,8 @@ def collect(
 
 def _exchange_orders(evidence: Evidence) -> Channel:
     """The orders that exchanges made: the customers asked for their goods, no channel sent them."""
-    made = [(x, key) for x in evidence.exchanges for key in evidence.exchange_orders(x.key)]
-    orders = [SentOrder(key, {"x1": x.goods_qty}, seen=False, told=False) for x, key in made]
+    made = [(exchange, key) for exchange in evidence.exchanges for key in evidence.exchange_orders(exchange.key)]
+    orders = [SentOrder(key, {"x1": exchange.goods_qty}, seen=False, told=False) for exchange, key in made]
     return Channel(f"portal:{PORTAL}", orders)
 
 

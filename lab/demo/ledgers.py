@@ -87,7 +87,7 @@ def _bundles(ledger: Json) -> list[Bundle]:
     for e in ledger["entries"]:
         if e["kind"] == "bundled":
             picks = [asked[e["depot"], reference] for reference in e["references"]]
-            doors, groups = frozenset(p["door"] for p in picks), frozenset(p["group_id"] for p in picks)
+            doors, groups = frozenset(pick["door"] for pick in picks), frozenset(pick["group_id"] for pick in picks)
             bundles.append(Bundle(e["depot"], e["shipment_id"], e["cost"], tuple(e["references"]), doors, groups))
     return bundles
 
@@ -111,10 +111,10 @@ def from_bol(ledger: Json, account: str) -> Channel:
 
 def _bol_order(entry: Json, account: str) -> SentOrder:
     lines: Iterable[Json] = entry["lines"]
-    theirs = frozenset(x["item"] for x in lines if x["fbb"])
+    theirs = frozenset(line["item"] for line in lines if line["fbb"])
     return SentOrder(
         f"bol:{account}:{entry['order']}",
-        {x["item"]: x["qty"] for x in lines},
+        {line["item"]: line["qty"] for line in lines},
         seen=len(theirs) < len(entry["lines"]),
         channel_ships=bool(theirs),
         elsewhere=theirs,

@@ -74,17 +74,17 @@ class Operator:
     def _claim(self) -> None:
         """For the first delivered orders by key that nothing came back of: so the same ones in a run that goes alike."""
         self._claimed = True
-        for key, x in self._watch.delivered_lines("shopify")[:CLAIMS]:
-            lines = [ReturnLine(x["line_id"], "", 1, "damaged", "arrived broken")]
+        for key, delivered_line in self._watch.delivered_lines("shopify")[:CLAIMS]:
+            lines = [ReturnLine(delivered_line["line_id"], "", 1, "damaged", "arrived broken")]
             self._send(returns.request(key, lines, kind="claim", actor=ACTOR, now=self._now()))
 
     def _exchange(self) -> None:
         """For the next ones, over the shop's own page."""
         self._exchanged = True
         wishes = zip(EXCHANGE_PRICES, self._watch.delivered_lines("shopify"), strict=False)
-        for more, (key, x) in wishes:
-            price = max(0, x["amount"] // x["qty"] + more)
-            self._portal.exchange(Exchange(key, x["line_id"], 1, x["sku"], 1, price))
+        for more, (key, wish) in wishes:
+            price = max(0, wish["amount"] // wish["qty"] + more)
+            self._portal.exchange(Exchange(key, wish["line_id"], 1, wish["sku"], 1, price))
 
     def _send(self, command: OrderCommand) -> None:
         orders.send(command, self._kafka)

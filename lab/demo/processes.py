@@ -206,7 +206,7 @@ class Site:
         """A Bol account to poll."""
         env = {"WHARF_SIMULATE_BOL_ID": SECRETS["BOL"], "WHARF_SIMULATE_BOL_SECRET": SECRETS["BOL"]}
         orders = ("--orders", str(self.plan.bol_orders), "--over", f"{self.plan.over_minutes:g}")
-        returns = ("--returns", *(f"{x:g}" for x in (BOL_RETURNS, *BOL_RETURN_HOURS)))
+        returns = ("--returns", *(f"{number:g}" for number in (BOL_RETURNS, *BOL_RETURN_HOURS)))
         return self._simulator("bol", (*orders, *returns, *self._simulated(self.bol_port)), self.bol, env)
 
     def shopify_simulator(self) -> Spec:

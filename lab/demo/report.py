@@ -84,7 +84,7 @@ class Report:
             "dead_letters": self.dead_letters,
             "events": self.events,
             "kpis": self.kpis,
-            "checks": [c.as_dict() for c in self.checks],
+            "checks": [finding.as_dict() for finding in self.checks],
             "restarts": self.restarts,
             "kept": self.kept,
             "look_next": {
@@ -112,7 +112,7 @@ def summarize(evidence: Evidence, clickhouse: ClickHouse) -> dict[str, Any]:
         "duplicates": _duplicates(evidence),
         "holds": dict(_holds(evidence).most_common()),
         "returns": _returns(evidence),
-        "dead_letters": dict(Counter(cause(e).partition(": ")[0] for e in evidence.dlq).most_common()),
+        "dead_letters": dict(Counter(cause(entry).partition(": ")[0] for entry in evidence.dlq).most_common()),
         "events": {"order_events": len(evidence.order_events), "pool_events": len(evidence.pool_events)},
         "kpis": {view: clickhouse.rows(f"SELECT * FROM {view}") for view in KPI_VIEWS},  # noqa: S608
     }
@@ -133,14 +133,14 @@ def _duplicates(evidence: Evidence) -> dict[str, int]:
 
 def _returns(evidence: Evidence) -> dict[str, int]:
     """Returns by kind and where they ended, parcels that nobody knew, and what waits for a person."""
-    last = {e.data["rma_id"]: e.data for e in evidence.order_events if e.data["rma_id"]}
+    last = {entry.data["rma_id"]: entry.data for entry in evidence.order_events if entry.data["rma_id"]}
     found: Counter[str] = Counter()
     for event in last.values():
         found[f"{event['rma_kind']}: {event['rma_status'].lower().replace('_', ' ')}"] += 1
-    parcels = {e.data["order_key"] for e in evidence.order_events if e.data["order_key"].startswith(PARCEL)}
+    parcels = {entry.data["order_key"] for entry in evidence.order_events if entry.data["order_key"].startswith(PARCEL)}
     if parcels:
         found["parcels nobody knew"] = len(parcels)
-    by_hand = sum(e.data["type"] == "MANUAL_REFUND" for e in evidence.order_events)
+    by_hand = sum(entry.data["type"] == "MANUAL_REFUND" for entry in evidence.order_events)
     if by_hand:
         found["to be paid by hand"] = by_hand
     return dict(sorted(found.items()))

@@ -139,7 +139,7 @@ class _Run:
             self._go_on()
         self._seconds["all"] = round(time.monotonic() - self._began, 1)
         return Report(
-            ok=all(f.ok for f in findings),
+            ok=all(finding.ok for finding in findings),
             orders=self.options.orders,
             seed=self.options.seed,
             speed=self.site.plan.speed,

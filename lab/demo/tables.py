@@ -42,7 +42,7 @@ def _orders(report: Report, console: Console) -> None:
     channels = list(report.orders_by_channel)
     table = _table("Orders by state", "", *channels, "all")
     for state, total in report.orders_by_state.items():
-        each = (str(report.orders_by_channel[c].get(state, "")) for c in channels)
+        each = (str(report.orders_by_channel[channel].get(state, "")) for channel in channels)
         table.add_row(state, *each, str(total))
     console.print(table, "")
 
@@ -65,7 +65,7 @@ def _counts(report: Report, console: Console) -> None:
 def _kpis(report: Report, console: Console) -> None:
     for view, rows in report.kpis.items():
         dimensions = BRIEF.get(view, SHOWN_DIMENSIONS)
-        shown = [r for r in rows if r["dimension"] in dimensions and not r.get("cohort")]
+        shown = [fields for fields in rows if fields["dimension"] in dimensions and not fields.get("cohort")]
         if not shown:
             continue
         names = [n for n in shown[0] if n not in ("dimension", "value", "cohort")]
@@ -100,7 +100,7 @@ def _next(report: Report, console: Console) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
     simulated = f"{report.simulated['from']} to {report.simulated['to']} ({report.speed:g} times as fast)"
-    parts = ", ".join(f"{name} {s:.0f} s" for name, s in report.seconds.items() if name != "all")
+    parts = ", ".join(f"{name} {item:.0f} s" for name, item in report.seconds.items() if name != "all")
     say(f"{report.orders} orders, {simulated}, in {report.seconds['all']:.0f} s ({parts})")
     if report.kept:
         say("\n[bold]Still running[/bold]; where to look next:")

@@ -65,7 +65,7 @@ class Watch(threading.Thread):
         )
         try:
             count = patiently(lambda: partition_counts(consumer, 20))[self._topic]
-            consumer.assign([TopicPartition(self._topic, p, 0) for p in range(count)])
+            consumer.assign([TopicPartition(self._topic, number, 0) for number in range(count)])
             while not self._stop_asked.is_set():
                 for message in consumer.consume(1000, timeout=0.3):
                     if message.error() is None:
@@ -107,7 +107,9 @@ class Watch(threading.Thread):
 
     def exchanges_to_pay(self) -> list[str]:
         """Orders for an exchange's goods that wait for the customer to pay a difference."""
-        return [b.key for b in list(self._books.values()) if EXCHANGE in b.key and "AWAITING_PAYMENT" in b.holds]
+        return [
+            book.key for book in list(self._books.values()) if EXCHANGE in book.key and "AWAITING_PAYMENT" in book.holds
+        ]
 
     def claims_to_decide(self) -> list[tuple[str, str]]:
         """Claims (order key, RMA) that wait for a person."""

@@ -104,14 +104,17 @@ class Fold:
         self.states[key], self.due[key] = _write(result.state), result.state.wake
         self.made.events += result.events
         self.made.effects += result.effects
-        return [*(("pools", c) for c in result.pool_commands), *(("orders", c) for c in result.order_commands)]
+        return [
+            *(("pools", order_command) for order_command in result.pool_commands),
+            *(("orders", order_command) for order_command in result.order_commands),
+        ]
 
     def _pool(self, name: str, command: PoolCommand) -> list[Entry]:
         if (view := self.pools.get(name)) is None:
             view = self.pools[name] = MemoryPool()
         result = pool.handle(view, command, self.rules("pools"), conditions)
         self.made.stock_events += result.events
-        return [("orders", c) for c in result.order_commands]
+        return [("orders", order_command) for order_command in result.order_commands]
 
     def again(self) -> Fold:
         """The log folded anew from nothing. What follows from each command is in the log itself, so nothing is delivered."""
@@ -124,10 +127,16 @@ class Fold:
         """Which parts of two folds are not the same, to the byte."""
         parts = {
             "order states": (self.states, other.states),
-            "pool states": ({k: v.data for k, v in self.pools.items()}, {k: v.data for k, v in other.pools.items()}),
+            "pool states": (
+                {k: item.data for k, item in self.pools.items()},
+                {k: item.data for k, item in other.pools.items()},
+            ),
             "order events": (self.made.events, other.made.events),
             "stock events": (self.made.stock_events, other.made.stock_events),
             "effects": (self.made.effects, other.made.effects),
-            "rejected": ([str(e) for e in self.made.rejected], [str(e) for e in other.made.rejected]),
+            "rejected": (
+                [str(rejected) for rejected in self.made.rejected],
+                [str(rejected) for rejected in other.made.rejected],
+            ),
         }
-        return [name for name, (a, b) in parts.items() if a != b]
+        return [name for name, (item, b) in parts.items() if item != b]

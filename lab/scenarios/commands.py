@@ -37,9 +37,9 @@ def head(kind: str, n: int, now: int, source: str) -> dict[str, Any]:
 def line_ids(lines: list[LineForm]) -> list[str]:
     """The id of each line: its own, or its SKU; the second line of a SKU is ``SKU#2``."""
     ids: list[str] = []
-    for i, x in enumerate(lines):
-        again = sum(y.sku == x.sku and not y.line for y in lines[:i])
-        ids.append(x.line or (f"{x.sku}#{again + 1}" if again else x.sku))
+    for i, form in enumerate(lines):
+        again = sum(line_form.sku == form.sku and not line_form.line for line_form in lines[:i])
+        ids.append(form.line or (f"{form.sku}#{again + 1}" if again else form.sku))
     return ids
 
 
@@ -103,7 +103,7 @@ class Facts:
         return kind(**self.head(kind.__name__, now, source), **marks, **said)
 
     def _merged(self, told: Change) -> OrderForm:
-        changed = {f: v for f in told.__struct_fields__ if (v := getattr(told, f)) is not None}
+        changed = {text: v for text in told.__struct_fields__ if (v := getattr(told, text)) is not None}
         return msgspec.structs.replace(self._shown[self.key(told.order)], **changed)
 
     def _order(self, told: OrderForm, now: int, marks: dict[str, Any]) -> c.OrderCommand:
@@ -121,7 +121,7 @@ class Facts:
 
     def _units(self, key: str, lines: dict[str, int]) -> list[LineQty]:
         shown = self._shown.get(key)
-        skus = dict(zip(line_ids(shown.lines), [x.sku for x in shown.lines], strict=True)) if shown else {}
+        skus = dict(zip(line_ids(shown.lines), [form.sku for form in shown.lines], strict=True)) if shown else {}
         return [LineQty(k, skus.get(k, k), n) for k, n in lines.items()]
 
     def _cancel(self, told: Cancel, now: int, marks: dict[str, Any]) -> c.OrderCommand:
@@ -153,7 +153,14 @@ class Facts:
     def _refund(self, told: Refund, now: int, marks: dict[str, Any]) -> c.OrderCommand:
         units = self._units(marks["order_key"], told.lines)
         lines = [
-            RefundLine(x.line_id, x.sku, x.qty, told.amounts.get(x.line_id, 0), restock=told.restock) for x in units
+            RefundLine(
+                line_qty.line_id,
+                line_qty.sku,
+                line_qty.qty,
+                told.amounts.get(line_qty.line_id, 0),
+                restock=told.restock,
+            )
+            for line_qty in units
         ]
         said = {"refund_id": told.id, "amount": told.amount, "currency": "EUR", "lines": lines}
         return self._fact(c.RefundReported, f"refund/{told.id}", now, marks, said)
@@ -173,32 +180,32 @@ class Facts:
 def _total(told: OrderForm) -> int:
     if told.total is not None:
         return told.total
-    taxes = 0 if told.tax_included else sum(x.tax for x in told.lines) + told.shipping_tax
-    return sum(x.qty * x.price - x.discount for x in told.lines) + told.shipping + taxes - told.discount
+    taxes = 0 if told.tax_included else sum(form.tax for form in told.lines) + told.shipping_tax
+    return sum(form.qty * form.price - form.discount for form in told.lines) + told.shipping + taxes - told.discount
 
 
 def _canonical(told: OrderForm, key: str, placed: int, version: int, deliver_by: int | None) -> Order:
     """The order as a connector would give it."""
     channel, account, id = key.split(":", 2)
-    a = told.address
-    address = Address(name=a.name, street1=a.street, postcode=a.postcode, city=a.city, country=a.country)
+    form = told.address
+    address = Address(name=form.name, street1=form.street, postcode=form.postcode, city=form.city, country=form.country)
     billing = Address(country=told.billing_country) if told.billing_country else None
     key_ = customer_key(told.customer, told.phone, address)
     client = Client(key_, told.customer, told.phone, told.language, shipping_address=address, billing_address=billing)
     lines = [
         OrderLine(
             line_id,
-            x.sku,
-            x.qty,
-            x.price,
-            x.tax,
-            x.discount,
-            bundle_id=x.set,
-            requires_shipping=x.requires_shipping,
-            cancelled=x.cancelled,
-            shipped=x.shipped,
+            line_form.sku,
+            line_form.qty,
+            line_form.price,
+            line_form.tax,
+            line_form.discount,
+            bundle_id=line_form.set,
+            requires_shipping=line_form.requires_shipping,
+            cancelled=line_form.cancelled,
+            shipped=line_form.shipped,
         )
-        for line_id, x in zip(line_ids(told.lines), told.lines, strict=True)
+        for line_id, line_form in zip(line_ids(told.lines), told.lines, strict=True)
     ]
     return Order(
         key,

@@ -40,31 +40,33 @@ class Since(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, fold: Fold) -> Since:
         """Now."""
-        return cls(*(len(getattr(fold.made, f)) for f in cls.__struct_fields__))
+        return cls(*(len(getattr(fold.made, text)) for text in cls.__struct_fields__))
 
 
-def compare(e: Expect, world: World, since: Since) -> Iterator[Difference]:
+def compare(expected: Expect, world: World, since: Since) -> Iterator[Difference]:
     """Every difference between an expectation and the world as it stands."""
     made = world.fold.made
-    for key, order in (e.orders or {}).items():
+    for key, order in (expected.orders or {}).items():
         state = world.fold.state(world.facts.key(key))
         yield from _order(("orders", key), order, state, world)
-    for depot, skus in (e.stock or {}).items():
+    for depot, skus in (expected.stock or {}).items():
         for sku, row in skus.items():
             yield from _stock(("stock", depot, sku), row, world)
-    for key, wanted in (e.events or {}).items():
-        mine = [x for x in made.events[since.events :] if x.order_key == world.facts.key(key)]
+    for key, wanted in (expected.events or {}).items():
+        mine = [event for event in made.events[since.events :] if event.order_key == world.facts.key(key)]
         yield from _list(("events", key), wanted, mine, _event)
-    for key, effects in (e.effects or {}).items():
-        done = [x for x in made.effects[since.effects :] if x.order_key == world.facts.key(key)]
+    for key, effects in (expected.effects or {}).items():
+        done = [effect for effect in made.effects[since.effects :] if effect.order_key == world.facts.key(key)]
         yield from _list(("effects", key), effects, done, partial(_effect, world))
-    if e.stock_events is not None:
-        yield from _same(("stock_events",), e.stock_events, _types(made.stock_events[since.stock_events :]))
-    yield from _same(("rejected",), e.rejected or [], [x.code for x in made.rejected[since.rejected :]])
+    if expected.stock_events is not None:
+        yield from _same(("stock_events",), expected.stock_events, _types(made.stock_events[since.stock_events :]))
+    yield from _same(
+        ("rejected",), expected.rejected or [], [rejected.code for rejected in made.rejected[since.rejected :]]
+    )
 
 
 def _types(events: Sequence[PoolEvent]) -> list[str]:
-    return [x.type for x in events]
+    return [event.type for event in events]
 
 
 def _same(path: Path, expected: Any, actual: Any) -> Iterator[Difference]:
@@ -73,75 +75,87 @@ def _same(path: Path, expected: Any, actual: Any) -> Iterator[Difference]:
 
 
 # -- orders ------------------------------------------------------------------------------------------------------------
-def _order(path: Path, e: OrderExpect, s: OrderState | None, world: World) -> Iterator[Difference]:
-    if s is None:
+def _order(path: Path, expected: OrderExpect, order: OrderState | None, world: World) -> Iterator[Difference]:
+    if order is None:
         yield Difference(path, "an order", "nothing is known of it")
         return
-    h = s.header
+    header = order.header
     actual = {
-        "status": status(s),
-        "holds": sorted(s.holds),
-        "refused": s.refused,
-        "country": h.ship_to.country if h else "",
-        "total": h.total if h else 0,
-        "duplicates": s.duplicates,
-        "stale": s.stale,
-        "intervention": s.intervened,
+        "status": status(order),
+        "holds": sorted(order.holds),
+        "refused": order.refused,
+        "country": header.ship_to.country if header else "",
+        "total": header.total if header else 0,
+        "duplicates": order.duplicates,
+        "stale": order.stale,
+        "intervention": order.intervened,
     }
     for field, value in actual.items():
-        if (wanted := getattr(e, field)) is not None:
+        if (wanted := getattr(expected, field)) is not None:
             yield from _same((*path, field), sorted(wanted) if field == "holds" else wanted, value)
-    if e.lines is not None:
-        lines = {x.line_id: x for x in s.lines}
-        yield from _same((*path, "lines"), sorted(e.lines), sorted(lines))
-        for line_id, units in e.lines.items():
+    if expected.lines is not None:
+        lines = {line.line_id: line for line in order.lines}
+        yield from _same((*path, "lines"), sorted(expected.lines), sorted(lines))
+        for line_id, units in expected.lines.items():
             if line_id in lines:
                 yield from _units((*path, "lines", line_id), units, lines[line_id])
-    yield from compare_returns(path, e, s)
-    if e.allocations is not None:
-        yield from _allocations((*path, "allocations"), e.allocations, s, world)
+    yield from compare_returns(path, expected, order)
+    if expected.allocations is not None:
+        yield from _allocations((*path, "allocations"), expected.allocations, order, world)
 
 
-def _units(path: Path, e: Units, line: Line) -> Iterator[Difference]:
-    looked = [f for f in e.__struct_fields__ if f in BUCKETS or getattr(e, f) is not None]
-    expected = {f: n for f in looked if (n := getattr(e, f)) or f not in BUCKETS}
-    actual = {f: n for f in looked if (n := getattr(line, f)) or f not in BUCKETS}
+def _units(path: Path, units: Units, line: Line) -> Iterator[Difference]:
+    looked = [text for text in units.__struct_fields__ if text in BUCKETS or getattr(units, text) is not None]
+    expected = {text: n for text in looked if (n := getattr(units, text)) or text not in BUCKETS}
+    actual = {text: n for text in looked if (n := getattr(line, text)) or text not in BUCKETS}
     yield from _same(path, expected, actual)
 
 
-def _allocations(path: Path, wanted: list[AllocationExpect], s: OrderState, world: World) -> Iterator[Difference]:
-    if len(wanted) != len(s.allocations):
-        yield Difference(path, [a.depot for a in wanted], [a.depot for a in s.allocations])
+def _allocations(path: Path, wanted: list[AllocationExpect], order: OrderState, world: World) -> Iterator[Difference]:
+    if len(wanted) != len(order.allocations):
+        yield Difference(
+            path,
+            [allocation_expect.depot for allocation_expect in wanted],
+            [allocation_expect.depot for allocation_expect in order.allocations],
+        )
         return
-    for i, (e, a) in enumerate(zip(wanted, s.allocations, strict=True)):
+    for i, (expected, allocation) in enumerate(zip(wanted, order.allocations, strict=True)):
         actual: dict[str, Any] = {
-            "depot": a.depot,
-            "units": {x.line_id: x.live for x in a.lines if x.live},
-            "status": a.status,
-            "service": a.service,
-            "carrier": a.carrier,
-            "cost": a.cost,
-            "replaces": int(a.replaces_id.rpartition("/")[2] or 0),
-            "waits": a.waits,
-            "bundled_with": _mates(a, s.key, world),
+            "depot": allocation.depot,
+            "units": {line.line_id: line.live for line in allocation.lines if line.live},
+            "status": allocation.status,
+            "service": allocation.service,
+            "carrier": allocation.carrier,
+            "cost": allocation.cost,
+            "replaces": int(allocation.replaces_id.rpartition("/")[2] or 0),
+            "waits": allocation.waits,
+            "bundled_with": _mates(allocation, order.key, world),
         }
         for field, value in actual.items():
-            if (told := getattr(e, field)) is not None:
+            if (told := getattr(expected, field)) is not None:
                 yield from _same(
                     (*path, i, field), {k: n for k, n in told.items() if n} if field == "units" else told, value
                 )
-        yield from _promise((*path, i), e, a, world)
+        yield from _promise((*path, i), expected, allocation, world)
 
 
-def _mates(a: Allocation, key: str, world: World) -> list[str]:
+def _mates(allocation: Allocation, key: str, world: World) -> list[str]:
     """The other orders, by id, that have a pick order of the same bundle."""
-    picks = [x for x in world.fold.made.effects if isinstance(x, PickOrder) and a.group_id and x.group_id == a.group_id]
-    return sorted({x.order_key.split(":", 2)[2] for x in picks if x.order_key != key})
+    picks = [
+        effect
+        for effect in world.fold.made.effects
+        if isinstance(effect, PickOrder) and allocation.group_id and effect.group_id == allocation.group_id
+    ]
+    return sorted({order.order_key.split(":", 2)[2] for order in picks if order.order_key != key})
 
 
-def _promise(path: Path, e: AllocationExpect, a: Allocation, world: World) -> Iterator[Difference]:
+def _promise(path: Path, expected: AllocationExpect, allocation: Allocation, world: World) -> Iterator[Difference]:
     for field in ("ship_by", "eta"):
-        told, is_at, zone = getattr(e, field), shown(getattr(a, field), world.case.zone), world.case.zone
+        told, is_at, zone = (
+            getattr(expected, field),
+            shown(getattr(allocation, field), world.case.zone),
+            world.case.zone,
+        )
         if told is None:
             continue
         whole_day = len(told) == len("2026-11-23")
@@ -152,22 +166,22 @@ def _promise(path: Path, e: AllocationExpect, a: Allocation, world: World) -> It
 
 
 # -- stock -------------------------------------------------------------------------------------------------------------
-def _stock(path: Path, e: StockExpect, world: World) -> Iterator[Difference]:
+def _stock(path: Path, expect: StockExpect, world: World) -> Iterator[Difference]:
     _, depot, sku = path
     rules = world.fold.rules("pools")
     view = world.fold.pools.get(rules.default_pool)
     stock = (view.load(SkuStock, str(sku)) if view else None) or SkuStock(str(sku))
-    row: StockRow = row_of(stock, str(depot), e.quality)
-    b = rules.returns.b_grade
-    served = "b_grade" if b.sellable and str(sku).endswith(b.sku_suffix) else "new"
+    row: StockRow = row_of(stock, str(depot), expect.quality)
+    b_grade = rules.returns.b_grade
+    served = "b_grade" if b_grade.sellable and str(sku).endswith(b_grade.sku_suffix) else "new"
     free = (
-        available(stock, compiled(rules).skus.safety(str(sku)), e.quality).get(str(depot), 0)
-        if e.quality == served
+        available(stock, compiled(rules).skus.safety(str(sku)), expect.quality).get(str(depot), 0)
+        if expect.quality == served
         else 0
     )
-    other = {q: row_of(stock, str(depot), q).on_hand for q in ("b_grade", "write_off")}
+    other = {text: row_of(stock, str(depot), text).on_hand for text in ("b_grade", "write_off")}
     for field, value in (("on_hand", row.on_hand), ("reserved", row.reserved), ("available", free), *other.items()):
-        if (wanted := getattr(e, field)) is not None:
+        if (wanted := getattr(expect, field)) is not None:
             yield from _same((*path, field), wanted, value)
 
 
@@ -186,49 +200,53 @@ def _list(
             yield from _same((*path, i), *look(e, a))
 
 
-def _looked(e: msgspec.Struct, actual: dict[str, Any]) -> tuple[Any, Any]:
-    fields = [f for f in actual if getattr(e, f) is not None]
-    return {f: getattr(e, f) for f in fields}, {f: actual[f] for f in fields}
+def _looked(struct: msgspec.Struct, actual: dict[str, Any]) -> tuple[Any, Any]:
+    fields = [text for text in actual if getattr(struct, text) is not None]
+    return {field: getattr(struct, field) for field in fields}, {field: actual[field] for field in fields}
 
 
-def _event(e: EventExpect, x: OrderEvent) -> tuple[Any, Any]:
-    units = {u.line_id: u.qty for u in x.lines}
+def _event(event_expect: EventExpect, event: OrderEvent) -> tuple[Any, Any]:
+    units = {line.line_id: line.qty for line in event.lines}
     fields = {
-        f: getattr(x, f) for f in ("status", "depot", "reason", "amount", "complete", "intervention", "actor", "cost")
+        value: getattr(event, value)
+        for value in ("status", "depot", "reason", "amount", "complete", "intervention", "actor", "cost")
     }
-    fields |= {"tax": x.tax, "fees": x.fees, "found": found_by(x.returned)}
-    return _looked(e, {"units": units, "rules": x.rule_version, **fields})
+    fields |= {"tax": event.tax, "fees": event.fees, "found": found_by(event.returned)}
+    return _looked(event_expect, {"units": units, "rules": event.rule_version, **fields})
 
 
-def _message(x: CustomerMessage, world: World) -> dict[str, Any]:
+def _message(message: CustomerMessage, world: World) -> dict[str, Any]:
     units: dict[str, int] = {}
-    for u in x.lines:
-        units[u.line_id] = units.get(u.line_id, 0) + u.qty
+    for line in message.lines:
+        units[line.line_id] = units.get(line.line_id, 0) + line.qty
     return {
         "units": units,
-        "tracking": ", ".join(p.tracking_number for p in x.parcels),
-        "causes": [c.type for c in x.causes],
-        "gives_up": shown(x.give_up_at, world.case.zone)[: len("2026-11-23 10:00")] if x.give_up_at else "",
-        "label": x.label_url,
-        "address": x.to,
-        **{f: getattr(x, f) for f in ("kind", "template", "language", "eta", "eta_before", "amount", "tax")},
+        "tracking": ", ".join(parcel.tracking_number for parcel in message.parcels),
+        "causes": [message_cause.type for message_cause in message.causes],
+        "gives_up": shown(message.give_up_at, world.case.zone)[: len("2026-11-23 10:00")] if message.give_up_at else "",
+        "label": message.label_url,
+        "address": message.to,
+        **{
+            value: getattr(message, value)
+            for value in ("kind", "template", "language", "eta", "eta_before", "amount", "tax")
+        },
     }
 
 
-def _effect(world: World, e: EffectExpect, x: Effect) -> tuple[Any, Any]:
-    ship_to, allocation = getattr(x, "ship_to", None), getattr(x, "allocation_id", "")
+def _effect(world: World, effect_expect: EffectExpect, effect: Effect) -> tuple[Any, Any]:
+    ship_to, allocation = getattr(effect, "ship_to", None), getattr(effect, "allocation_id", "")
     return _looked(
-        e,
+        effect_expect,
         {
-            "to": x.target,
-            "units": {u.line_id: u.qty for u in getattr(x, "lines", [])},
+            "to": effect.target,
+            "units": {u.line_id: u.qty for u in getattr(effect, "lines", [])},
             "allocation": int(allocation.rpartition("/")[2] or 0),
-            "priority": getattr(x, "priority", 0),
+            "priority": getattr(effect, "priority", 0),
             "country": ship_to.country if ship_to else "",
-            "reason": getattr(x, "reason", ""),
-            "bundle": getattr(x, "group_size", 0),
-            "tracking": getattr(x, "tracking_number", ""),
-            **money_of(x),
-            **(_message(x, world) if isinstance(x, CustomerMessage) else {}),
+            "reason": getattr(effect, "reason", ""),
+            "bundle": getattr(effect, "group_size", 0),
+            "tracking": getattr(effect, "tracking_number", ""),
+            **money_of(effect),
+            **(_message(effect, world) if isinstance(effect, CustomerMessage) else {}),
         },
     )

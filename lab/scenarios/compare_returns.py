@@ -18,64 +18,68 @@ from .form_expect import OrderExpect
 __all__ = ["compare_returns", "found_by", "money_of"]
 
 
-def compare_returns(path: Path, e: OrderExpect, s: OrderState) -> Iterator[Difference]:
+def compare_returns(path: Path, expected: OrderExpect, order: OrderState) -> Iterator[Difference]:
     """Every difference in an order's returns, and in the goods that belong to none."""
-    rmas, parcels = (s.book.rmas, s.book.parcels) if s.book else ([], [])
-    if e.parcels is not None:
-        waiting = [p.problem.kind for p in parcels if p.problem.state == "open"]
-        if waiting != e.parcels:
-            yield Difference((*path, "parcels"), e.parcels, waiting)
-    if e.returns is None:
+    rmas, parcels = (order.book.rmas, order.book.parcels) if order.book else ([], [])
+    if expected.parcels is not None:
+        waiting = [parcel.problem.kind for parcel in parcels if parcel.problem.state == "open"]
+        if waiting != expected.parcels:
+            yield Difference((*path, "parcels"), expected.parcels, waiting)
+    if expected.returns is None:
         return
-    if len(e.returns) != len(rmas):
-        yield Difference((*path, "returns"), [r.status for r in e.returns], [rma_status(r) for r in rmas])
+    if len(expected.returns) != len(rmas):
+        yield Difference(
+            (*path, "returns"), [expect.status for expect in expected.returns], [rma_status(expect) for expect in rmas]
+        )
         return
-    for i, (wanted, r) in enumerate(zip(e.returns, rmas, strict=True)):
-        for field, value in _rma(r).items():
+    for i, (wanted, rma) in enumerate(zip(expected.returns, rmas, strict=True)):
+        for field, value in _rma(rma).items():
             told = getattr(wanted, field)
             if told is not None and told != value:
                 yield Difference((*path, "returns", i, field), told, value)
 
 
-def _rma(r: Rma) -> dict[str, Any]:
+def _rma(rma: Rma) -> dict[str, Any]:
     return {
-        "status": rma_status(r),
-        "kind": r.kind,
-        "units": {x.line_id or x.sku: x.qty - x.dropped for x in r.lines if x.qty > x.dropped},
-        "received": {x.line_id or x.sku: x.received for x in r.lines if x.received},
+        "status": rma_status(rma),
+        "kind": rma.kind,
+        "units": {line.line_id or line.sku: line.qty - line.dropped for line in rma.lines if line.qty > line.dropped},
+        "received": {line.line_id or line.sku: line.received for line in rma.lines if line.received},
         "found": {
-            x.line_id or x.sku: {d: n for d, n in x.found.items() if n} for x in r.lines if any(x.found.values())
+            line.line_id or line.sku: {item: n for item, n in line.found.items() if n}
+            for line in rma.lines
+            if any(line.found.values())
         },
-        "credited": sum(c.amount for c in r.credits if c.status == "PAID"),
-        "exceptions": [p.kind for p in r.open_problems],
-        "reason": r.reason,
-        "exchange": r.exchange_key.rpartition(":")[2],
+        "credited": sum(credit.amount for credit in rma.credits if credit.status == "PAID"),
+        "exceptions": [problem.kind for problem in rma.open_problems],
+        "reason": rma.reason,
+        "exchange": rma.exchange_key.rpartition(":")[2],
     }
 
 
 def found_by(lines: Iterable[ReturnedLine]) -> dict[str, int]:
     """Units by disposition."""
     found: dict[str, int] = {}
-    for x in lines:
-        found[x.disposition] = found.get(x.disposition, 0) + x.qty
+    for line in lines:
+        found[line.disposition] = found.get(line.disposition, 0) + line.qty
     return found
 
 
-def money_of(x: Effect) -> dict[str, Any]:
+def money_of(effect: Effect) -> dict[str, Any]:
     """What an effect says of money, and to whom it says what."""
-    if isinstance(x, Credit):
+    if isinstance(effect, Credit):
         return {
-            "amount": x.amount,
-            "tax": x.tax,
-            "payments": {p.payment_id: p.amount for p in x.payments},
-            "amounts": {u.line_id: u.amount for u in x.lines},
-            "fees": {f.kind: f.amount for f in x.fees},
+            "amount": effect.amount,
+            "tax": effect.tax,
+            "payments": {payment_part.payment_id: payment_part.amount for payment_part in effect.payments},
+            "amounts": {line.line_id: line.amount for line in effect.lines},
+            "fees": {fee.kind: fee.amount for fee in effect.fees},
         }
-    if isinstance(x, ChannelCancel):
+    if isinstance(effect, ChannelCancel):
         return {
-            "amount": x.amount,
-            "tax": sum(v.tax for v in x.values),
-            "payments": {p.payment_id: p.amount for p in x.payments},
-            "amounts": {v.line_id: v.amount for v in x.values},
+            "amount": effect.amount,
+            "tax": sum(line.tax for line in effect.values),
+            "payments": {payment_part.payment_id: payment_part.amount for payment_part in effect.payments},
+            "amounts": {line.line_id: line.amount for line in effect.values},
         }
-    return {"action": x.action} if isinstance(x, ChannelReturn) else {}
+    return {"action": effect.action} if isinstance(effect, ChannelReturn) else {}

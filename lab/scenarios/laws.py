@@ -44,18 +44,27 @@ def _stock(name: str, view: MemoryPool) -> Iterator[tuple[str, str]]:
 
 def _waves(fold: Fold, name: str, view: MemoryPool) -> Iterator[tuple[str, str]]:
     """Whoever waits for a wave waits in one group, wants its units, and is not held."""
-    waiting = {(kept.key, a.id): a.waits_in for kept in _orders(view) for a in kept.allocations if a.waits_in}
+    waiting = {
+        (kept.key, pool_allocation.id): pool_allocation.waits_in
+        for kept in _orders(view)
+        for pool_allocation in kept.allocations
+        if pool_allocation.waits_in
+    }
     groups = {id: group for kind, id in list(view.data) if kind == "w" and (group := view.load(WaveGroup, id))}
-    members = {(m.order_key, m.allocation_id): id for id, group in groups.items() for m in group.members}
+    members = {
+        (group_member.order_key, group_member.allocation_id): id
+        for id, group in groups.items()
+        for group_member in group.members
+    }
     if waiting != members:
         yield (
             "who waits for a wave is in its group",
             f"pool {name}: {sorted(waiting)} wait, {sorted(members)} are in groups",
         )
     for key, allocation_id in members:
-        s = fold.state(key)
-        a = next((a for a in s.allocations if a.id == allocation_id), None) if s else None
-        if s is None or a is None or s.holds or not any(x.live for x in a.lines):
+        order = fold.state(key)
+        allocation = next((a for a in order.allocations if a.id == allocation_id), None) if order else None
+        if order is None or allocation is None or order.holds or not any(line.live for line in allocation.lines):
             yield "no held or cancelled order waits for a wave", f"{allocation_id} in pool {name}"
 
 
@@ -64,22 +73,22 @@ def _orders(view: MemoryPool) -> list[PoolOrder]:
 
 
 def _order(fold: Fold, key: str) -> Iterator[tuple[str, str]]:
-    s = fold.state(key)
-    if s is None:
+    order = fold.state(key)
+    if order is None:
         return
-    told = next((e.status for e in reversed(fold.made.events) if e.order_key == key), "")
-    if told != status(s):
-        yield "the newest event says where the order stands", f"{key} is {status(s)}, its newest event says {told}"
-    yield from _money(s)
+    told = next((event.status for event in reversed(fold.made.events) if event.order_key == key), "")
+    if told != status(order):
+        yield "the newest event says where the order stands", f"{key} is {status(order)}, its newest event says {told}"
+    yield from _money(order)
     live, waits = Counter[str](), Counter[str]()
     for view in fold.pools.values():
         kept = view.load(PoolOrder, key)
-        for x in [x for a in kept.allocations for x in a.lines] if kept else []:
-            live[x.line_id] += x.live
-        for w in [w for r in kept.requests for w in r.lines] if kept else []:
-            waits[w.line_id] += w.qty
-    for line in s.lines:
-        units = {b: getattr(line, b) for b in BUCKETS}
+        for alloc_line in [x for allocation in kept.allocations for x in allocation.lines] if kept else []:
+            live[alloc_line.line_id] += alloc_line.live
+        for waiting_line in [w for request in kept.requests for w in request.lines] if kept else []:
+            waits[waiting_line.line_id] += waiting_line.qty
+    for line in order.lines:
+        units = {text: getattr(line, text) for text in BUCKETS}
         if min(units.values()) < 0 or sum(units.values()) != line.ordered:
             yield "each unit is in exactly one place", f"{key} line {line.line_id}: {line.ordered} ordered, {units}"
         if live[line.line_id] != line.allocated + line.picked or waits[line.line_id] != line.backordered:
@@ -87,27 +96,31 @@ def _order(fold: Fold, key: str) -> Iterator[tuple[str, str]]:
             yield "an order and its pool agree", f"{key} line {line.line_id}: {units}; {theirs}"
 
 
-def _paid(s: OrderState) -> list[CreditFact | CancelRefund]:
+def _paid(order: OrderState) -> list[CreditFact | CancelRefund]:
     """What an order had paid back at its word; by hand a person may pay more, and what moved to another order of the family went to nobody."""
-    rmas = s.book.rmas if s.book else []
-    paid: list[CreditFact | CancelRefund] = [c for c in s.paid_back.values() if not (c.failed or c.moved)]
-    return paid + [c for r in rmas for c in r.credits if c.sent and c.status not in ("MANUAL", "REFUSED")]
+    rmas = order.book.rmas if order.book else []
+    paid: list[CreditFact | CancelRefund] = [
+        refund for refund in order.paid_back.values() if not (refund.failed or refund.moved)
+    ]
+    return paid + [
+        credit for rma in rmas for credit in rma.credits if credit.sent and credit.status not in ("MANUAL", "REFUSED")
+    ]
 
 
-def _money(s: OrderState) -> Iterator[tuple[str, str]]:
+def _money(order: OrderState) -> Iterator[tuple[str, str]]:
     """Credits, and what cancelled units have the channel pay back, never exceed what was paid for a line, nor its tax."""
-    paid = _paid(s)
-    if s.header is None or not paid:
+    paid = _paid(order)
+    if order.header is None or not paid:
         return
-    book, taken_off = ledger(s), _taken_off(s)
-    for line in s.lines:
+    book, taken_off = ledger(order), _taken_off(order)
+    for line in order.lines:
         line_id, value = line.line_id, _sum(book.value[line.line_id], taken_off[line.line_id])
-        gross = sum(a for c in paid for k, _, a, _ in c.lines if k == line_id)
-        tax = sum(t for c in paid for k, _, _, t in c.lines if k == line_id)
+        gross = sum(amount for credit in paid for k, _, amount, _ in credit.lines if k == line_id)
+        tax = sum(number for credit in paid for k, _, _, number in credit.lines if k == line_id)
         if gross > value.gross or tax > value.tax:
             yield (
                 "credits of a line ≤ what was paid for it",
-                f"{s.key} {line_id}: {gross} ({tax}) of {value.gross} ({value.tax})",
+                f"{order.key} {line_id}: {gross} ({tax}) of {value.gross} ({value.tax})",
             )
 
 
@@ -115,24 +128,28 @@ def _families(fold: Fold) -> Iterator[tuple[str, str]]:
     """A family of orders (one, its exchanges, theirs) pays back no more than it took: by payment, and in all."""
     families: dict[str, list[OrderState]] = {}
     for key in fold.states:
-        s = fold.state(key)
-        if s is not None and s.header is not None:
-            families.setdefault(root_of(s), []).append(s)
+        order = fold.state(key)
+        if order is not None and order.header is not None:
+            families.setdefault(root_of(order), []).append(order)
     for root, members in families.items():
-        if any(_paid(s) for s in members):
+        if any(_paid(member) for member in members):
             yield from _family(root, members)
 
 
 def _family(root: str, members: list[OrderState]) -> Iterator[tuple[str, str]]:
     taken, back = Counter[str](), Counter[str]()
     in_all = 0
-    for s in members:
-        own = [p for p in captured(s) if not (s.header and s.header.exchange_for) or p[0] in s.payments]
+    for order in members:
+        own = [
+            found
+            for found in captured(order)
+            if not (order.header and order.header.exchange_for) or found[0] in order.payments
+        ]
         taken.update({k: n for k, _, n in own})
-        in_all += sum(n for *_, n in own) if s.header and s.header.exchange_for else ledger(s).cap
-        for c in _paid(s):
-            back.update(dict(c.payments))
-            in_all -= c.amount
+        in_all += sum(n for *_, n in own) if order.header and order.header.exchange_for else ledger(order).cap
+        for credit in _paid(order):
+            back.update(dict(credit.payments))
+            in_all -= credit.amount
     if in_all < 0:
         yield "credits ≤ what was paid", f"{root}: {-in_all} more than was paid"
     for payment, n in back.items():
@@ -140,16 +157,22 @@ def _family(root: str, members: list[OrderState]) -> Iterator[tuple[str, str]]:
             yield "credits to a payment ≤ what it captured", f"{root} {payment}: {n} of {taken[payment]}"
 
 
-def _taken_off(s: OrderState) -> dict[str, LineValue]:
+def _taken_off(order: OrderState) -> dict[str, LineValue]:
     """By line: cancelled units paid back that the shop has taken off since. What was paid for them stands nowhere but in their price."""
-    included = s.header.tax_included if s.header else True
+    included = order.header.tax_included if order.header else True
     found = {}
-    for line in s.lines:
-        back = sum(n for c in s.paid_back.values() if not c.failed for k, n, *_ in c.lines if k == line.line_id)
+    for line in order.lines:
+        back = sum(
+            n
+            for refund in order.paid_back.values()
+            if not refund.failed
+            for k, n, *_ in refund.lines
+            if k == line.line_id
+        )
         units = max(0, back - (line.wanted or line.ordered))
         found[line.line_id] = line_value(units, line.unit_price, 0, line.tax if units else 0, included)
     return found
 
 
-def _sum(a: LineValue, b: LineValue) -> LineValue:
-    return LineValue(a.qty + b.qty, a.gross + b.gross, a.tax + b.tax)
+def _sum(line_value: LineValue, b: LineValue) -> LineValue:
+    return LineValue(line_value.qty + b.qty, line_value.gross + b.gross, line_value.tax + b.tax)

@@ -26,7 +26,7 @@ class ScenarioError(UserError):
     """A scenario that can't be run: all its problems, a line each."""
 
     def __init__(self, name: str, problems: list[Problem]) -> None:
-        super().__init__("\n".join(p.text(name) for p in problems))
+        super().__init__("\n".join(problem.text(name) for problem in problems))
         self.problems = problems
 
 
@@ -65,7 +65,7 @@ def _case(name: str, path: Path, source: Source, override: RuleSet | None) -> Ca
         if step.rules is not None and (found := _part(source, ("steps", i, "rules"), problems)):
             published[i] = found
     starts, at = moments(source, scenario, problems)
-    problems += check_sense(source, scenario, [r for r in (rules, *published.values()) if r])
+    problems += check_sense(source, scenario, [rule_set for rule_set in (rules, *published.values()) if rule_set])
     if problems or rules is None:
         raise ScenarioError(name, _sorted(problems))
     return Case(name, scenario, source, rules, ZoneInfo(scenario.timezone), starts, at, published)
@@ -93,12 +93,12 @@ def _part(source: Source, field: Field, problems: list[Problem]) -> RuleSet | No
     if isinstance(found, RuleSet):
         return found
     top = source.problem(field, "").field
-    problems += [msgspec.structs.replace(p, field=f"{top}.{p.field}".rstrip(".")) for p in found]
+    problems += [msgspec.structs.replace(problem, field=f"{top}.{problem.field}".rstrip(".")) for problem in found]
     return None
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:
-    return sorted(problems, key=lambda p: (p.line, p.column, p.field))
+    return sorted(problems, key=lambda problem: (problem.line, problem.column, problem.field))
 
 
 def schema() -> dict[str, Any]:

@@ -43,8 +43,8 @@ class Outside:
         self._references += not isinstance(
             effect, CustomerMessage
         )  # whether customers are written to changes no number of a channel's
-        w = self._warehouses.get(effect.target, Warehouse())
-        reachable = not (isinstance(effect, PickOrder | PickOrderCancel) and w.takes == "unreachable")
+        warehouse = self._warehouses.get(effect.target, Warehouse())
+        reachable = not (isinstance(effect, PickOrder | PickOrderCancel) and warehouse.takes == "unreachable")
         refused = isinstance(effect, Credit) and not self._pays
         at_once: list[Entry] = [("orders", self._outcome(effect, now, ok=reachable and not refused))]
         if isinstance(effect, ReturnLabel):
@@ -53,15 +53,17 @@ class Outside:
         if isinstance(effect, PickOrder) and effect.group_id:
             self._parcels[effect.allocation_id] = self._groups.setdefault(effect.group_id, effect.allocation_id)
         if reachable and isinstance(effect, PickOrder):
-            if w.takes == "reject":
-                at_once.append(("pools", self._wms(effect.allocation_id, "REJECTED", now, reason=w.rejects_because)))
-            elif w.ships_after:
-                later.append((duration(w.ships_after), lambda t: self._ships(effect.allocation_id, t)))
-                if w.delivers_after:
-                    days = duration(w.ships_after) + duration(w.delivers_after)
-                    later.append((days, lambda t: self._delivers(effect.allocation_id, t)))
-        if reachable and isinstance(effect, PickOrderCancel) and w.cancels != "wait":
-            at_once.append(("pools", self._recall(effect, w, now)))
+            if warehouse.takes == "reject":
+                at_once.append(
+                    ("pools", self._wms(effect.allocation_id, "REJECTED", now, reason=warehouse.rejects_because))
+                )
+            elif warehouse.ships_after:
+                later.append((duration(warehouse.ships_after), lambda ship: self._ships(effect.allocation_id, ship)))
+                if warehouse.delivers_after:
+                    days = duration(warehouse.ships_after) + duration(warehouse.delivers_after)
+                    later.append((days, lambda deliver: self._delivers(effect.allocation_id, deliver)))
+        if reachable and isinstance(effect, PickOrderCancel) and warehouse.cancels != "wait":
+            at_once.append(("pools", self._recall(effect, warehouse, now)))
         return at_once, later
 
     def _outcome(self, effect: Effect, now: int, *, ok: bool) -> EffectOutcome:
@@ -94,18 +96,20 @@ class Outside:
             label_ref=f"https://labels.example/{effect.rma_id.rpartition('/')[2]}.pdf",
         )
 
-    def _recall(self, effect: PickOrderCancel, w: Warehouse, now: int) -> WmsReported:
-        if w.cancels == "refuse":
+    def _recall(self, effect: PickOrderCancel, warehouse: Warehouse, now: int) -> WmsReported:
+        if warehouse.cancels == "refuse":
             return self._wms(effect.allocation_id, "CANCEL_REJECTED", now, reason="too late")
         units = self._recalled.setdefault(effect.allocation_id, {})
-        for x in effect.lines:
-            before = units[x.line_id].qty if x.line_id in units else 0
-            units[x.line_id] = LineQty(x.line_id, x.sku, before + x.qty)
-        lines = [WmsLine(x.line_id, x.sku, cancelled=x.qty) for x in units.values()]
+        for line_qty in effect.lines:
+            before = units[line_qty.line_id].qty if line_qty.line_id in units else 0
+            units[line_qty.line_id] = LineQty(line_qty.line_id, line_qty.sku, before + line_qty.qty)
+        lines = [WmsLine(value.line_id, value.sku, cancelled=value.qty) for value in units.values()]
         return self._wms(effect.allocation_id, "CANCELLED", now, lines=lines)
 
     def _ships(self, allocation_id: str, now: int) -> list[Entry]:
-        return [("pools", self._wms(allocation_id, s, now, shipped=s == "SHIPPED")) for s in ("PICKED", "SHIPPED")]
+        return [
+            ("pools", self._wms(allocation_id, text, now, shipped=text == "SHIPPED")) for text in ("PICKED", "SHIPPED")
+        ]
 
     def _delivers(self, allocation_id: str, now: int) -> list[Entry]:
         _, key, _ = split_allocation_id(allocation_id)

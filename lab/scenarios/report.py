@@ -22,35 +22,35 @@ def show(results: Sequence[Result], console: Console) -> None:
     table.add_column("scenario")
     table.add_column("ms", justify="right", no_wrap=True)
     table.add_column("result", no_wrap=True)
-    for r in results:
-        colour = COLOURS[r.result]
-        note = " [dim](with limits)[/dim]" if r.limits and r.result == "passed" else ""
-        table.add_row(escape(r.name), f"{r.ms:.1f}", f"[{colour}]{r.result}[/{colour}]{note}")
+    for result in results:
+        colour = COLOURS[result.result]
+        note = " [dim](with limits)[/dim]" if result.limits and result.result == "passed" else ""
+        table.add_row(escape(result.name), f"{result.ms:.1f}", f"[{colour}]{result.result}[/{colour}]{note}")
     console.print(table)
-    for r in results:
-        _details(r, console)
-    for r in results:
-        if r.limits and r.result == "passed":
-            console.print(f"[dim]limit of[/dim] {escape(r.file)}: {escape(r.limits)}", soft_wrap=True)
+    for result in results:
+        _details(result, console)
+    for result in results:
+        if result.limits and result.result == "passed":
+            console.print(f"[dim]limit of[/dim] {escape(result.file)}: {escape(result.limits)}", soft_wrap=True)
     counts = ", ".join(f"{n} {k}" for k in COLOURS if (n := sum(r.result == k for r in results)))
     console.print(
         f"{len(results)} scenario(s): {counts}; ran {sum(r.ms for r in results):.0f} ms, read {sum(r.read_ms for r in results):.0f} ms"
     )
 
 
-def _details(r: Result, console: Console) -> None:
-    if r.error:
-        console.print(f"\n[magenta]error[/magenta] {escape(r.error)}", soft_wrap=True)
-    if r.failures:
-        console.print(f"\n[red]failed[/red] {escape(r.name)}", soft_wrap=True)
-    for f in r.failures:
-        console.print(escape(f"  {r.file}:{f.line}: {_when(f)}{f.field}"), soft_wrap=True)
-        console.print(f"    expected  [green]{escape(_text(f.expected))}[/green]", soft_wrap=True)
-        console.print(f"    actual    [red]{escape(_text(f.actual))}[/red]", soft_wrap=True)
+def _details(result: Result, console: Console) -> None:
+    if result.error:
+        console.print(f"\n[magenta]error[/magenta] {escape(result.error)}", soft_wrap=True)
+    if result.failures:
+        console.print(f"\n[red]failed[/red] {escape(result.name)}", soft_wrap=True)
+    for failure in result.failures:
+        console.print(escape(f"  {result.file}:{failure.line}: {_when(failure)}{failure.field}"), soft_wrap=True)
+        console.print(f"    expected  [green]{escape(_text(failure.expected))}[/green]", soft_wrap=True)
+        console.print(f"    actual    [red]{escape(_text(failure.actual))}[/red]", soft_wrap=True)
 
 
-def _when(f: Failure) -> str:
-    return f"step {f.step}: " if f.step else "at the end: "
+def _when(failure: Failure) -> str:
+    return f"step {failure.step}: " if failure.step else "at the end: "
 
 
 def _text(value: object) -> str:

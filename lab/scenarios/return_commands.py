@@ -44,12 +44,12 @@ class ReturnFacts:
         return self._make[type(told)](told, now)
 
     def _skus(self, key: str) -> dict[str, str]:
-        s = self._state(key)
-        return {x.line_id: x.sku for x in s.lines} if s else {}
+        order = self._state(key)
+        return {line.line_id: line.sku for line in order.lines} if order else {}
 
     def _rma(self, key: str, n: int) -> str:
-        s = self._state(key)
-        rmas = s.book.rmas if s and s.book else []
+        order = self._state(key)
+        rmas = order.book.rmas if order and order.book else []
         return rma_id(key, n or len(rmas) or 1)
 
     def _fact(self, kind: type[Any], key: str, subject: str, now: int, said: dict[str, Any]) -> Any:
@@ -68,7 +68,7 @@ class ReturnFacts:
             "via": told.via,
             "return_id": "",
             "lines": self._lines(key, told.lines, told.reason),
-            "exchange": [ExchangeLine(x.sku, x.qty, x.price, x.tax) for x in told.exchange],
+            "exchange": [ExchangeLine(form.sku, form.qty, form.price, form.tax) for form in told.exchange],
             "label_payer": told.label_payer,
             "actor": told.via,
             "amount": told.amount,
@@ -146,9 +146,9 @@ class ReturnFacts:
     def _found(self, key: str, lines: dict[str, dict[str, int]], note: str) -> list[InspectedLine]:
         skus = self._skus(key)
         return [
-            InspectedLine(k if k in skus else "", skus.get(k, k), n, d, note)
+            InspectedLine(k if k in skus else "", skus.get(k, k), n, item, note)
             for k, found in lines.items()
-            for d, n in found.items()
+            for item, n in found.items()
         ]
 
     def _resolve(self, told: Resolve, now: int) -> c.OrderCommand:

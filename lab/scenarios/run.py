@@ -54,7 +54,7 @@ def files(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
+            found += sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
         elif path.exists():
             found.append(path)
         else:
@@ -73,9 +73,18 @@ def run_file(path: Path, rules: RuleSet | None = None) -> Result:
         failures = run(case)
     except UserError as e:
         return Result(str(path), path.stem, "error", error=str(e))
-    s = case.scenario
+    scenario = case.scenario
     result = "failed" if failures else "passed"
-    return Result(case.name, s.scenario, result, _ms(started), read_ms, len(s.steps), failures, limits=s.limits)
+    return Result(
+        case.name,
+        scenario.scenario,
+        result,
+        _ms(started),
+        read_ms,
+        len(scenario.steps),
+        failures,
+        limits=scenario.limits,
+    )
 
 
 def _ms(started: float) -> float:
@@ -100,18 +109,18 @@ def run(case: Case) -> list[Failure]:
 
 
 def _end(case: Case, world: World) -> Iterator[Failure]:
-    if e := case.scenario.expect:
-        rejected = e.rejected if e.rejected is not None else [x.code for x in world.fold.made.rejected]
-        whole = msgspec.structs.replace(e, rejected=rejected)
+    if expected := case.scenario.expect:
+        rejected = expected.rejected if expected.rejected is not None else [x.code for x in world.fold.made.rejected]
+        whole = msgspec.structs.replace(expected, rejected=rejected)
         yield from _failures(case, ("expect",), 0, compare(whole, world, Since()))
     for part in world.replays + world.fold.differs(world.fold.again()):
         yield Failure(1, 0, "replay", f"the log folded again gives the same {part}", "something else")
 
 
 def _failures(case: Case, at: Field, step: int, found: Iterator[Difference]) -> Iterator[Failure]:
-    for d in found:
-        line, _ = case.source.place((*at, *d.path))
-        yield Failure(line, step, show((*at, *d.path)), d.expected, d.actual)
+    for difference in found:
+        line, _ = case.source.place((*at, *difference.path))
+        yield Failure(line, step, show((*at, *difference.path)), difference.expected, difference.actual)
 
 
 def _laws(case: Case, at: Field, world: World, step: int) -> Iterator[Failure]:

@@ -73,7 +73,7 @@ def check_sense(source: Source, scenario: Scenario, rules: list[RuleSet]) -> lis
     """Everything that can't be meant so. ``rules``: all the rule sets in it."""
     found = [*_steps(scenario), *_lines(scenario), *_expectations(scenario), *_other_times(scenario)]
     if rules:
-        found += _depots(scenario, sorted({d.id for r in rules for d in r.depots}))
+        found += _depots(scenario, sorted({depot.id for rule_set in rules for depot in rule_set.depots}))
     return [source.problem(*f) for f in found]
 
 
@@ -131,11 +131,13 @@ def _depots(scenario: Scenario, known: list[str]) -> Iterator[Finding]:
             told: Any = getattr(step, verb)
             if told is not None and told.depot:
                 places.append((("steps", i, verb, "depot"), told.depot))
-    for path, e in _expects(scenario):
-        places += [((*path, "stock", d), d) for d in e.stock or {}]
-        for key, order in (e.orders or {}).items():
+    for path, expected in _expects(scenario):
+        places += [((*path, "stock", text), text) for text in expected.stock or {}]
+        for key, order in (expected.orders or {}).items():
             allocations = enumerate(order.allocations or [])
-            places += [((*path, "orders", key, "allocations", n, "depot"), a.depot) for n, a in allocations]
+            places += [
+                ((*path, "orders", key, "allocations", n, "depot"), allocation.depot) for n, allocation in allocations
+            ]
     for path, depot in places:
         if depot not in known:
             yield path, f"no depot {depot} in the rules", closest(depot, known) or f"one of {', '.join(known)}"
@@ -153,38 +155,43 @@ def _expectations(scenario: Scenario) -> Iterator[Finding]:
     expects = list(_expects(scenario))
     if not expects:
         yield ("scenario",), "expects nothing, so it could never fail", "add `expect:` to a step, or at the end"
-    named = {told.order for s in scenario.steps for v in _OF_AN_ORDER if (told := getattr(s, v)) is not None}
-    named |= {parcel_key(WMS, t.receipt) for s in scenario.steps for t in (s.dock, s.inspect) if t and not t.order}
+    named = {told.order for step in scenario.steps for v in _OF_AN_ORDER if (told := getattr(step, v)) is not None}
     named |= {
-        f"{s.request_return.order}~x{n}"
-        for s in scenario.steps
-        if s.request_return and s.request_return.exchange
+        parcel_key(WMS, dock.receipt)
+        for step in scenario.steps
+        for dock in (step.dock, step.inspect)
+        if dock and not dock.order
+    }
+    named |= {
+        f"{step.request_return.order}~x{n}"
+        for step in scenario.steps
+        if step.request_return and step.request_return.exchange
         for n in range(1, 10)
     }
-    for path, e in expects:
-        yield from _vacuous(path, e)
+    for path, expected in expects:
+        yield from _vacuous(path, expected)
         for part in ("orders", "events", "effects"):
-            for key in getattr(e, part) or {}:
+            for key in getattr(expected, part) or {}:
                 if key not in named:
                     hint = closest(key, sorted(named)) or f"one of {', '.join(sorted(named))}"
                     yield (*path, part, key), f"no step speaks of an order {key}", hint
 
 
-def _vacuous(path: Path, e: Expect) -> Iterator[Finding]:
+def _vacuous(path: Path, expected: Expect) -> Iterator[Finding]:
     """Parts of an expectation that look at nothing."""
-    if all(getattr(e, f) is None for f in e.__struct_fields__):
-        yield path, "expects nothing", f"one of {', '.join(e.__struct_fields__)}"
+    if all(getattr(expected, text) is None for text in expected.__struct_fields__):
+        yield path, "expects nothing", f"one of {', '.join(expected.__struct_fields__)}"
     for part in ("orders", "stock", "events", "effects"):
-        if getattr(e, part) == {}:
+        if getattr(expected, part) == {}:
             yield (*path, part), "looks at nothing", "name an order" if part != "stock" else "name a depot"
-    for key, order in (e.orders or {}).items():
-        if all(getattr(order, f) is None for f in order.__struct_fields__):
+    for key, order in (expected.orders or {}).items():
+        if all(getattr(order, text) is None for text in order.__struct_fields__):
             yield (*path, "orders", key), "looks at nothing", f"one of {', '.join(order.__struct_fields__)}"
-    for depot, skus in (e.stock or {}).items():
+    for depot, skus in (expected.stock or {}).items():
         if not skus:
             yield (*path, "stock", depot), "looks at nothing", "name a SKU"
         for sku, row in skus.items():
-            if all(getattr(row, f) is None for f in row.__struct_fields__ if f != "quality"):
+            if all(getattr(row, text) is None for text in row.__struct_fields__ if text != "quality"):
                 yield (
                     (*path, "stock", depot, sku),
                     "looks at nothing",
@@ -201,22 +208,24 @@ def _other_times(scenario: Scenario) -> Iterator[Finding]:
     for i, step in enumerate(scenario.steps):
         for verb in _TIMED:
             form = getattr(step, verb)
-            told += [(("steps", i, verb, f), text) for f in _MOMENTS if (text := getattr(form, f, ""))]
-    for path, e in _expects(scenario):
-        for key, order in (e.orders or {}).items():
-            for n, a in enumerate(order.allocations or []):
+            told += [(("steps", i, verb, name), text) for name in _MOMENTS if (text := getattr(form, name, ""))]
+    for path, expected in _expects(scenario):
+        for key, order in (expected.orders or {}).items():
+            for n, allocation_expect in enumerate(order.allocations or []):
                 at = (*path, "orders", key, "allocations", n)
                 told += [
-                    ((*at, f), f"{t} 00:00" if len(t) == 10 else t) for f in ("ship_by", "eta") if (t := getattr(a, f))
+                    ((*at, name), f"{t} 00:00" if len(t) == 10 else t)
+                    for name in ("ship_by", "eta")
+                    if (t := getattr(allocation_expect, name))
                 ]
     for path_, text in told:
         try:
             moment(text, zone, 0)
-        except WhenError as e:
-            yield path_, str(e), e.hint
-    for depot, w in scenario.warehouses.items():
+        except WhenError as expected:
+            yield path_, str(expected), expected.hint
+    for depot, warehouse in scenario.warehouses.items():
         for field in ("ships_after", "delivers_after"):
             try:
-                duration(getattr(w, field) or "0s")
-            except WhenError as e:
-                yield ("warehouses", depot, field), str(e), e.hint
+                duration(getattr(warehouse, field) or "0s")
+            except WhenError as expected:
+                yield ("warehouses", depot, field), str(expected), expected.hint

@@ -23,11 +23,11 @@ class WhenError(ValueError):
 
 def duration(text: str) -> int:
     """Milliseconds of ``1d``, ``2h30m``, ``90s``. Raises WhenError."""
-    m = _LASTING.fullmatch(text.replace(" ", ""))
-    if m is None:
+    found = _LASTING.fullmatch(text.replace(" ", ""))
+    if found is None:
         raise WhenError(f"{text!r} is no length of time", 'write "45m", "1h30m" or "2d"')
     units = (86_400_000, 3_600_000, 60_000, 1000, 1)
-    return sum(int(n) * ms for n, ms in zip(m.groups(), units, strict=True) if n)
+    return sum(int(n) * ms for n, ms in zip(found.groups(), units, strict=True) if n)
 
 
 def moment(text: str, zone: ZoneInfo, now: int | None) -> int:
@@ -35,9 +35,9 @@ def moment(text: str, zone: ZoneInfo, now: int | None) -> int:
     text = text.strip()
     if text.startswith("+") and now is not None:
         return now + duration(text[1:])
-    if (m := _CLOCK.fullmatch(text)) and now is not None:
+    if (found := _CLOCK.fullmatch(text)) and now is not None:
         day = datetime.fromtimestamp(now / 1000, zone).date().isoformat()
-        text = f"{day} {int(m[1]):02}:{m[2]}:{m[3] or '00'}.{(m[4] or '0'):0<3}"
+        text = f"{day} {int(found[1]):02}:{found[2]}:{found[3] or '00'}.{(found[4] or '0'):0<3}"
     elif re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         raise WhenError(f"{text!r} has no time of day", f'write "{text} 10:30"')
     try:

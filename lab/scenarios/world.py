@@ -42,7 +42,7 @@ class World:
         self.fold, self.replays = Fold(), list[str]()
         self.facts = Facts(case.scenario.channel, case.scenario.account, case.zone)
         by_target = {d.id: d.wms or d.id for d in case.rules.depots}
-        warehouses = {by_target.get(k, k): v for k, v in case.scenario.warehouses.items()}
+        warehouses = {by_target.get(k, k): warehouse for k, warehouse in case.scenario.warehouses.items()}
         self._returns = ReturnFacts(self.facts, self.state)
         self._outside = Outside(
             warehouses, case.scenario.refunds == "paid", lambda kind, now: self.facts.head(kind, now, "outside")
@@ -160,19 +160,19 @@ class World:
         )
 
     def _wms(self, told: WarehouseSays) -> c.WmsReported:
-        a = self._allocation("warehouse", told)
-        skus = {x.line_id: x.sku for x in a.lines}
+        allocation = self._allocation("warehouse", told)
+        skus = {line.line_id: line.sku for line in allocation.lines}
         lines = [
-            WmsLine(k, skus.get(k, k), u.picked, u.shipped, u.short, u.cancelled, u.reason)
-            for k, u in told.lines.items()
+            WmsLine(k, skus.get(k, k), units.picked, units.shipped, units.short, units.cancelled, units.reason)
+            for k, units in told.lines.items()
         ]
         head = self.facts.head("WmsReported", self.now, "wms")
         return c.WmsReported(
             **head,
-            pool=a.pool,
+            pool=allocation.pool,
             order_key=self.facts.key(told.order),
             idempotency_key=head["event_id"],
-            allocation_id=a.id,
+            allocation_id=allocation.id,
             status=told.status,
             lines=lines,
             shipment_id=told.parcel or told.tracking,
@@ -186,13 +186,13 @@ class World:
         )
 
     def _scan(self, told: Carrier) -> c.ShipmentTracked:
-        a = self._allocation("carrier", told)
+        allocation = self._allocation("carrier", told)
         head = self.facts.head("ShipmentTracked", self.now, "carrier")
         return c.ShipmentTracked(
             **head,
             order_key=self.facts.key(told.order),
             idempotency_key=head["event_id"],
-            allocation_id=a.id,
+            allocation_id=allocation.id,
             shipment_id=told.parcel,
             status=told.status,
             carrier="",
@@ -205,13 +205,15 @@ class World:
         """The allocation a step means: by number, by depot, or the newest open one (else the newest)."""
         state = self.fold.state(self.facts.key(told.order))
         known = state.allocations if state else []
-        fit = [a for a in known if _number(a) == told.allocation] if told.allocation else known
-        fit = [a for a in fit if a.depot == told.depot] if told.depot else fit
+        fit = (
+            [allocation for allocation in known if _number(allocation) == told.allocation] if told.allocation else known
+        )
+        fit = [allocation for allocation in fit if allocation.depot == told.depot] if told.depot else fit
         if not fit:
-            has = ", ".join(f"{_number(a)} at {a.depot}" for a in known) or "none"
+            has = ", ".join(f"{_number(allocation)} at {allocation.depot}" for allocation in known) or "none"
             raise NotPossible(f"{field}.order", f"{told.order} has no such allocation here", f"it has {has}")
-        return next((a for a in reversed(fit) if a.status != "CLOSED"), fit[-1])
+        return next((allocation for allocation in reversed(fit) if allocation.status != "CLOSED"), fit[-1])
 
 
-def _number(a: Allocation) -> int:
-    return int(a.id.rpartition("/")[2])
+def _number(allocation: Allocation) -> int:
+    return int(allocation.id.rpartition("/")[2])

@@ -42,7 +42,7 @@ class Product:
 
 def _check_digit(digits: str) -> int:
     """GS1's check digit: weights 1, 3, 1, 3 … from the left of a GTIN-13's first twelve digits."""
-    total = sum(int(d) * (3 if i % 2 else 1) for i, d in enumerate(digits))
+    total = sum(int(text) * (3 if i % 2 else 1) for i, text in enumerate(digits))
     return -total % 10
 
 

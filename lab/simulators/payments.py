@@ -46,7 +46,7 @@ class Payments:
 
     def captured(self, order: str) -> dict[str, int]:
         """Payments of an order and what each captured."""
-        return {p: n for (o, p), n in self._captured.items() if o == order}
+        return {text: n for (item, text), n in self._captured.items() if item == order}
 
     def left(self, order: str, payment: str) -> int:
         """What can still go back to a payment."""

@@ -20,7 +20,7 @@ _STEP_SECONDS = 0.01
 
 def roll(*parts: object) -> random.Random:
     """Random numbers that depend only on ``parts``: the same seed and name give the same fate, whatever came before."""
-    return random.Random("/".join(str(p) for p in parts))
+    return random.Random("/".join(str(part) for part in parts))
 
 
 class Timeline:

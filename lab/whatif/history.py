@@ -86,7 +86,7 @@ def fetch(path: Path, kafka: Mapping[str, str], progress: Callable[[int, int], N
         raise UserError(f"Kafka at {kafka['bootstrap.servers']}: {e.args[0].str()}") from e
     finally:
         consumer.close()
-    return [f"{p} begins at offset {n}: stock and orders from before are not known" for p, n in cut]
+    return [f"{text} begins at offset {n}: stock and orders from before are not known" for text, n in cut]
 
 
 def _event(file: BinaryIO, m: Message) -> None:
@@ -112,19 +112,19 @@ def _read(
     ``apart``: read partition after partition, and call this before each.
     """
     bounds = patiently(lambda: _bounds(consumer, topic))
-    filled = [p for p, (low, high) in sorted(bounds.items()) if high > low]
-    total, done = sum(h - lo for lo, h in bounds.values()), 0
-    for part in [[p] for p in filled] if apart else [filled] if filled else []:
+    filled = [number for number, (low, high) in sorted(bounds.items()) if high > low]
+    total, done = sum(value - lo for lo, value in bounds.values()), 0
+    for part in [[number] for number in filled] if apart else [filled] if filled else []:
         if apart:
             apart()
-        consumer.assign([TopicPartition(topic, p, bounds[p][0]) for p in part])
+        consumer.assign([TopicPartition(topic, number, bounds[number][0]) for number in part])
         for messages in _to_the_end(consumer, topic, set(part)):
-            for m in messages:
-                take(m)
+            for message in messages:
+                take(message)
             done += len(messages)
             progress(done, total)
         consumer.unassign()
-    return [(f"{topic}/{p}", low) for p, (low, _) in bounds.items() if low]
+    return [(f"{topic}/{item}", low) for item, (low, _) in bounds.items() if low]
 
 
 def _bounds(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
@@ -132,7 +132,10 @@ def _bounds(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
     count = partition_counts(consumer, SECONDS).get(topic, 0)
     if not count:
         raise UserError(f"the topic {topic} is not there: `wharf up` makes it")
-    return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=SECONDS) for p in range(count)}
+    return {
+        number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=SECONDS)
+        for number in range(count)
+    }
 
 
 def _to_the_end(consumer: Consumer, topic: str, open_: set[int]) -> Iterator[list[Message]]:
@@ -147,12 +150,12 @@ def _to_the_end(consumer: Consumer, topic: str, open_: set[int]) -> Iterator[lis
             patience = time.monotonic() + SECONDS
         elif time.monotonic() > patience:
             raise UserError(f"{topic}: an open transaction is in the way, or Kafka does not answer; try again")
-        for m in messages:
-            error = m.error()
+        for message in messages:
+            error = message.error()
             if error is None:
-                good.append(m)
+                good.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                open_.discard(m.partition())
+                open_.discard(message.partition())
             elif not passing(error):
                 raise KafkaException(error)
         yield good
@@ -161,8 +164,8 @@ def _to_the_end(consumer: Consumer, topic: str, open_: set[int]) -> Iterator[lis
 def save(path: Path, events: Iterable[PoolEvent], inputs: Iterable[PoolCommand]) -> None:
     """Write a log from records, as benchmarks and tests have them."""
     with path.open("wb") as file:
-        for e in events:
-            if e.type in _KEPT:
-                write(file, b"E", encode(e))
-        for c in inputs:
-            write(file, b"I", encode(c))
+        for event in events:
+            if event.type in _KEPT:
+                write(file, b"E", encode(event))
+        for command in inputs:
+            write(file, b"I", encode(command))

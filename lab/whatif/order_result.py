@@ -86,30 +86,34 @@ class OrderResult:
 
     def has(self, line_id: str) -> int:
         """Units of a line that have a depot or wait here."""
-        live = sum(n for (_, x), n in self.live.items() if x == line_id)
-        return live + sum(n for (_, x), n in self.waiting.items() if x == line_id)
+        live = sum(n for (_, item), n in self.live.items() if item == line_id)
+        return live + sum(n for (_, item), n in self.waiting.items() if item == line_id)
 
 
-def result_row(key: str, o: OrderResult) -> Row:
-    ids = dict.fromkeys(a for (a, _), n in o.live.items() if n)
-    plans = [o.plans[a] for a in ids]
-    first = o.first or _Seen()
+def result_row(key: str, result: OrderResult) -> Row:
+    ids = dict.fromkeys(item for (item, _), n in result.live.items() if n)
+    plans = [result.plans[text] for text in ids]
+    first = result.first or _Seen()
     return Row(
         key,
-        o.at,
-        sorted({p.depot for p in plans}),
-        sorted({p.group_id or p.allocation_id for p in plans}),
-        sum(p.cost for p in plans),
+        result.at,
+        sorted({allocation_plan.depot for allocation_plan in plans}),
+        sorted({allocation_plan.group_id or allocation_plan.allocation_id for allocation_plan in plans}),
+        sum(allocation_plan.cost for allocation_plan in plans),
         plans[0].cost_currency if plans else "",
-        o.waited,
-        o.served_at if plans and not any(o.waiting.values()) else 0,
-        sum(o.waiting.values()),
-        o.unfillable,
-        o.promise is not None,
-        sum(o.promise is not None and p.eta > o.promise for p in plans),
-        max((p.ship_by for p in plans), default=0),
+        result.waited,
+        result.served_at if plans and not any(result.waiting.values()) else 0,
+        sum(result.waiting.values()),
+        result.unfillable,
+        result.promise is not None,
+        sum(result.promise is not None and allocation_plan.eta > result.promise for allocation_plan in plans),
+        max((allocation_plan.ship_by for allocation_plan in plans), default=0),
         first.decided_by,
-        {str(x["depot"]): str(x["refused"]) for x in first.candidates if x.get("refused")},
-        sorted(o.began),
-        o.held and not plans,
+        {
+            str(candidate["depot"]): str(candidate["refused"])
+            for candidate in first.candidates
+            if candidate.get("refused")
+        },
+        sorted(result.began),
+        result.held and not plans,
     )

@@ -36,46 +36,46 @@ class Real:
         self._request: dict[str, int] = {}
         self._back: dict[str, list[int]] = {}
 
-    def said(self, e: PoolEvent) -> None:
+    def said(self, event: PoolEvent) -> None:
         """The pool reserved for an allocation, or handed a request (or a part of it) back to its order."""
-        if e.type in ("HELD", "UNFILLABLE"):
-            self._back.setdefault(e.order_key, []).append(e.time)
+        if event.type in ("HELD", "UNFILLABLE"):
+            self._back.setdefault(event.order_key, []).append(event.time)
             return
-        self._depot[e.allocation_id] = e.depot
-        self._left[e.allocation_id] = {m.sku: m.reserved_delta for m in e.moves}
-        if self._request.setdefault(e.order_key, e.time) == e.time:
-            self.first.setdefault(e.order_key, set()).add(e.depot)
+        self._depot[event.allocation_id] = event.depot
+        self._left[event.allocation_id] = {move.sku: move.reserved_delta for move in event.moves}
+        if self._request.setdefault(event.order_key, event.time) == event.time:
+            self.first.setdefault(event.order_key, set()).add(event.depot)
 
     def asks_again(self, order_key: str, since: int, now: int) -> bool:
         """Had the pool handed units back to the order since it last asked? Then it asks for the same units again, not for more."""
-        return any(since <= t <= now for t in self._back.get(order_key, ()))
+        return any(since <= number <= now for number in self._back.get(order_key, ()))
 
     def released(self, allocation_id: str, sku: str, n: int) -> None:
         """Units of it were given back."""
         left = self._left.get(allocation_id, {})
         left[sku] = max(left.get(sku, 0) - n, 0)
 
-    def reported(self, c: WmsReported, skus: dict[str, str]) -> Happened | None:
+    def reported(self, report: WmsReported, skus: dict[str, str]) -> Happened | None:
         """What a report adds; None for nothing new. ``skus``: the order's lines. Figures are cumulative, none: all that is left."""
-        blank = _blank(c)
-        if blank and c.status not in _ALL_OF_IT:
+        blank = _blank(report)
+        if blank and report.status not in _ALL_OF_IT:
             return None  # most reports: taken, being picked, picked
-        depot, left = self._depot.get(c.allocation_id), self._left.get(c.allocation_id)
+        depot, left = self._depot.get(report.allocation_id), self._left.get(report.allocation_id)
         if depot is None or left is None:
             return None
         if blank:
-            rows = [(k, s, left[s]) for k, s in skus.items() if left.get(s)]
+            rows = [(k, item, left[item]) for k, item in skus.items() if left.get(item)]
             shown = {
-                k: (n, 0, 0) if c.status == "SHIPPED" else (0, n, 0) if c.status == "REJECTED" else (0, 0, n)
+                k: (n, 0, 0) if report.status == "SHIPPED" else (0, n, 0) if report.status == "REJECTED" else (0, 0, n)
                 for k, _, n in rows
             }
-            reasons = dict.fromkeys(shown, c.reason)
+            reasons = dict.fromkeys(shown, report.reason)
         else:
-            shown = {x.line_id: (x.shipped, x.short, x.cancelled) for x in c.lines}
-            reasons = {x.line_id: x.reason or c.reason for x in c.lines}
+            shown = {line.line_id: (line.shipped, line.short, line.cancelled) for line in report.lines}
+            reasons = {line.line_id: line.reason or report.reason for line in report.lines}
         failed, given_up = [], []
         for line_id, figures in shown.items():
-            shipped, short, cancelled = self._news(c.allocation_id, line_id, figures)
+            shipped, short, cancelled = self._news(report.allocation_id, line_id, figures)
             sku = skus.get(line_id, "")
             left[sku] = max(left.get(sku, 0) - shipped - short - cancelled, 0)
             self.shipped[sku, depot] += shipped
@@ -91,5 +91,5 @@ class Real:
         return max(now[0] - before[0], 0), max(now[1] - before[1], 0), max(now[2] - before[2], 0)
 
 
-def _blank(c: WmsReported) -> bool:
-    return not any(x.cancelled or x.short or x.shipped for x in c.lines)
+def _blank(report: WmsReported) -> bool:
+    return not any(line.cancelled or line.short or line.shipped for line in report.lines)

@@ -20,12 +20,12 @@ def figures(rows: list[Row]) -> dict[str, Any]:
     served = [r for r in rows if r.depots]
     promised = [r for r in served if r.promised]
     cost: Counter[str] = Counter()
-    for r in served:
-        cost[r.currency] += r.cost
+    for row in served:
+        cost[row.currency] += row.cost
     waits = sorted(r.served_at - r.at for r in rows if r.waited and r.served_at)
     return {
         "orders": len(rows),
-        "parcels": len({p for r in served for p in r.parcels}),
+        "parcels": len({text for r in served for text in r.parcels}),
         "cost": dict(sorted(cost.items())),
         "split_orders": (split := sum(len(r.parcels) > 1 for r in served)),
         "split_rate": _rate(split, len(served)),
@@ -47,22 +47,22 @@ def _rate(n: int, of: int) -> float | None:
 
 def compare(old: Iterable[Row], new: Iterable[Row], really: dict[str, set[str]]) -> dict[str, Any]:
     """Both worlds, the orders that moved, and how far the old world agrees with what happened (``really``: first depots by order)."""
-    before, after = {r.key: r for r in old}, {r.key: r for r in new}
-    moves = [m for k, a in before.items() if (m := _move(a, after[k]))]
+    before, after = {row.key: row for row in old}, {row.key: row for row in new}
+    moves = [fields for k, row in before.items() if (fields := _move(row, after[k]))]
     told = [k for k in before if k in really]
     same = sum(set(before[k].first) == really[k] for k in told)
     return {
         "old": figures(list(before.values())),
         "new": figures(list(after.values())),
         "moved_orders": len(moves),
-        "reasons": dict(Counter(m["reason"] for m in moves).most_common()),
+        "reasons": dict(Counter(move["reason"] for move in moves).most_common()),
         "moves": moves[:EXAMPLES],
         "old_rules_agree_with_the_log": _rate(same, len(told)),
     }
 
 
-def _move(a: Row, b: Row) -> dict[str, Any] | None:
-    if (a.depots, a.held, bool(a.waiting), bool(a.unfillable)) == (
+def _move(row: Row, b: Row) -> dict[str, Any] | None:
+    if (row.depots, row.held, bool(row.waiting), bool(row.unfillable)) == (
         b.depots,
         b.held,
         bool(b.waiting),
@@ -70,44 +70,44 @@ def _move(a: Row, b: Row) -> dict[str, Any] | None:
     ):
         return None
     return {
-        "order": a.key,
-        "from": a.depots,
+        "order": row.key,
+        "from": row.depots,
         "to": b.depots,
-        "parcels": [len(a.parcels), len(b.parcels)],
-        "cost": [a.cost, b.cost],
-        "waited": [a.waited, b.waited],
-        "reason": reason(a, b),
+        "parcels": [len(row.parcels), len(b.parcels)],
+        "cost": [row.cost, b.cost],
+        "waited": [row.waited, b.waited],
+        "reason": reason(row, b),
     }
 
 
-def reason(a: Row, b: Row) -> str:
+def reason(row: Row, b: Row) -> str:
     """Why an order came out otherwise: a depot refused now, or allowed now; else the preference that decided; else stock others took or left."""
-    if (whole := _as_a_whole(a, b)) or (why := _depot(a, b)):
+    if (whole := _as_a_whole(row, b)) or (why := _depot(row, b)):
         return whole or why
     return f"preference: {b.why}" if b.why not in ("", "only", "none") else "stock that other orders took or left"
 
 
-def _as_a_whole(a: Row, b: Row) -> str:
-    if a.held != b.held:
+def _as_a_whole(row: Row, b: Row) -> str:
+    if row.held != b.held:
         return "a rule holds it now" if b.held else "no rule holds it any more"
-    return "no depot may serve it now" if b.unfillable and not a.unfillable else ""
+    return "no depot may serve it now" if b.unfillable and not row.unfillable else ""
 
 
-def _depot(a: Row, b: Row) -> str:
+def _depot(row: Row, b: Row) -> str:
     """A depot that left or came, for what it says of itself; or that it waits, or no longer does."""
-    left = [d for d in a.depots if d not in b.depots]
-    for d in left:
-        now, then = b.refused.get(d, ""), a.refused.get(d, "")
+    left = [depot for depot in row.depots if depot not in b.depots]
+    for text in left:
+        now, then = b.refused.get(text, ""), row.refused.get(text, "")
         if now and now != then:
-            return f"{d} refuses now: {now}" if now != "stock" else f"{d} has less left: other orders took it"
-    for d in b.depots:
-        then = a.refused.get(d, "")
-        if d not in a.depots and then and then != b.refused.get(d, ""):
+            return f"{text} refuses now: {now}" if now != "stock" else f"{text} has less left: other orders took it"
+    for text in b.depots:
+        then = row.refused.get(text, "")
+        if text not in row.depots and then and then != b.refused.get(text, ""):
             return (
-                f"{d} takes it now: it refused before ({then})"
+                f"{text} takes it now: it refused before ({then})"
                 if then != "stock"
-                else f"{d} has more left: other orders left it"
+                else f"{text} has more left: other orders left it"
             )
-    if bool(a.waiting) != bool(b.waiting):
+    if bool(row.waiting) != bool(b.waiting):
         return "it waits now: stock is kept or taken" if b.waiting else "it no longer waits"
     return ""

@@ -69,8 +69,8 @@ class World:
             if command.time >= self._ticked + TICK_MS:
                 self._tick(command)
         elif isinstance(command, c.AllocationReleased):
-            for x in command.lines:
-                self.real.released(command.allocation_id, x.sku, x.qty)
+            for line_qty in command.lines:
+                self.real.released(command.allocation_id, line_qty.sku, line_qty.qty)
             self._less(command, command.lines)
         elif isinstance(command, c.BackorderCancelled):
             self._less(command, command.lines)
@@ -110,48 +110,50 @@ class World:
 
     # -- wants ---------------------------------------------------------------------------------------------------------
     def _wanted(self, command: c.AllocationRequested) -> None:
-        o = self._orders.get(command.order_key)
-        if o is None:
-            o = self._orders[command.order_key] = OrderResult(command.time, command.latest_delivery)
-        asked_at = o.asked_at.get(command.pool, -1)
+        result = self._orders.get(command.order_key)
+        if result is None:
+            result = self._orders[command.order_key] = OrderResult(command.time, command.latest_delivery)
+        asked_at = result.asked_at.get(command.pool, -1)
         again = asked_at >= 0 and self.real.asks_again(command.order_key, asked_at, command.time)
-        o.asked_at[command.pool] = command.time
-        for x in command.lines:
-            before = o.want.get(x.line_id, 0)
-            o.want[x.line_id] = max(before, x.qty) if again else before + x.qty
-            o.skus[x.line_id] = x.sku
+        result.asked_at[command.pool] = command.time
+        for line in command.lines:
+            before = result.want.get(line.line_id, 0)
+            result.want[line.line_id] = max(before, line.qty) if again else before + line.qty
+            result.skus[line.line_id] = line.sku
         lines = [
-            msgspec.structs.replace(x, qty=n)
-            for x in command.lines
-            if (n := min(o.want[x.line_id] - o.has(x.line_id), x.qty)) > 0
+            msgspec.structs.replace(demand_line, qty=n)
+            for demand_line in command.lines
+            if (n := min(result.want[demand_line.line_id] - result.has(demand_line.line_id), demand_line.qty)) > 0
         ]
         if lines:
-            o.asked += 1
-            self._do(self._view(command.pool), msgspec.structs.replace(command, lines=lines, request_no=o.asked))
+            result.asked += 1
+            self._do(self._view(command.pool), msgspec.structs.replace(command, lines=lines, request_no=result.asked))
 
     def _less(self, command: _Less, lines: list[LineQty]) -> None:
         """The order wants so many units less: what waits here goes first."""
-        o = self._orders.get(command.order_key)
-        if o is None:
+        result = self._orders.get(command.order_key)
+        if result is None:
             return
-        for x in lines:
-            o.want[x.line_id] = max(o.want.get(x.line_id, 0) - x.qty, 0)
-            self._shed(command, o, x.line_id)
+        for line_qty in lines:
+            result.want[line_qty.line_id] = max(result.want.get(line_qty.line_id, 0) - line_qty.qty, 0)
+            self._shed(command, result, line_qty.line_id)
 
-    def _shed(self, command: _Less, o: OrderResult, line_id: str) -> None:
+    def _shed(self, command: _Less, result: OrderResult, line_id: str) -> None:
         key, pool_name = command.order_key, command.pool
-        too_many = o.has(line_id) - o.want.get(line_id, 0)
+        too_many = result.has(line_id) - result.want.get(line_id, 0)
         head = (command.event_id, "", command.time, "simulation", command.trace, pool_name, key)
-        for (no, waits), n in list(o.waiting.items()):
+        for (no, waits), n in list(result.waiting.items()):
             if waits == line_id and (k := min(n, too_many)) > 0:
                 too_many -= k
-                o.waiting[no, waits] = n - k
-                self._do(self._view(pool_name), c.BackorderCancelled(*head, no, [LineQty(line_id, o.skus[line_id], k)]))
-        for (allocation_id, x), n in reversed(list(o.live.items())):
-            if x == line_id and (k := min(n, too_many)) > 0:
+                result.waiting[no, waits] = n - k
+                self._do(
+                    self._view(pool_name), c.BackorderCancelled(*head, no, [LineQty(line_id, result.skus[line_id], k)])
+                )
+        for (allocation_id, text), n in reversed(list(result.live.items())):
+            if text == line_id and (k := min(n, too_many)) > 0:
                 too_many -= k
-                o.live[allocation_id, x] = n - k
-                units = [LineQty(line_id, o.skus[line_id], k)]
+                result.live[allocation_id, text] = n - k
+                units = [LineQty(line_id, result.skus[line_id], k)]
                 self._do(self._view(pool_name), c.AllocationReleased(*head, allocation_id, units, "simulation"))
 
     # -- stock and depots ----------------------------------------------------------------------------------------------
@@ -162,31 +164,33 @@ class World:
         self._do(self._view(command.pool), command)
 
     def _wms(self, command: c.WmsReported) -> None:
-        o = self._orders.get(command.order_key)
-        happened = self.real.reported(command, o.skus) if o else None
-        if o is None or happened is None:
+        result = self._orders.get(command.order_key)
+        happened = self.real.reported(command, result.skus) if result else None
+        if result is None or happened is None:
             return
         for line_id, sku, n, reason in happened.failed:
-            o.want[line_id] = max(o.want.get(line_id, 0) - n, 0)
-            self._failed(command, o, (line_id, sku, n, reason), happened)
-        self._less(command, [LineQty(*x) for x in happened.given_up])
+            result.want[line_id] = max(result.want.get(line_id, 0) - n, 0)
+            self._failed(command, result, (line_id, sku, n, reason), happened)
+        self._less(command, [LineQty(*found) for found in happened.given_up])
 
     def _failed(
-        self, command: c.WmsReported, o: OrderResult, failed: tuple[str, str, int, str], happened: Happened
+        self, command: c.WmsReported, result: OrderResult, failed: tuple[str, str, int, str], happened: Happened
     ) -> None:
         """The depot could not give the units: here neither, where they are there; else only its stock is what it is."""
         line_id, sku, n, reason = failed
         view = self._view(command.pool)
-        for (allocation_id, x), live in list(o.live.items()):
-            if x != line_id or o.plans[allocation_id].depot != happened.depot or not (k := min(live, n)):
+        for (allocation_id, text), live in list(result.live.items()):
+            if text != line_id or result.plans[allocation_id].depot != happened.depot or not (k := min(live, n)):
                 continue
             n -= k
-            o.live[allocation_id, x] = live - k
-            kept = next(y.qty for y in o.plans[allocation_id].lines if y.line_id == line_id) - (live - k)
+            result.live[allocation_id, text] = live - k
+            kept = next(
+                line_qty.qty for line_qty in result.plans[allocation_id].lines if line_qty.line_id == line_id
+            ) - (live - k)
             lines = [
-                msgspec.structs.replace(y, short=kept, shipped=0, cancelled=0, picked=0, reason=reason)
-                for y in command.lines
-                if y.line_id == line_id
+                msgspec.structs.replace(line, short=kept, shipped=0, cancelled=0, picked=0, reason=reason)
+                for line in command.lines
+                if line.line_id == line_id
             ]
             lines = lines or [WmsLine(line_id, sku, short=kept, reason=reason)]
             told = msgspec.structs.replace(command, allocation_id=allocation_id, status="SHORT_PICKED", lines=lines)
@@ -219,42 +223,48 @@ class World:
                 elif isinstance(answer, c.WaveReleased):
                     self._bundled(answer)
 
-    def _bundled(self, w: c.WaveReleased) -> None:
+    def _bundled(self, wave: c.WaveReleased) -> None:
         """Its parcel is known now, and its share of what that costs."""
-        plans = self._orders[w.order_key].plans
-        if w.group_id:
-            plan = plans[w.allocation_id]
-            plans[w.allocation_id] = msgspec.structs.replace(plan, group_id=w.group_id, cost=w.cost)
+        plans = self._orders[wave.order_key].plans
+        if wave.group_id:
+            plan = plans[wave.allocation_id]
+            plans[wave.allocation_id] = msgspec.structs.replace(plan, group_id=wave.group_id, cost=wave.cost)
 
-    def _decided(self, d: c.AllocationDecided) -> None:
-        o = self._orders[d.order_key]
-        if o.first is None:
-            o.first = _read(d.decision) if d.decision else _Seen()
-            o.waited = bool(d.backordered)
-        for x in d.backordered:
-            o.waiting[d.request_no, x.line_id] = o.waiting.get((d.request_no, x.line_id), 0) + x.qty
-        replenished = d.reason == "replenished"
-        if not o.plans:
-            o.began = {p.depot for p in d.allocations}
-        for plan in d.allocations:
-            o.plans[plan.allocation_id] = plan
-            for x in plan.lines:
-                o.live[plan.allocation_id, x.line_id] = o.live.get((plan.allocation_id, x.line_id), 0) + x.qty
+    def _decided(self, decision: c.AllocationDecided) -> None:
+        result = self._orders[decision.order_key]
+        if result.first is None:
+            result.first = _read(decision.decision) if decision.decision else _Seen()
+            result.waited = bool(decision.backordered)
+        for line_qty in decision.backordered:
+            result.waiting[decision.request_no, line_qty.line_id] = (
+                result.waiting.get((decision.request_no, line_qty.line_id), 0) + line_qty.qty
+            )
+        replenished = decision.reason == "replenished"
+        if not result.plans:
+            result.began = {allocation_plan.depot for allocation_plan in decision.allocations}
+        for plan in decision.allocations:
+            result.plans[plan.allocation_id] = plan
+            for line_qty in plan.lines:
+                result.live[plan.allocation_id, line_qty.line_id] = (
+                    result.live.get((plan.allocation_id, line_qty.line_id), 0) + line_qty.qty
+                )
                 if replenished:
-                    o.waiting[d.request_no, x.line_id] = max(o.waiting.get((d.request_no, x.line_id), 0) - x.qty, 0)
-        for x in d.unfillable:
-            o.unfillable += x.qty
-            o.waiting.pop((d.request_no, x.line_id), None)
-        o.held = bool(d.held)
-        for x in d.held:
-            o.waiting.pop((d.request_no, x.line_id), None)
-        if d.allocations and not any(o.waiting.values()):
-            o.served_at = d.time
+                    result.waiting[decision.request_no, line_qty.line_id] = max(
+                        result.waiting.get((decision.request_no, line_qty.line_id), 0) - line_qty.qty, 0
+                    )
+        for line_qty in decision.unfillable:
+            result.unfillable += line_qty.qty
+            result.waiting.pop((decision.request_no, line_qty.line_id), None)
+        result.held = bool(decision.held)
+        for line_qty in decision.held:
+            result.waiting.pop((decision.request_no, line_qty.line_id), None)
+        if decision.allocations and not any(result.waiting.values()):
+            result.served_at = decision.time
 
     # -- how it came out -----------------------------------------------------------------------------------------------
     def rows(self) -> list[Row]:
         """Every order first asked for since ``start``."""
-        return [result_row(key, o) for key, o in self._orders.items() if o.at >= self._start]
+        return [result_row(key, result) for key, result in self._orders.items() if result.at >= self._start]
 
 
 def _kept(asked: c.UnallocationAsked) -> c.AllocationKept:

@@ -89,8 +89,8 @@ def _gather(pipes: dict[Connection, int], size: int, progress: Callable[[float],
     done: dict[int, _Told] = {}
     reached = dict.fromkeys(pipes.values(), 0)
     while len(done) < len(pipes):
-        ready = wait([p for p, i in pipes.items() if i not in done])
-        for pipe, i in [(p, i) for p, i in pipes.items() if p in ready]:
+        ready = wait([connection for connection, i in pipes.items() if i not in done])
+        for pipe, i in [(connection, i) for connection, i in pipes.items() if connection in ready]:
             try:
                 said = pipe.recv()
             except EOFError as e:

@@ -45,20 +45,29 @@ class Wants(msgspec.Struct, frozen=True):
 _NONE: dict[str, int] = {}
 
 
-def facts(s: OrderState) -> Facts:
+def facts(order: OrderState) -> Facts:
     """Sum the facts up, once a command."""
     cancelled = known = refunded = _NONE
-    every = every_known = s.header is not None and s.header.cancelled_at is not None
-    if s.cancels:
-        cancelled = _sum(c.lines for c in s.cancels.values())
-        known = _sum(c.lines for c in s.cancels.values() if not c.confirm)
-        every_known = every_known or any(not c.lines and not c.confirm for c in s.cancels.values())
-        every = every_known or any(not c.lines for c in s.cancels.values())
-    if s.refunds:
-        refunded = _sum({x.line_id: x.qty} for r in s.refunds.values() for x in r.lines if x.restock == "cancel")
+    every = every_known = order.header is not None and order.header.cancelled_at is not None
+    if order.cancels:
+        cancelled = _sum(cancel.lines for cancel in order.cancels.values())
+        known = _sum(cancel.lines for cancel in order.cancels.values() if not cancel.confirm)
+        every_known = every_known or any(not cancel.lines and not cancel.confirm for cancel in order.cancels.values())
+        every = every_known or any(not cancel.lines for cancel in order.cancels.values())
+    if order.refunds:
+        refunded = _sum(
+            {line.line_id: line.qty}
+            for refund_fact in order.refunds.values()
+            for line in refund_fact.lines
+            if line.restock == "cancel"
+        )
         cancelled, known = _greatest(cancelled, refunded), _greatest(known, refunded)
-    outside = _sum(f.lines for k, f in s.fulfilments.items() if is_foreign(s, k, f)) if s.fulfilments else _NONE
-    return Facts(every or bool(s.refused), every_known, cancelled, known, outside)
+    outside = (
+        _sum(fulfilment.lines for k, fulfilment in order.fulfilments.items() if is_foreign(order, k, fulfilment))
+        if order.fulfilments
+        else _NONE
+    )
+    return Facts(every or bool(order.refused), every_known, cancelled, known, outside)
 
 
 def wants(line: Line, f: Facts) -> Wants:
@@ -73,18 +82,25 @@ def wants(line: Line, f: Facts) -> Wants:
     return Wants(ordered, outside, min(asked, left), min(known, left))
 
 
-def is_foreign(s: OrderState, fulfilment_id: str, f: Fulfilment) -> bool:
+def is_foreign(order: OrderState, fulfilment_id: str, fulfilment: Fulfilment) -> bool:
     """Made by someone else, not the echo of a parcel of ours.
 
     An echo has our tracking number, or the id that the channel gave us when we told it. Without tracking, and while the channel
     has not answered yet, one with exactly a parcel's units is taken for its echo.
     """
-    if f.status in _UNDONE:
+    if fulfilment.status in _UNDONE:
         return False
-    for x in s.shipments:
-        if (f.tracking_number and f.tracking_number == x.tracking_number) or fulfilment_id == x.reference:
+    for shipment in order.shipments:
+        if (
+            fulfilment.tracking_number and fulfilment.tracking_number == shipment.tracking_number
+        ) or fulfilment_id == shipment.reference:
             return False
-        if not f.tracking_number and x.effect_id and not x.notified and f.lines == {u.line_id: u.qty for u in x.lines}:
+        if (
+            not fulfilment.tracking_number
+            and shipment.effect_id
+            and not shipment.notified
+            and fulfilment.lines == {line_qty.line_id: line_qty.qty for line_qty in shipment.lines}
+        ):
             return False
     return True
 
@@ -97,5 +113,5 @@ def _sum(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     return total
 
 
-def _greatest(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
-    return {k: max(a.get(k, 0), b.get(k, 0)) for k in {**a, **b}}
+def _greatest(fields: dict[str, int], mapping: dict[str, int]) -> dict[str, int]:
+    return {k: max(fields.get(k, 0), mapping.get(k, 0)) for k in {**fields, **mapping}}

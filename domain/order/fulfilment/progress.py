@@ -54,126 +54,149 @@ class _Moved(msgspec.Struct):
         return bool(self.picked or self.shipped or self.short or self.cancelled or self.extra)
 
 
-def allocation_progressed(turn: Turn, c: AllocationProgressed) -> None:
+def allocation_progressed(turn: Turn, report: AllocationProgressed) -> None:
     """Fold a report. Raises Rejected where the order, the allocation or the status is not known."""
-    if c.status not in _KNOWN:
-        raise Rejected("allocation.status", "status", f"{c.status!r} is none of {', '.join(sorted(_KNOWN))}")
-    a = turn.allocation(c.allocation_id)
-    if a is None:
-        raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
-    a.heard, a.waits = True, False
-    if not a.sent or a.status == "FAILED":
-        a.sent, a.status = True, "SUBMITTED"  # it answers, so it has the order, whatever became of our own sending
-    before, rank = _RANK[a.status], _RANK.get(c.status, 0)
-    moved = _apply(turn, a, c)
-    refusal = c.status == "CANCEL_REJECTED" and not a.refused
+    if report.status not in _KNOWN:
+        raise Rejected("allocation.status", "status", f"{report.status!r} is none of {', '.join(sorted(_KNOWN))}")
+    allocation = turn.allocation(report.allocation_id)
+    if allocation is None:
+        raise Rejected(
+            "allocation.unknown", "allocation_id", f"{report.allocation_id!r} is no allocation of {report.order_key}"
+        )
+    allocation.heard, allocation.waits = True, False
+    if not allocation.sent or allocation.status == "FAILED":
+        allocation.sent, allocation.status = (
+            True,
+            "SUBMITTED",
+        )  # it answers, so it has the order, whatever became of our own sending
+    before, rank = _RANK[allocation.status], _RANK.get(report.status, 0)
+    moved = _apply(turn, allocation, report)
+    refusal = report.status == "CANCEL_REJECTED" and not allocation.refused
     if not refusal and rank <= before and not any(m.news for m in moved):
-        if not relabelled(turn, a, c):
-            _nothing_new(turn, a, c, late=rank < before)
+        if not relabelled(turn, allocation, report):
+            _nothing_new(turn, allocation, report, late=rank < before)
         return
     if rank > before:
-        a.status = c.status
+        allocation.status = report.status
     if refusal:
-        _refused(turn, a, c)
-    _tell(turn, a, c, moved, before)
-    if not any(x.unshipped for x in a.lines):
-        a.status = "CLOSED"
+        _refused(turn, allocation, report)
+    _tell(turn, allocation, report, moved, before)
+    if not any(line.unshipped for line in allocation.lines):
+        allocation.status = "CLOSED"
 
 
-def _nothing_new(turn: Turn, a: Allocation, c: AllocationProgressed, *, late: bool) -> None:
-    if late and c.status in _STEPS:
-        too_old(turn, f"{c.allocation_id} {c.status}: it is {a.status} already")
+def _nothing_new(turn: Turn, allocation: Allocation, report: AllocationProgressed, *, late: bool) -> None:
+    if late and report.status in _STEPS:
+        too_old(turn, f"{report.allocation_id} {report.status}: it is {allocation.status} already")
     else:
-        same_again(turn, f"{c.allocation_id} {c.status}")
+        same_again(turn, f"{report.allocation_id} {report.status}")
 
 
-def _apply(turn: Turn, a: Allocation, c: AllocationProgressed) -> list[_Moved]:
-    told = {x.line_id: x for x in c.lines}
+def _apply(turn: Turn, allocation: Allocation, report: AllocationProgressed) -> list[_Moved]:
+    told = {wms_line.line_id: wms_line for wms_line in report.lines}
     moved = []
-    for x in a.lines:
-        line = turn.line(x.line_id)
+    for alloc_line in allocation.lines:
+        line = turn.line(alloc_line.line_id)
         if line is not None:
-            moved.append(_line(line, x, _figures(x, told.get(x.line_id), c)))
+            moved.append(_line(line, alloc_line, _figures(alloc_line, told.get(alloc_line.line_id), report)))
     return moved
 
 
-def _figures(x: AllocLine, w: WmsLine | None, c: AllocationProgressed) -> WmsLine:
+def _figures(line: AllocLine, wms_line: WmsLine | None, report: AllocationProgressed) -> WmsLine:
     """The cumulative figures of a line. PICKED, PACKED, SHIPPED without lines, and REJECTED or CANCELLED without figures, mean all."""
-    if c.status in _GIVEN_UP and not any(y.cancelled or y.short for y in c.lines):
-        return WmsLine(x.line_id, x.sku, x.picked, x.shipped, x.short, x.cancelled + x.unshipped)
-    if not c.lines and c.status in _ALL:
-        return WmsLine(x.line_id, x.sku, x.live, x.live if c.status == "SHIPPED" else x.shipped)
-    if w is None:
-        return WmsLine(x.line_id, x.sku)
-    if c.status != "SHIPPED" and not c.shipment_id:
+    if report.status in _GIVEN_UP and not any(y.cancelled or y.short for y in report.lines):
+        return WmsLine(line.line_id, line.sku, line.picked, line.shipped, line.short, line.cancelled + line.unshipped)
+    if not report.lines and report.status in _ALL:
+        return WmsLine(line.line_id, line.sku, line.live, line.live if report.status == "SHIPPED" else line.shipped)
+    if wms_line is None:
+        return WmsLine(line.line_id, line.sku)
+    if report.status != "SHIPPED" and not report.shipment_id:
         # Parcels are booked with the report that names them, which comes too.
-        return WmsLine(x.line_id, x.sku, max(w.picked, w.shipped), 0, w.short, w.cancelled, w.reason)
-    return w
+        return WmsLine(
+            line.line_id,
+            line.sku,
+            max(wms_line.picked, wms_line.shipped),
+            0,
+            wms_line.short,
+            wms_line.cancelled,
+            wms_line.reason,
+        )
+    return wms_line
 
 
-def _line(line: Line, x: AllocLine, w: WmsLine) -> _Moved:
-    m = _Moved(line, x, shipped_before=line.shipped)
-    was = _books(x)
-    mine = x.qty - x.released
-    can_ship = mine - x.short - x.cancelled
-    m.extra = max(0, w.shipped - max(can_ship, x.shipped))
-    m.shipped = max(0, min(w.shipped, can_ship) - x.shipped)
-    x.shipped += m.shipped
-    m.short = max(0, min(w.short, mine - x.cancelled - x.shipped) - x.short)
-    x.short += m.short
-    m.cancelled = max(0, min(w.cancelled, mine - x.short - x.shipped) - x.cancelled)
-    x.cancelled += m.cancelled
-    m.unasked = max(0, m.cancelled - x.asked)
-    x.asked = max(0, min(x.asked - m.cancelled, x.unshipped))
-    picked = max(x.picked, min(max(w.picked, x.shipped), mine - x.short - x.cancelled))
-    m.picked, x.picked = picked - x.picked, picked
-    now = _books(x)
+def _line(line: Line, alloc_line: AllocLine, wms_line: WmsLine) -> _Moved:
+    moved = _Moved(line, alloc_line, shipped_before=line.shipped)
+    was = _books(alloc_line)
+    mine = alloc_line.qty - alloc_line.released
+    can_ship = mine - alloc_line.short - alloc_line.cancelled
+    moved.extra = max(0, wms_line.shipped - max(can_ship, alloc_line.shipped))
+    moved.shipped = max(0, min(wms_line.shipped, can_ship) - alloc_line.shipped)
+    alloc_line.shipped += moved.shipped
+    moved.short = max(0, min(wms_line.short, mine - alloc_line.cancelled - alloc_line.shipped) - alloc_line.short)
+    alloc_line.short += moved.short
+    moved.cancelled = max(
+        0, min(wms_line.cancelled, mine - alloc_line.short - alloc_line.shipped) - alloc_line.cancelled
+    )
+    alloc_line.cancelled += moved.cancelled
+    moved.unasked = max(0, moved.cancelled - alloc_line.asked)
+    alloc_line.asked = max(0, min(alloc_line.asked - moved.cancelled, alloc_line.unshipped))
+    picked = max(
+        alloc_line.picked, min(max(wms_line.picked, alloc_line.shipped), mine - alloc_line.short - alloc_line.cancelled)
+    )
+    moved.picked, alloc_line.picked = picked - alloc_line.picked, picked
+    now = _books(alloc_line)
     line.allocated += now[0] - was[0]
     line.picked += now[1] - was[1]
-    line.shipped += m.shipped
-    line.open += m.short + m.cancelled
-    if m.extra > line.surplus:
-        line.surplus, m.extra = m.extra, m.extra - line.surplus
+    line.shipped += moved.shipped
+    line.open += moved.short + moved.cancelled
+    if moved.extra > line.surplus:
+        line.surplus, moved.extra = moved.extra, moved.extra - line.surplus
     else:
-        m.extra = 0
-    return m
+        moved.extra = 0
+    return moved
 
 
-def _books(x: AllocLine) -> tuple[int, int]:
+def _books(line: AllocLine) -> tuple[int, int]:
     """Units of it that count as allocated and as picked on the order's line."""
-    picked = min(x.picked, x.live) - x.shipped
-    return x.live - x.shipped - picked, picked
+    picked = min(line.picked, line.live) - line.shipped
+    return line.live - line.shipped - picked, picked
 
 
-def _refused(turn: Turn, a: Allocation, c: AllocationProgressed) -> None:
-    units = [event_line(line, x.asked) for x in a.lines if x.asked and (line := turn.line(x.line_id)) is not None]
-    stop_asking(turn, a)
-    a.refused = True
-    turn.event("CANCEL_REJECTED", units, at=c.occurred_at, allocation=a, reason=c.reason)
-    if a.recall:  # the units were to go elsewhere, or otherwise; a person may still reach the customer or the carrier
-        too_late(turn, units, a, c.reason or "the warehouse refused")
+def _refused(turn: Turn, allocation: Allocation, report: AllocationProgressed) -> None:
+    units = [
+        event_line(line, alloc_line.asked)
+        for alloc_line in allocation.lines
+        if alloc_line.asked and (line := turn.line(alloc_line.line_id)) is not None
+    ]
+    stop_asking(turn, allocation)
+    allocation.refused = True
+    turn.event("CANCEL_REJECTED", units, at=report.occurred_at, allocation=allocation, reason=report.reason)
+    if (
+        allocation.recall
+    ):  # the units were to go elsewhere, or otherwise; a person may still reach the customer or the carrier
+        too_late(turn, units, allocation, report.reason or "the warehouse refused")
 
 
-def _tell(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_Moved], before: int) -> None:
-    at = c.occurred_at
-    if c.status == "ACCEPTED":
-        turn.event("ACCEPTED", at=at, allocation=a)
-    _picked(turn, a, c, moved)
-    if c.status == "PACKED" and before < _RANK["PACKED"]:
-        turn.event("PACKED", at=at, allocation=a)
+def _tell(turn: Turn, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved], before: int) -> None:
+    at = report.occurred_at
+    if report.status == "ACCEPTED":
+        turn.event("ACCEPTED", at=at, allocation=allocation)
+    _picked(turn, allocation, report, moved)
+    if report.status == "PACKED" and before < _RANK["PACKED"]:
+        turn.event("PACKED", at=at, allocation=allocation)
     left = [m for m in moved if m.shipped]
     if left:
-        shipped(turn, a, c, [(m.line, m.shipped, m.shipped_before) for m in left])
-    _came_back(turn, a, c, moved)
+        shipped(turn, allocation, report, [(m.line, m.shipped, m.shipped_before) for m in left])
+    _came_back(turn, allocation, report, moved)
     extra = [event_line(m.line, m.extra) for m in moved if m.extra]
     if extra:
         why = "shipped though it had been given up: pull back what replaces it"
-        turn.event("EXCEPTION", extra, at=at, allocation=a, reason=why, intervention=True)
+        turn.event("EXCEPTION", extra, at=at, allocation=allocation, reason=why, intervention=True)
 
 
-def _picked(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_Moved]) -> None:
+def _picked(turn: Turn, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved]) -> None:
     """PICKED once the picking is done: by the WMS's word, or because every unit is accounted for."""
-    done = c.status in _ALL or all(min(x.picked, x.live) == x.live for x in a.lines)
+    done = report.status in _ALL or all(min(line.picked, line.live) == line.live for line in allocation.lines)
     units: list[EventLine] = []
     for m in moved:
         n = min(m.x.picked, m.x.live) - m.x.told
@@ -181,27 +204,35 @@ def _picked(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_Mov
             units.append(event_line(m.line, n, m.x.told))
             m.x.told += n
     if units:
-        complete = all(x.picked + x.shipped + x.cancelled >= x.ordered for x in turn.state.lines if x.requires_shipping)
-        turn.event("PICKED", units, at=c.occurred_at, allocation=a, complete=complete)
+        complete = all(
+            line.picked + line.shipped + line.cancelled >= line.ordered
+            for line in turn.state.lines
+            if line.requires_shipping
+        )
+        turn.event("PICKED", units, at=report.occurred_at, allocation=allocation, complete=complete)
 
 
-def _came_back(turn: Turn, a: Allocation, c: AllocationProgressed, moved: list[_Moved]) -> None:
+def _came_back(turn: Turn, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved]) -> None:
     for m in moved:
-        if (m.short or m.unasked) and a.depot not in m.line.excluded:
-            m.line.excluded = [*m.line.excluded, a.depot]
-        if m.short or m.unasked or (a.counted and m.cancelled):
-            m.line.replaces = a.id
+        if (m.short or m.unasked) and allocation.depot not in m.line.excluded:
+            m.line.excluded = [*m.line.excluded, allocation.depot]
+        if m.short or m.unasked or (allocation.counted and m.cancelled):
+            m.line.replaces = allocation.id
     short = [event_line(m.line, m.short) for m in moved if m.short]
     gone = [event_line(m.line, m.cancelled) for m in moved if m.cancelled]
-    why = c.reason or next((y.reason for y in c.lines if y.reason), "")
-    if c.status == "REJECTED" or any(m.unasked for m in moved):
-        _event(turn, "REJECTED", short + gone, a, c, why=why)
+    why = report.reason or next((line.reason for line in report.lines if line.reason), "")
+    if report.status == "REJECTED" or any(m.unasked for m in moved):
+        _event(turn, "REJECTED", short + gone, allocation, report, why=why)
         return
-    _event(turn, "SHORT_PICKED", short, a, c, why=why)
-    _event(turn, "UNALLOCATED" if a.counted else "WITHDRAWN", gone, a, c, why=why)
-    a.counted = a.counted and any(x.asked for x in a.lines)
+    _event(turn, "SHORT_PICKED", short, allocation, report, why=why)
+    _event(turn, "UNALLOCATED" if allocation.counted else "WITHDRAWN", gone, allocation, report, why=why)
+    allocation.counted = allocation.counted and any(line.asked for line in allocation.lines)
 
 
-def _event(turn: Turn, kind: str, units: list[EventLine], a: Allocation, c: AllocationProgressed, *, why: str) -> None:
+def _event(
+    turn: Turn, kind: str, units: list[EventLine], allocation: Allocation, report: AllocationProgressed, *, why: str
+) -> None:
     if units:
-        turn.event(kind, units, at=c.occurred_at, allocation=a, reason=why, intervention=kind != "WITHDRAWN")
+        turn.event(
+            kind, units, at=report.occurred_at, allocation=allocation, reason=why, intervention=kind != "WITHDRAWN"
+        )

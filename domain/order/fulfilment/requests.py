@@ -20,51 +20,51 @@ __all__ = ["request_units", "submit"]
 
 def request_units(turn: Turn) -> None:
     """Ask the pool for all open units; those that a depot failed on go in a request of their own, without that depot."""
-    h = turn.state.header
-    if h is None or not may_ship(h, turn.rules):
+    header = turn.state.header
+    if header is None or not may_ship(header, turn.rules):
         return
     groups: dict[tuple[str, ...], list[Line]] = {}
-    for x in turn.state.lines:
-        if x.open > x.unfillable and x.requires_shipping:
-            groups.setdefault((x.replaces, *x.excluded), []).append(x)
+    for line in turn.state.lines:
+        if line.open > line.unfillable and line.requires_shipping:
+            groups.setdefault((line.replaces, *line.excluded), []).append(line)
     for (replaces, *excluded), lines in groups.items():
-        _request(turn, h, lines, replaces, excluded)
+        _request(turn, header, lines, replaces, excluded)
 
 
-def _request(turn: Turn, h: Header, lines: list[Line], replaces: str, excluded: list[str]) -> None:
-    s, rules = turn.state, turn.rules
-    s.asked += 1
+def _request(turn: Turn, header: Header, lines: list[Line], replaces: str, excluded: list[str]) -> None:
+    order, rules = turn.state, turn.rules
+    order.asked += 1
     demand = [DemandLine(x.line_id, x.sku, x.open - x.unfillable, x.bundle_id) for x in lines]
     command = AllocationRequested(
         **turn.head("AllocationRequested"),
         pool=rules.default_pool,
-        order_key=s.key,
-        request_no=s.asked,
-        placed_at=h.created_at,
+        order_key=order.key,
+        request_no=order.asked,
+        placed_at=header.created_at,
         channel=turn.channel,
         lines=demand,
-        country=h.ship_to.country,
-        postcode=h.ship_to.postcode,
-        service_level=h.service_level,
-        customer_key=h.customer_key,
+        country=header.ship_to.country,
+        postcode=header.ship_to.postcode,
+        service_level=header.service_level,
+        customer_key=header.customer_key,
         # What waits for returned goods can't leave with a wave: without a door it is bundled with nothing.
-        address_hash="" if s.holds else address_hash(h.ship_to),
-        tags=h.tags,
-        value=h.total,
-        currency=h.currency,
-        latest_delivery=h.latest_delivery,
+        address_hash="" if order.holds else address_hash(header.ship_to),
+        tags=header.tags,
+        value=header.total,
+        currency=header.currency,
+        latest_delivery=header.latest_delivery,
         excluded_depots=excluded,
         replaces_id=replaces,
-        billing_country=h.billing_country,
-        risk=h.risk,
-        waivers=waivers(s.judged, rules) if s.judged.flags or s.judged.accepted else [],
-        exchange=bool(h.exchange_for),
+        billing_country=header.billing_country,
+        risk=header.risk,
+        waivers=waivers(order.judged, rules) if order.judged.flags or order.judged.accepted else [],
+        exchange=bool(header.exchange_for),
     )
-    for x, d in zip(lines, demand, strict=True):
-        x.open -= d.qty
-        x.requested += d.qty
-    s.requests.append(
-        Request(s.asked, rules.default_pool, [RequestLine(d.line_id, d.sku, d.qty, d.qty) for d in demand])
+    for line, demand_line in zip(lines, demand, strict=True):
+        line.open -= demand_line.qty
+        line.requested += demand_line.qty
+    order.requests.append(
+        Request(order.asked, rules.default_pool, [RequestLine(d.line_id, d.sku, d.qty, d.qty) for d in demand])
     )
     turn.ask(command)
     units = [event_line(x, d.qty) for x, d in zip(lines, demand, strict=True)]
@@ -77,60 +77,79 @@ def _without(depots: list[str]) -> str:
 
 def submit(turn: Turn) -> None:
     """Hand every new allocation to its warehouse."""
-    for a in turn.state.allocations:
-        if not a.sent and not a.waits and a.status == "ALLOCATED" and any(x.live for x in a.lines):
-            _pick_order(turn, a)
+    for allocation in turn.state.allocations:
+        if (
+            not allocation.sent
+            and not allocation.waits
+            and allocation.status == "ALLOCATED"
+            and any(line.live for line in allocation.lines)
+        ):
+            _pick_order(turn, allocation)
 
 
-def _pick_order(turn: Turn, a: Allocation) -> None:
-    s, h = turn.state, turn.state.header
-    if h is None:
+def _pick_order(turn: Turn, allocation: Allocation) -> None:
+    order, header = turn.state, turn.state.header
+    if header is None:
         return
     head = turn.head("PickOrder")
-    a.sent, a.effect_id, a.recall = True, head["event_id"], False
-    titles = {x.line_id: x.title for x in s.lines}
+    allocation.sent, allocation.effect_id, allocation.recall = True, head["event_id"], False
+    titles = {line.line_id: line.title for line in order.lines}
     turn.do(
         PickOrder(
             **head,
-            order_key=s.key,
-            target=a.target,
-            allocation_id=a.id,
-            order_name=h.name,
-            lines=[PickLine(x.line_id, x.sku, x.live, titles.get(x.line_id, "")) for x in a.lines if x.live],
-            ship_to=_plain(h),
-            email=h.email,
-            phone=h.phone,
-            service=a.service,
-            carrier=a.carrier,
-            ship_by=a.ship_by,
-            eta=a.eta,
-            priority=_priority(turn, h),
-            group_id=a.group_id,
-            group_size=a.group_size,
+            order_key=order.key,
+            target=allocation.target,
+            allocation_id=allocation.id,
+            order_name=header.name,
+            lines=[
+                PickLine(line.line_id, line.sku, line.live, titles.get(line.line_id, ""))
+                for line in allocation.lines
+                if line.live
+            ],
+            ship_to=_plain(header),
+            email=header.email,
+            phone=header.phone,
+            service=allocation.service,
+            carrier=allocation.carrier,
+            ship_by=allocation.ship_by,
+            eta=allocation.eta,
+            priority=_priority(turn, header),
+            group_id=allocation.group_id,
+            group_size=allocation.group_size,
         )
     )
 
 
-def _priority(turn: Turn, h: Header) -> int:
+def _priority(turn: Turn, header: Header) -> int:
     return rank(
         turn.rules.priorities,
-        tags=h.tags,
-        service=h.service_level,
+        tags=header.tags,
+        service=header.service_level,
         channel=turn.channel,
-        latest_delivery=h.latest_delivery,
+        latest_delivery=header.latest_delivery,
         now=turn.command.time,
-        holds=lambda x: _holds(turn, h, x.when),
+        holds=lambda priority_class: _holds(turn, header, priority_class.when),
     )[0]
 
 
-def _holds(turn: Turn, h: Header, when: str) -> bool:
+def _holds(turn: Turn, header: Header, when: str) -> bool:
     """The pool has judged the same before it allocated, and would have held the order."""
     try:
-        return turn.conditions.holds(when, of_order(turn.state, h, turn.rules, turn.command.time))
+        return turn.conditions.holds(when, of_order(turn.state, header, turn.rules, turn.command.time))
     except ConditionFailed:
         return False
 
 
-def _plain(h: Header) -> Address:
-    a = h.ship_to
-    return Address(a.name, a.company, a.street1, a.street2, a.postcode, a.city, a.region, a.country, a.phone)
+def _plain(header: Header) -> Address:
+    stored_address = header.ship_to
+    return Address(
+        stored_address.name,
+        stored_address.company,
+        stored_address.street1,
+        stored_address.street2,
+        stored_address.postcode,
+        stored_address.city,
+        stored_address.region,
+        stored_address.country,
+        stored_address.phone,
+    )

@@ -20,39 +20,43 @@ __all__ = ["rerouted", "unallocated"]
 _NOT_BEGUN = ("ALLOCATED", "SUBMITTED", "ACCEPTED")
 
 
-def rerouted(turn: Turn, c: RerouteRequested) -> None:
+def rerouted(turn: Turn, request: RerouteRequested) -> None:
     """Take back what has not left (of one depot, or of all) and ask for it anew, without the depots that had it.
 
     ``anew``: with every depot again, also those that failed, and what waits or could not be had is asked for anew too.
     """
-    s = turn.state
-    if s.header is None:
+    order = turn.state
+    if order.header is None:
         raise Rejected(
-            "order.unknown", "order_key", f"{c.order_key} was never placed, so nothing of it can be re-routed"
+            "order.unknown", "order_key", f"{request.order_key} was never placed, so nothing of it can be re-routed"
         )
-    mine = [a for a in s.allocations if not a.refused and a.depot == (c.depot or a.depot)]
-    units = [u for a in mine for u in _back(turn, a, c)]
-    if c.anew:
+    mine = [
+        allocation
+        for allocation in order.allocations
+        if not allocation.refused and allocation.depot == (request.depot or allocation.depot)
+    ]
+    units = [line for allocation in mine for line in _back(turn, allocation, request)]
+    if request.anew:
         units += _again(turn)
     if not units:
-        too_old(turn, f"re-route: nothing is left to take back{f' from {c.depot}' if c.depot else ''}")
+        too_old(turn, f"re-route: nothing is left to take back{f' from {request.depot}' if request.depot else ''}")
         return
-    turn.event("REROUTED", units, reason=c.reason, actor=c.actor, intervention=True)
+    turn.event("REROUTED", units, reason=request.reason, actor=request.actor, intervention=True)
 
 
-def _back(turn: Turn, a: Allocation, c: RerouteRequested) -> list[EventLine]:
+def _back(turn: Turn, allocation: Allocation, request: RerouteRequested) -> list[EventLine]:
     units = []
-    for x in a.lines:
-        line, n = turn.line(x.line_id), x.unshipped - x.asked
+    for alloc_line in allocation.lines:
+        line, n = turn.line(alloc_line.line_id), alloc_line.unshipped - alloc_line.asked
         if line is None or n <= 0:
             continue
         units.append(event_line(line, n))
-        line.replaces = a.id
-        if not c.anew and a.depot not in line.excluded:
-            line.excluded = [*line.excluded, a.depot]
-        if not a.at_wms:
-            give_back(turn, a, x, line, n, why="rerouted")
-    recall_all(turn, a, "rerouted")
+        line.replaces = allocation.id
+        if not request.anew and allocation.depot not in line.excluded:
+            line.excluded = [*line.excluded, allocation.depot]
+        if not allocation.at_wms:
+            give_back(turn, allocation, alloc_line, line, n, why="rerouted")
+    recall_all(turn, allocation, "rerouted")
     return units
 
 
@@ -60,53 +64,63 @@ def _again(turn: Turn) -> list[EventLine]:
     """What waits or could not be had is open again, and no depot is excluded any more."""
     before = {x.line_id: x.requested + x.backordered + x.unfillable for x in turn.state.lines}
     unask_all(turn)
-    for x in turn.state.lines:
-        x.unfillable, x.excluded = 0, []
+    for line in turn.state.lines:
+        line.unfillable, line.excluded = 0, []
     return [event_line(x, n) for x in turn.state.lines if (n := before[x.line_id])]
 
 
-def unallocated(turn: Turn, c: UnallocationAsked) -> None:
+def unallocated(turn: Turn, request: UnallocationAsked) -> None:
     """The pool wants units back: they are not there. What no WMS has is given back at once. One that has not begun is asked for its
     units, and its word decides; what it is at work on is kept, and the pool told so.
     """
-    a = turn.allocation(c.allocation_id)
-    if a is None:
-        raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
+    allocation = turn.allocation(request.allocation_id)
+    if allocation is None:
+        raise Rejected(
+            "allocation.unknown", "allocation_id", f"{request.allocation_id!r} is no allocation of {request.order_key}"
+        )
     given: list[EventLine] = []
     kept: list[LineQty] = []
-    lines = {x.line_id: x for x in a.lines}
-    if _may_recall(turn, a):
-        _recall(turn, a, c)
+    lines = {x.line_id: x for x in allocation.lines}
+    if _may_recall(turn, allocation):
+        _recall(turn, allocation, request)
         return
-    for u in c.lines:
-        x, line = lines.get(u.line_id), turn.line(u.line_id)
-        n = min(u.qty, x.live) if x is not None and line is not None and not a.at_wms else 0
-        if x is not None and line is not None and n:
+    for line_qty in request.lines:
+        alloc_line, line = lines.get(line_qty.line_id), turn.line(line_qty.line_id)
+        n = (
+            min(line_qty.qty, alloc_line.live)
+            if alloc_line is not None and line is not None and not allocation.at_wms
+            else 0
+        )
+        if alloc_line is not None and line is not None and n:
             given.append(event_line(line, n))
-            line.replaces = a.id
-            give_back(turn, a, x, line, n, why=c.reason)
-        if n < u.qty:
-            kept.append(LineQty(u.line_id, u.sku, u.qty - n))
+            line.replaces = allocation.id
+            give_back(turn, allocation, alloc_line, line, n, why=request.reason)
+        if n < line_qty.qty:
+            kept.append(LineQty(line_qty.line_id, line_qty.sku, line_qty.qty - n))
     if given:
-        turn.event("UNALLOCATED", given, allocation=a, reason=c.reason, intervention=True)
+        turn.event("UNALLOCATED", given, allocation=allocation, reason=request.reason, intervention=True)
     if kept:
         turn.ask(
             AllocationKept(
-                **turn.head("AllocationKept"), pool=a.pool, order_key=c.order_key, allocation_id=a.id, lines=kept
+                **turn.head("AllocationKept"),
+                pool=allocation.pool,
+                order_key=request.order_key,
+                allocation_id=allocation.id,
+                lines=kept,
             )
         )
 
 
-def _may_recall(turn: Turn, a: Allocation) -> bool:
-    begun = a.status not in _NOT_BEGUN or any(x.picked or x.shipped for x in a.lines)
-    depot = next((d for d in turn.rules.depots if d.id == a.depot), None)
-    return a.at_wms and not a.refused and not begun and (depot is None or depot.recall_for_counts)
+def _may_recall(turn: Turn, allocation: Allocation) -> bool:
+    begun = allocation.status not in _NOT_BEGUN or any(line.picked or line.shipped for line in allocation.lines)
+    depot = next((d for d in turn.rules.depots if d.id == allocation.depot), None)
+    return allocation.at_wms and not allocation.refused and not begun and (depot is None or depot.recall_for_counts)
 
 
-def _recall(turn: Turn, a: Allocation, c: UnallocationAsked) -> None:
+def _recall(turn: Turn, allocation: Allocation, request: UnallocationAsked) -> None:
     """Ask the WMS; until it answers the units stay where they are. What was asked back before, for whatever reason, is under way already."""
-    a.counted = True
-    for u in c.lines:
-        for x in a.lines:
-            if x.line_id == u.line_id:
-                recall_units(turn, a, x, u.qty - x.asked, c.reason)
+    allocation.counted = True
+    for line_qty in request.lines:
+        for line in allocation.lines:
+            if line.line_id == line_qty.line_id:
+                recall_units(turn, allocation, line, line_qty.qty - line.asked, request.reason)

@@ -27,154 +27,191 @@ _RANK = {
 }
 
 
-def shipped(turn: Turn, a: Allocation, c: AllocationProgressed, units: list[tuple[Line, int, int]]) -> None:
+def shipped(
+    turn: Turn, allocation: Allocation, report: AllocationProgressed, units: list[tuple[Line, int, int]]
+) -> None:
     """Units left the depot (line, units, units shipped before): a parcel, its event, the message to the channel, scans that came early."""
-    s = turn.state
+    order = turn.state
     lines = [LineQty(line.line_id, line.sku, n) for line, n, _ in units]
-    x = _parcel(s, a, c, lines)
-    if x.delivered_at:
+    shipment = _parcel(order, allocation, report, lines)
+    if shipment.delivered_at:
         for line, n, _ in units:  # the carrier was quicker than the WMS's second report on the same parcel
             line.delivered += n
     events = [event_line(line, n, before) for line, n, before in units]
-    turn.event("SHIPPED", events, at=c.occurred_at, allocation=a, shipment=x, complete=not is_live(s), reason=c.reason)
-    _tell_channel(turn, x, lines)
-    early = [scan for scan in s.scans if _is_of(scan, x, s)]
-    s.scans = [scan for scan in s.scans if scan not in early]
+    turn.event(
+        "SHIPPED",
+        events,
+        at=report.occurred_at,
+        allocation=allocation,
+        shipment=shipment,
+        complete=not is_live(order),
+        reason=report.reason,
+    )
+    _tell_channel(turn, shipment, lines)
+    early = [scan for scan in order.scans if _is_of(scan, shipment, order)]
+    order.scans = [scan for scan in order.scans if scan not in early]
     for scan in sorted(early, key=lambda e: (e.occurred_at, _RANK.get(e.status, 0))):
-        _scan(turn, x, scan)
+        _scan(turn, shipment, scan)
 
 
-def _parcel(s: OrderState, a: Allocation, c: AllocationProgressed, lines: list[LineQty]) -> Shipment:
-    parcels = sum(x.allocation_id == a.id for x in s.shipments)
+def _parcel(order: OrderState, allocation: Allocation, report: AllocationProgressed, lines: list[LineQty]) -> Shipment:
+    parcels = sum(x.allocation_id == allocation.id for x in order.shipments)
     # A bundle whose WMS does not number its parcels is one parcel all the same.
-    shipment_id = c.shipment_id or (f"{a.id}#{parcels + 1}" if parcels or not a.group_id else a.group_id)
-    known = next((x for x in s.shipments if x.id == shipment_id and x.allocation_id == a.id), None)
+    shipment_id = report.shipment_id or (
+        f"{allocation.id}#{parcels + 1}" if parcels or not allocation.group_id else allocation.group_id
+    )
+    known = next((x for x in order.shipments if x.id == shipment_id and x.allocation_id == allocation.id), None)
     if known is not None:
         known.lines = [*known.lines, *lines]
         known.notified = False
         return known
-    x = Shipment(
+    shipment = Shipment(
         id=shipment_id,
-        allocation_id=a.id,
+        allocation_id=allocation.id,
         lines=lines,
-        carrier=c.carrier or a.carrier,
-        tracking_number=c.tracking_number,
-        tracking_url=c.tracking_url,
-        shipped_at=c.occurred_at,
-        cost=c.cost,
-        cost_currency=c.cost_currency,
-        scanned_at=c.occurred_at,
+        carrier=report.carrier or allocation.carrier,
+        tracking_number=report.tracking_number,
+        tracking_url=report.tracking_url,
+        shipped_at=report.occurred_at,
+        cost=report.cost,
+        cost_currency=report.cost_currency,
+        scanned_at=report.occurred_at,
     )
-    s.shipments.append(x)
-    return x
+    order.shipments.append(shipment)
+    return shipment
 
 
-def relabelled(turn: Turn, a: Allocation, c: AllocationProgressed) -> bool:
+def relabelled(turn: Turn, allocation: Allocation, report: AllocationProgressed) -> bool:
     """A parcel reported before has other tracking now: take it over. False where the report is no such thing."""
-    mine = [x for x in turn.state.shipments if x.allocation_id == a.id]
-    x = next((x for x in mine if x.id == c.shipment_id), None)
-    if c.status != "SHIPPED" or x is None or not c.tracking_number or x.tracking_number == c.tracking_number:
+    mine = [x for x in turn.state.shipments if x.allocation_id == allocation.id]
+    shipment = next((x for x in mine if x.id == report.shipment_id), None)
+    if (
+        report.status != "SHIPPED"
+        or shipment is None
+        or not report.tracking_number
+        or shipment.tracking_number == report.tracking_number
+    ):
         return False
-    x.carrier, x.tracking_number, x.tracking_url = c.carrier or x.carrier, c.tracking_number, c.tracking_url
-    turn.event("UPDATED", at=c.occurred_at, allocation=a, shipment=x, reason="tracking changed")
+    shipment.carrier, shipment.tracking_number, shipment.tracking_url = (
+        report.carrier or shipment.carrier,
+        report.tracking_number,
+        report.tracking_url,
+    )
+    turn.event("UPDATED", at=report.occurred_at, allocation=allocation, shipment=shipment, reason="tracking changed")
     return True
 
 
-def _tell_channel(turn: Turn, x: Shipment, lines: list[LineQty]) -> None:
+def _tell_channel(turn: Turn, shipment: Shipment, lines: list[LineQty]) -> None:
     if turn.state.header is not None and turn.state.header.exchange_for:
         return  # an order of our own: its channel knows nothing of it
     head = turn.head("ChannelShipment")
-    x.effect_id = head["event_id"]
+    shipment.effect_id = head["event_id"]
     turn.do(
         ChannelShipment(
             **head,
             order_key=turn.state.key,
             target=turn.target,
             channel_order_id=turn.order_id,
-            allocation_id=x.allocation_id,
-            shipment_id=x.id,
+            allocation_id=shipment.allocation_id,
+            shipment_id=shipment.id,
             lines=lines,
-            carrier=x.carrier,
-            tracking_number=x.tracking_number,
-            tracking_url=x.tracking_url,
-            shipped_at=x.shipped_at,
-            told_before=_told_before(turn.state, x, lines),
+            carrier=shipment.carrier,
+            tracking_number=shipment.tracking_number,
+            tracking_url=shipment.tracking_url,
+            shipped_at=shipment.shipped_at,
+            told_before=_told_before(turn.state, shipment, lines),
         )
     )
 
 
-def _told_before(s: OrderState, x: Shipment, lines: list[LineQty]) -> list[LineQty]:
+def _told_before(order: OrderState, shipment: Shipment, lines: list[LineQty]) -> list[LineQty]:
     """Units of the same parcel that the channel has been told of, or will have been: effects of an order come in turn."""
-    if not x.tracking_number:
+    if not shipment.tracking_number:
         return []
     told: dict[str, LineQty] = {}
-    for u in (u for y in s.shipments if y.tracking_number == x.tracking_number for u in y.lines):
-        told[u.line_id] = LineQty(u.line_id, u.sku, told[u.line_id].qty + u.qty if u.line_id in told else u.qty)
-    for u in lines:
-        told[u.line_id] = LineQty(u.line_id, u.sku, told[u.line_id].qty - u.qty)
-    return [u for u in told.values() if u.qty > 0]
+    for line_qty in (u for y in order.shipments if y.tracking_number == shipment.tracking_number for u in y.lines):
+        told[line_qty.line_id] = LineQty(
+            line_qty.line_id,
+            line_qty.sku,
+            told[line_qty.line_id].qty + line_qty.qty if line_qty.line_id in told else line_qty.qty,
+        )
+    for line_qty in lines:
+        told[line_qty.line_id] = LineQty(line_qty.line_id, line_qty.sku, told[line_qty.line_id].qty - line_qty.qty)
+    return [value for value in told.values() if value.qty > 0]
 
 
 def shipment_tracked(turn: Turn, c: ShipmentTracked) -> None:
     """Fold a carrier's scan; one that comes before its shipment is kept and folded with it. Raises Rejected: not this order's."""
     if c.status not in _RANK or c.status == "SHIPPED":
         raise Rejected("shipment.status", "status", f"{c.status!r} is none of {', '.join(sorted(_RANK))}")
-    a = turn.allocation(c.allocation_id)
-    if a is not None:
-        same_partner(c.source, a.depot, a.target, turn.rules, f"pick order {a.id}")
+    allocation = turn.allocation(c.allocation_id)
+    if allocation is not None:
+        same_partner(c.source, allocation.depot, allocation.target, turn.rules, f"pick order {allocation.id}")
     elif c.allocation_id or partner(c.source):
         raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
     if not once(turn, f"scan/{c.idempotency_key}"):
         return
     scan = Scan(c.shipment_id, c.allocation_id, c.tracking_number, c.status, c.detail, c.occurred_at)
-    s = turn.state
-    x = next((x for x in s.shipments if _is_of(scan, x, s)), None)
-    if x is None:
-        s.scans = [*s.scans, scan]
+    order = turn.state
+    shipment = next((x for x in order.shipments if _is_of(scan, x, order)), None)
+    if shipment is None:
+        order.scans = [*order.scans, scan]
     else:
-        _scan(turn, x, scan)
+        _scan(turn, shipment, scan)
 
 
-def _is_of(scan: Scan, x: Shipment, s: OrderState) -> bool:
-    if scan.allocation_id and scan.allocation_id != x.allocation_id:
+def _is_of(scan: Scan, shipment: Shipment, order: OrderState) -> bool:
+    if scan.allocation_id and scan.allocation_id != shipment.allocation_id:
         return False
     if scan.shipment_id:
-        return scan.shipment_id == x.id
+        return scan.shipment_id == shipment.id
     if scan.tracking_number:
-        return scan.tracking_number == x.tracking_number
-    return bool(scan.allocation_id) and sum(y.allocation_id == x.allocation_id for y in s.shipments) == 1
+        return scan.tracking_number == shipment.tracking_number
+    return bool(scan.allocation_id) and sum(y.allocation_id == shipment.allocation_id for y in order.shipments) == 1
 
 
-def _scan(turn: Turn, x: Shipment, scan: Scan) -> None:
-    if scan.status == "DELIVERED" and x.delivered_at:
-        same_again(turn, f"{x.id} is delivered already")
+def _scan(turn: Turn, shipment: Shipment, scan: Scan) -> None:
+    if scan.status == "DELIVERED" and shipment.delivered_at:
+        same_again(turn, f"{shipment.id} is delivered already")
         return
-    if (scan.occurred_at, _RANK[scan.status]) >= (x.scanned_at, _RANK[x.status]):
-        x.status, x.scanned_at = scan.status, scan.occurred_at
+    if (scan.occurred_at, _RANK[scan.status]) >= (shipment.scanned_at, _RANK[shipment.status]):
+        shipment.status, shipment.scanned_at = scan.status, scan.occurred_at
     if scan.status == "DELIVERED":
-        _delivered(turn, x, scan)
+        _delivered(turn, shipment, scan)
         return
     problem = scan.status in _PROBLEMS
-    lines = [event_line(line, u.qty) for u in x.lines if (line := turn.line(u.line_id)) is not None]
+    lines = [
+        event_line(line, line_qty.qty)
+        for line_qty in shipment.lines
+        if (line := turn.line(line_qty.line_id)) is not None
+    ]
     turn.event(
         "EXCEPTION" if problem else scan.status,
         lines if problem else (),
         at=scan.occurred_at,
-        allocation=turn.allocation(x.allocation_id),
-        shipment=x,
+        allocation=turn.allocation(shipment.allocation_id),
+        shipment=shipment,
         reason=f"{scan.status}: {scan.detail}" if problem else scan.detail,
     )
 
 
-def _delivered(turn: Turn, x: Shipment, scan: Scan) -> None:
-    x.delivered_at = scan.occurred_at
+def _delivered(turn: Turn, shipment: Shipment, scan: Scan) -> None:
+    shipment.delivered_at = scan.occurred_at
     units = []
-    for u in x.lines:
-        line = turn.line(u.line_id)
+    for line_qty in shipment.lines:
+        line = turn.line(line_qty.line_id)
         if line is not None:
-            units.append(event_line(line, u.qty, line.delivered))
-            line.delivered += u.qty
+            units.append(event_line(line, line_qty.qty, line.delivered))
+            line.delivered += line_qty.qty
     physical = [y for y in turn.state.lines if y.requires_shipping]
     complete = all(y.delivered + y.outside + y.cancelled >= y.ordered for y in physical)
-    a = turn.allocation(x.allocation_id)
-    turn.event("DELIVERED", units, at=scan.occurred_at, allocation=a, shipment=x, complete=complete, reason=scan.detail)
+    allocation = turn.allocation(shipment.allocation_id)
+    turn.event(
+        "DELIVERED",
+        units,
+        at=scan.occurred_at,
+        allocation=allocation,
+        shipment=shipment,
+        complete=complete,
+        reason=scan.detail,
+    )

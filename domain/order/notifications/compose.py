@@ -19,22 +19,22 @@ from .news import Standing
 __all__ = ["address", "language_of", "message", "of_cancel", "of_order", "of_parcels", "of_return"]
 
 
-def address(h: Header, medium: str) -> str:
+def address(header: Header, medium: str) -> str:
     """Where the customer is reached over a medium; ``""``: nowhere."""
-    return h.email if medium == "mail" else h.phone
+    return header.email if medium == "mail" else header.phone
 
 
-def language_of(h: Header, rules: Notifications) -> str:
+def language_of(header: Header, rules: Notifications) -> str:
     """The language he is written to in."""
-    own = h.language.replace("_", "-").partition("-")[0].lower()
+    own = header.language.replace("_", "-").partition("-")[0].lower()
     if own in rules.languages:
         return own
-    usual = rules.by_country.get(h.ship_to.country, rules.language)
+    usual = rules.by_country.get(header.ship_to.country, rules.language)
     return usual if usual in rules.languages else rules.language
 
 
 def message(
-    turn: Turn, h: Header, row: MessageRule, medium: str, *, kind: str, notes: list[Note], content: dict[str, Any]
+    turn: Turn, header: Header, row: MessageRule, medium: str, *, kind: str, notes: list[Note], content: dict[str, Any]
 ) -> CustomerMessage:
     """The message of these notes. ``content``: what the functions below make of them."""
     rules = turn.rules.notifications
@@ -59,19 +59,19 @@ def message(
         order_key=turn.state.key,
         target=f"message:{medium}",
         medium=medium,
-        to=address(h, medium),
+        to=address(header, medium),
         kind=kind,
         template=row.template or TEMPLATES[kind],
-        language=language_of(h, rules),
-        timezone=zone_of(h.ship_to.country, rules),
+        language=language_of(header, rules),
+        timezone=zone_of(header.ship_to.country, rules),
         causes=[MessageCause(n.kind, n.seq, n.at) for n in notes],
         rule_version=turn.rules.version,
-        order_name=h.name,
-        placed_at=h.created_at,
-        customer=h.ship_to.name,
-        country=h.ship_to.country,
-        currency=h.currency,
-        total=h.total,
+        order_name=header.name,
+        placed_at=header.created_at,
+        customer=header.ship_to.name,
+        country=header.ship_to.country,
+        currency=header.currency,
+        total=header.total,
         **{**fields, **content},
     )
 
@@ -80,11 +80,11 @@ def of_order(turn: Turn, now: Standing, before: str) -> dict[str, Any]:
     """Where every unit stands that is not cancelled, and when it comes."""
     lines = []
     done: dict[str, int] = {}
-    for p in now.parts:
-        n = done.get(p.line.line_id, p.line.shipped)
-        done[p.line.line_id] = n + p.qty
-        lines.append(_line(turn, p.line.line_id, p.qty, p.state, p.eta, before=n))
-    lines += [_line(turn, x.line_id, x.shipped, "shipped") for x in turn.state.lines if x.shipped]
+    for part in now.parts:
+        n = done.get(part.line.line_id, part.line.shipped)
+        done[part.line.line_id] = n + part.qty
+        lines.append(_line(turn, part.line.line_id, part.qty, part.state, part.eta, before=n))
+    lines += [_line(turn, line.line_id, line.shipped, "shipped") for line in turn.state.lines if line.shipped]
     return {
         "lines": lines,
         "eta": max((p.eta for p in now.parts), default=""),
@@ -106,31 +106,37 @@ def of_cancel(turn: Turn, notes: list[Note]) -> dict[str, Any]:
 def of_parcels(turn: Turn, kind: str, notes: list[Note], days: dict[str, str]) -> dict[str, Any]:
     """The parcels and what is in them; ``days``: allocation to the day it arrives."""
     subjects = {n.subject for n in notes}
-    parcels = [x for x in turn.state.shipments if x.id in subjects]
+    parcels = [shipment for shipment in turn.state.shipments if shipment.id in subjects]
     state = {"DELIVERED": "delivered", "PICKED": "coming", "OVERDUE": "coming"}.get(kind, "shipped")
     days = {} if kind == "DELIVERED" else days
-    lines = [_line(turn, u.line_id, u.qty, state, days.get(x.allocation_id, "")) for x in parcels for u in x.lines]
+    lines = [
+        _line(turn, line_qty.line_id, line_qty.qty, state, days.get(shipment.allocation_id, ""))
+        for shipment in parcels
+        for line_qty in shipment.lines
+    ]
     if not parcels:  # picked, not packed yet
         lines = [_line(turn, k, n, state) for k, n in _units(notes).items()]
-    etas = [days.get(x.allocation_id, "") for x in parcels]
-    return {"lines": lines, "parcels": [_parcel(x) for x in parcels], "eta": max(etas, default="")}
+    etas = [days.get(shipment.allocation_id, "") for shipment in parcels]
+    return {"lines": lines, "parcels": [_parcel(shipment) for shipment in parcels], "eta": max(etas, default="")}
 
 
-def of_return(turn: Turn, r: Rma, notes: list[Note]) -> dict[str, Any]:
+def of_return(turn: Turn, rma: Rma, notes: list[Note]) -> dict[str, Any]:
     """A return: what is in it (what was received or credited, where it tells of that), its label, and the money where some went back."""
-    units = [(k, n) for k, n in _units(notes).items() if n] or [(x.line_id, x.qty - x.dropped) for x in r.lines]
-    tracked = bool(r.tracking_number) and not r.received_at
-    parcel = MessageParcel(r.id, r.carrier, r.tracking_number, r.tracking_url) if tracked else None
+    units = [(k, n) for k, n in _units(notes).items() if n] or [
+        (line.line_id, line.qty - line.dropped) for line in rma.lines
+    ]
+    tracked = bool(rma.tracking_number) and not rma.received_at
+    parcel = MessageParcel(rma.id, rma.carrier, rma.tracking_number, rma.tracking_url) if tracked else None
     return {
         "lines": [_line(turn, k, n, "returned") for k, n in units if k and n > 0],
         "parcels": [parcel] if parcel else [],
         "amount": sum(n.amount for n in notes),
         "tax": sum(n.tax for n in notes),
         "fees": sum(n.fees for n in notes),
-        "rma_id": r.id,
-        "rma_kind": r.kind,
-        "label_url": r.label_ref if r.label == "SENT" and r.live else "",
-        "valid_until": r.expires if r.live else 0,
+        "rma_id": rma.id,
+        "rma_kind": rma.kind,
+        "label_url": rma.label_ref if rma.label == "SENT" and rma.live else "",
+        "valid_until": rma.expires if rma.live else 0,
     }
 
 
@@ -150,5 +156,11 @@ def _line(turn: Turn, line_id: str, qty: int, state: str, eta: str = "", *, befo
     return MessageLine(line_id, line.sku, line.title or line.sku, qty, price, state, eta)
 
 
-def _parcel(x: Shipment) -> MessageParcel:
-    return MessageParcel(x.id, x.carrier, x.tracking_number, x.tracking_url, sum(u.qty for u in x.lines))
+def _parcel(shipment: Shipment) -> MessageParcel:
+    return MessageParcel(
+        shipment.id,
+        shipment.carrier,
+        shipment.tracking_number,
+        shipment.tracking_url,
+        sum(line_qty.qty for line_qty in shipment.lines),
+    )

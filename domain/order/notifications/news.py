@@ -44,42 +44,42 @@ class News(msgspec.Struct, frozen=True):
 
 def standing(turn: Turn) -> Standing:
     """How the units stand that are still to leave."""
-    s, parts = turn.state, []
-    days = {a.id: arrives(turn, a) for a in s.allocations}
-    for line in s.lines:
+    order, parts = turn.state, []
+    days = {allocation.id: arrives(turn, allocation) for allocation in order.allocations}
+    for line in order.lines:
         if line.requires_shipping:
-            parts += _parts(line, s, days)
+            parts += _parts(line, order, days)
     says: dict[str, str] = {}
-    for p in parts:
-        told = p.eta if p.state == "coming" else p.state if p.state in _WAITING else ""
+    for part in parts:
+        told = part.eta if part.state == "coming" else part.state if part.state in _WAITING else ""
         if told:
-            says[p.line.line_id] = max(says.get(p.line.line_id, ""), told)  # digits sort before b, and b before u
+            says[part.line.line_id] = max(says.get(part.line.line_id, ""), told)  # digits sort before b, and b before u
     return Standing(parts, says)
 
 
-def _parts(line: Line, s: OrderState, days: dict[str, str]) -> list[Part]:
+def _parts(line: Line, order: OrderState, days: dict[str, str]) -> list[Part]:
     coming: dict[str, int] = {}
-    for a in s.allocations:
-        n = sum(x.unshipped for x in a.lines if x.line_id == line.line_id)
+    for allocation in order.allocations:
+        n = sum(alloc_line.unshipped for alloc_line in allocation.lines if alloc_line.line_id == line.line_id)
         if n > 0:
-            coming[days[a.id]] = coming.get(days[a.id], 0) + n
+            coming[days[allocation.id]] = coming.get(days[allocation.id], 0) + n
     undecided = line.open - line.unfillable + line.requested + coming.pop("", 0)
     found = [Part(line, n, "coming", day) for day, n in sorted(coming.items())]
     counted = (("backordered", line.backordered), ("unfillable", line.unfillable), ("open", undecided))
     return found + [Part(line, n, state) for state, n in counted if n > 0]
 
 
-def arrives(turn: Turn, a: Allocation) -> str:
+def arrives(turn: Turn, allocation: Allocation) -> str:
     """The day an allocation arrives, by its depot's calendar (its ETA is the end of that day there); ``""``: it promises none.
 
     One that is called back or could not be told to its depot promises nothing, and neither does one whose day is over.
     """
-    if not a.eta or a.recall or a.failed:
+    if not allocation.eta or allocation.recall or allocation.failed:
         return ""
     home = turn.state.header.ship_to.country if turn.state.header else ""
     at_home = zone_of(home, turn.rules.notifications)
-    zone = next((d.timezone for d in turn.rules.depots if d.id == a.depot), at_home)
-    day = day_of(a.eta, zone)
+    zone = next((depot.timezone for depot in turn.rules.depots if depot.id == allocation.depot), at_home)
+    day = day_of(allocation.eta, zone)
     return day if day >= day_of(turn.command.time, at_home) else ""
 
 
@@ -107,7 +107,7 @@ def news(turn: Turn, now: Standing, told: dict[str, str]) -> News:
 
 def _promised(turn: Turn) -> str:
     """The day the channel promised; ``""``: it promised none."""
-    h = turn.state.header
-    if h is None or h.latest_delivery is None:
+    header = turn.state.header
+    if header is None or header.latest_delivery is None:
         return ""
-    return day_of(h.latest_delivery, zone_of(h.ship_to.country, turn.rules.notifications))
+    return day_of(header.latest_delivery, zone_of(header.ship_to.country, turn.rules.notifications))

@@ -40,22 +40,22 @@ Group = tuple[str, str]
 
 def notify(turn: Turn) -> None:
     """Note and tell what is due. To be called only where the rules have messages, or the order has notices."""
-    s, h = turn.state, turn.state.header
-    if h is None or _nothing_to_do(turn):
+    order, header = turn.state, turn.state.header
+    if header is None or _nothing_to_do(turn):
         return
-    telling = _Telling(turn, h)
-    kept = s.notices.queues if s.notices is not None else {}
-    late = find_overdue(turn, s.notices.late if s.notices is not None else []) if telling.media else []
+    telling = _Telling(turn, header)
+    kept = order.notices.queues if order.notices is not None else {}
+    late = find_overdue(turn, order.notices.late if order.notices is not None else []) if telling.media else []
     queues = {}
     for medium in telling.media:
         queue = telling.work(medium, kept.get(medium, _NOTHING))
         if queue.notes or queue.told:
             queues[medium] = queue
-    times = [n.due for q in queues.values() for n in q.notes]
+    times = [n.due for value in queues.values() for n in value.notes]
     if telling.media and (limit := next_overdue(turn, late)):
         times.append(limit)
     due = min(times, default=0)
-    s.notices = Notices(queues, due, late) if queues or due or late else None
+    order.notices = Notices(queues, due, late) if queues or due or late else None
 
 
 def _nothing_to_do(turn: Turn) -> bool:
@@ -63,17 +63,19 @@ def _nothing_to_do(turn: Turn) -> bool:
     rows, notices = turn.rules.notifications.messages, turn.state.notices
     if not rows or (notices is not None and 0 < notices.due <= turn.command.time):
         return False
-    return not any(e.type in _ALWAYS or any(e.type in row.events for row in rows) for e in turn.events)
+    return not any(event.type in _ALWAYS or any(event.type in row.events for row in rows) for event in turn.events)
 
 
 class _Telling:
     """One command's look at what is to be told."""
 
-    def __init__(self, turn: Turn, h: Header) -> None:
-        self.turn, self.h = turn, h
+    def __init__(self, turn: Turn, header: Header) -> None:
+        self.turn, self.h = turn, header
         self.rules = turn.rules.notifications
-        self.zone = zone_of(h.ship_to.country, self.rules)
-        self.media = sorted({m for row in self.rules.messages for m in row.media}) if _may(turn, h) else []
+        self.zone = zone_of(header.ship_to.country, self.rules)
+        self.media = (
+            sorted({message for row in self.rules.messages for message in row.media}) if _may(turn, header) else []
+        )
         self._rows: dict[str, MessageRule | None] = {}
         self._standing: Standing | None = None
 
@@ -88,20 +90,24 @@ class _Telling:
     def row(self, kind: str, medium: str) -> MessageRule | None:
         """The row that decides a kind, where it has something to say over the medium to this customer."""
         if kind not in self._rows:
-            self._rows[kind] = next((r for r in self.rules.messages if kind in r.events and self._fits(r)), None)
+            self._rows[kind] = next(
+                (rule for rule in self.rules.messages if kind in rule.events and self._fits(rule)), None
+            )
         row = self._rows[kind]
         return row if row is not None and medium in row.media and address(self.h, medium) else None
 
-    def _fits(self, r: MessageRule) -> bool:
-        turn, h = self.turn, self.h
-        if r.channels and not {turn.channel, turn.target} & set(r.channels):
+    def _fits(self, rule: MessageRule) -> bool:
+        turn, header = self.turn, self.h
+        if rule.channels and not {turn.channel, turn.target} & set(rule.channels):
             return False
-        if r.countries and h.ship_to.country not in r.countries:
+        if rule.countries and header.ship_to.country not in rule.countries:
             return False
-        if r.languages and language_of(h, self.rules) not in r.languages:
+        if rule.languages and language_of(header, self.rules) not in rule.languages:
             return False
         try:
-            return not r.when or turn.conditions.holds(r.when, facts_of(turn.state, h, turn.rules, turn.command.time))
+            return not rule.when or turn.conditions.holds(
+                rule.when, facts_of(turn.state, header, turn.rules, turn.command.time)
+            )
         except ConditionFailed:
             return False
 
@@ -130,26 +136,26 @@ class _Telling:
             told = {}  # everything has left or is cancelled: there is no day to compare with any more
         return Queue(told, notes)
 
-    def _note(self, e: OrderEvent, medium: str, told: dict[str, str], notes: list[Note]) -> None:
-        kind = e.type
+    def _note(self, event: OrderEvent, medium: str, told: dict[str, str], notes: list[Note]) -> None:
+        kind = event.type
         if kind in ORDER_NOTICES:
             placed = kind == "PLACED" or any(n.kind == "PLACED" for n in notes)
             found = self._order_row(medium, told, placed)
             if found is None:
                 self._known_anyway(told)
-        elif kind == "CANCELLED" or (kind in NOTICES and is_ours(e, self.turn)):
+        elif kind == "CANCELLED" or (kind in NOTICES and is_ours(event, self.turn)):
             row = self.row(kind, medium)
             found = (kind, row) if row is not None else None
         else:
             return
         if found is None:
             return
-        units = [(x.line_id, x.qty) for x in e.lines] if kind in _BY_UNITS else []
-        subject = e.rma_id or e.shipment_id or e.allocation_id
-        note = Note(kind, e.seq, e.occurred_at, self.due(found[1], medium), subject, units, reason=e.reason)
+        units = [(line.line_id, line.qty) for line in event.lines] if kind in _BY_UNITS else []
+        subject = event.rma_id or event.shipment_id or event.allocation_id
+        note = Note(kind, event.seq, event.occurred_at, self.due(found[1], medium), subject, units, reason=event.reason)
         if kind in ("CANCELLED", "CREDITED"):
-            note = msgspec.structs.replace(note, amount=e.amount, tax=e.tax, fees=e.fees)
-        notes.append(msgspec.structs.replace(note, complete=e.complete))
+            note = msgspec.structs.replace(note, amount=event.amount, tax=event.tax, fees=event.fees)
+        notes.append(msgspec.structs.replace(note, complete=event.complete))
 
     def _order_row(self, medium: str, told: dict[str, str], placed: bool) -> tuple[str, MessageRule] | None:
         """What there is to say of the order as it stands: the first kind of news that a row has words for."""
@@ -198,16 +204,16 @@ class _Telling:
         if subject == "cancel":
             return of_cancel(self.turn, notes)
         if subject == "parcel":
-            days = {a.id: arrives(self.turn, a) for a in self.turn.state.allocations}
+            days = {allocation.id: arrives(self.turn, allocation) for allocation in self.turn.state.allocations}
             return of_parcels(self.turn, kind, notes, days)
         rma = find_rma(self.turn.state, subject)
         return of_return(self.turn, rma, notes) if rma is not None else {}
 
 
-def _may(turn: Turn, h: Header) -> bool:
+def _may(turn: Turn, header: Header) -> bool:
     """Whether this order's customer is ours to speak to at all."""
     rules = turn.rules
-    if h.fulfilled_by == "channel" or (h.test and not rules.ship_test_orders):
+    if header.fulfilled_by == "channel" or (header.test and not rules.ship_test_orders):
         return False
     return not {turn.channel, turn.target} & set(rules.notifications.silent_channels)
 

@@ -23,17 +23,17 @@ def find(turn: Turn, text: str, tracking: str = "") -> Rma | None:
     """The RMA of this id: ours, the channel's return id or RMA number; else the one whose parcel has the tracking number."""
     rmas = turn.state.book.rmas if turn.state.book else []
     if text:
-        found = next((r for r in rmas if text in (r.id, r.return_id, r.channel_rma)), None)
+        found = next((rma for rma in rmas if text in (rma.id, rma.return_id, rma.channel_rma)), None)
         if found is not None:
             return found
-    return next((r for r in rmas if tracking and r.tracking_number == tracking), None)
+    return next((rma for rma in rmas if tracking and rma.tracking_number == tracking), None)
 
 
 def needed(turn: Turn, text: str) -> Rma:
     """The RMA of this id. Raises Rejected where the order has none."""
     found = find(turn, text)
     if found is None:
-        has = ", ".join(r.id for r in turn.state.book.rmas) if turn.state.book else ""
+        has = ", ".join(rma.id for rma in turn.state.book.rmas) if turn.state.book else ""
         raise Rejected("return.unknown", "rma_id", f"{text!r} is no return of {turn.state.key}; it has {has or 'none'}")
     return found
 
@@ -42,51 +42,51 @@ def taken(turn: Turn, line_id: str, but: Rma | None = None) -> int:
     """Units of a line that are in returns (asked for or approved, not declined, cancelled or expired)."""
     rmas = turn.state.book.rmas if turn.state.book else []
     return sum(
-        x.qty - x.dropped
-        for r in rmas
-        if r is not but and r.ended in ("", "CLOSED") and not (r.kind == "claim" and r.amount is not None)
-        for x in r.lines
-        if x.line_id == line_id
+        line.qty - line.dropped
+        for rma in rmas
+        if rma is not but and rma.ended in ("", "CLOSED") and not (rma.kind == "claim" and rma.amount is not None)
+        for line in rma.lines
+        if line.line_id == line_id
     )
 
 
-def known_to_channel(r: Rma) -> bool:
+def known_to_channel(rma: Rma) -> bool:
     """The channel has this return: it told us of it, or we made it there."""
-    return bool(r.return_id or r.channel_rma) or "create" in r.effects.values()
+    return bool(rma.return_id or rma.channel_rma) or "create" in rma.effects.values()
 
 
 def problem(
-    turn: Turn, r: Rma, kind: str, x: RmaLine | ReturnedLine, qty: int, *, depot: str = "", note: str = ""
+    turn: Turn, rma: Rma, kind: str, line: RmaLine | ReturnedLine, qty: int, *, depot: str = "", note: str = ""
 ) -> Problem:
     """Open an exception of an RMA: it waits for a person."""
-    p = Problem(f"e{len(r.problems) + 1}", kind, x.line_id, x.sku, qty, depot, note, turn.command.time)
-    r.problems = [*r.problems, p]
-    if r.ended in ("CLOSED", "EXPIRED"):
-        r.ended = ""
-    unit = ReturnedLine(x.line_id, x.sku, qty, getattr(x, "reason", ""), kind, depot, note)
-    why = f"{p.id} {kind}: {qty} × {x.sku}" + (f", {note}" if note else "")
-    told(turn, "RETURN_EXCEPTION", r, [unit], reason=why, intervention=True)
+    p = Problem(f"e{len(rma.problems) + 1}", kind, line.line_id, line.sku, qty, depot, note, turn.command.time)
+    rma.problems = [*rma.problems, p]
+    if rma.ended in ("CLOSED", "EXPIRED"):
+        rma.ended = ""
+    unit = ReturnedLine(line.line_id, line.sku, qty, getattr(line, "reason", ""), kind, depot, note)
+    why = f"{p.id} {kind}: {qty} × {line.sku}" + (f", {note}" if note else "")
+    told(turn, "RETURN_EXCEPTION", rma, [unit], reason=why, intervention=True)
     return p
 
 
-def returned(x: RmaLine, n: int, **more: str | int) -> ReturnedLine:
+def returned(line: RmaLine, n: int, **more: str | int) -> ReturnedLine:
     """``n`` units of an RMA's line, with what else is known of them."""
-    return ReturnedLine(x.line_id, x.sku, n, x.reason, **more)  # type: ignore[arg-type]  # text and numbers, as its fields are
+    return ReturnedLine(line.line_id, line.sku, n, line.reason, **more)  # type: ignore[arg-type]  # text and numbers, as its fields are
 
 
-def returned_lines(r: Rma) -> list[ReturnedLine]:
+def returned_lines(rma: Rma) -> list[ReturnedLine]:
     """All units an RMA is about."""
     return [
-        ReturnedLine(x.line_id, x.sku, x.qty - x.dropped, x.reason, note=x.comment)
-        for x in r.lines
-        if x.qty > x.dropped
+        ReturnedLine(line.line_id, line.sku, line.qty - line.dropped, line.reason, note=line.comment)
+        for line in rma.lines
+        if line.qty > line.dropped
     ]
 
 
 def told(
     turn: Turn,
     kind: str,
-    r: Rma,
+    rma: Rma,
     units: Iterable[ReturnedLine] | None = None,
     *,
     at: int | None = None,
@@ -98,27 +98,31 @@ def told(
     credit: CreditFact | None = None,
 ) -> None:
     """Record what happened to a return; no ``units``: all of it. ``amount``: else that of ``credit``, else the units' price."""
-    units = list(returned_lines(r) if units is None else units)
+    units = list(returned_lines(rma) if units is None else units)
     turn.event(
         kind,
-        [_priced(turn, u) for u in units],
+        [_priced(turn, line) for line in units],
         at=at,
         reason=reason,
         actor=actor,
         intervention=intervention,
         complete=complete,
         amount=amount if credit is None else credit.amount,
-        rma=(r.id, r.kind),
+        rma=(rma.id, rma.kind),
         returned=units,
         tax=credit.tax if credit else 0,
-        fees=sum(a for _, a, _ in credit.fees) if credit else 0,
-        tracking_number=r.tracking_number,
-        carrier=r.carrier,
+        fees=sum(fee for _, fee, _ in credit.fees) if credit else 0,
+        tracking_number=rma.tracking_number,
+        carrier=rma.carrier,
     )
 
 
-def _priced(turn: Turn, u: ReturnedLine) -> EventLine:
-    line = turn.line(u.line_id)
-    if u.amount:
-        return EventLine(u.line_id, u.sku, u.qty, u.amount)
-    return event_line(line, u.qty) if line is not None else EventLine(u.line_id, u.sku, u.qty)
+def _priced(turn: Turn, returned_line: ReturnedLine) -> EventLine:
+    line = turn.line(returned_line.line_id)
+    if returned_line.amount:
+        return EventLine(returned_line.line_id, returned_line.sku, returned_line.qty, returned_line.amount)
+    return (
+        event_line(line, returned_line.qty)
+        if line is not None
+        else EventLine(returned_line.line_id, returned_line.sku, returned_line.qty)
+    )

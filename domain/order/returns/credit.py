@@ -46,7 +46,7 @@ def credit_due(turn: Turn, rma: Rma) -> None:
         if not rma.credits:
             _claim(turn, rma)
         return
-    if not any(x.due for x in rma.lines):
+    if not any(line.due for line in rma.lines):
         return
     if rma.exchange and not (all_there(rma) and inspected(rma)):
         return  # what the new goods cost is set off against all of the old ones
@@ -175,16 +175,16 @@ def _claim(turn: Turn, rma: Rma) -> None:
 def _finish(turn: Turn, rma: Rma, sums: _Sum) -> None:
     """Shipping, the label's fee, the exchange's goods; then the payments it goes back to."""
     rules = turn.rules.returns
-    faulty = any(fault(rules, x.reason) == "merchant" for x in rma.lines) or at_fault(turn.state, rules)
+    faulty = any(fault(rules, line.reason) == "merchant" for line in rma.lines) or at_fault(turn.state, rules)
     shipping = sums.book.shipping_part(rules.shipping, at_fault=faulty)
-    gross = sum(x.amount for x in sums.lines) + shipping.gross
-    tax = sum(x.tax for x in sums.lines) + shipping.tax
+    gross = sum(line.amount for line in sums.lines) + shipping.gross
+    tax = sum(line.tax for line in sums.lines) + shipping.tax
     if rma.payer == "customer" and rma.label == "SENT" and rma.kind != "claim":
-        fee = max(0, min(rules.fees.label - rma.charged, gross - sum(f[0] for f in sums.fees.values())))
+        fee = max(0, min(rules.fees.label - rma.charged, gross - sum(value[0] for value in sums.fees.values())))
         rma.charged += fee
         sums.fee("label", fee, gross, tax)
-    fees = [(k, a, min(t, a)) for k, (a, t) in sums.fees.items()]
-    amount = gross - sum(a for _, a, _ in fees)
+    fees = [(k, item, min(number, item)) for k, (item, number) in sums.fees.items()]
+    amount = gross - sum(number for _, number, _ in fees)
     if not sums.lines and not amount:
         return
     goods = cover(turn, rma, amount, sums.book.left)
@@ -193,8 +193,8 @@ def _finish(turn: Turn, rma: Rma, sums: _Sum) -> None:
     credit = CreditFact(
         credit_id(rma),
         money,
-        _money_tax(max(0, tax - sum(t for _, _, t in fees)), money, amount),
-        [(x.line_id, x.qty, x.amount, x.tax) for x in sums.lines],
+        _money_tax(max(0, tax - sum(number for _, _, number in fees)), money, amount),
+        [(line.line_id, line.qty, line.amount, line.tax) for line in sums.lines],
         shipping.gross,
         shipping.tax,
         fees,

@@ -140,8 +140,15 @@ def _lines(turn: Turn, credit: CreditFact) -> list[CreditLine]:
 
 def _before(rma: Rma, credit: CreditFact) -> int:
     """Units that the RMA's earlier credits have the channel pay for; those paid by hand it knows nothing of."""
-    earlier = rma.credits[: next((i for i, x in enumerate(rma.credits) if x.id == credit.id), len(rma.credits))]
-    return sum(n for x in earlier if x.sent and x.status not in ("MANUAL", "REFUSED") for _, n, _, _ in x.lines)
+    earlier = rma.credits[
+        : next((i for i, credit_fact in enumerate(rma.credits) if credit_fact.id == credit.id), len(rma.credits))
+    ]
+    return sum(
+        n
+        for credit_fact in earlier
+        if credit_fact.sent and credit_fact.status not in ("MANUAL", "REFUSED")
+        for _, n, _, _ in credit_fact.lines
+    )
 
 
 def give_back_goods(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
@@ -185,12 +192,24 @@ def asked_again(turn: Turn, command: EffectOutcome) -> bool:
     """A credit that a person had tried again was refused again, with the same words: that is news."""
     if command.kind != "Credit" or command.ok or command.effect_id not in turn.state.failed:
         return False
-    return any(x.id == command.effect_id and x.status == "PENDING" for rma in book(turn).rmas for x in rma.credits)
+    return any(
+        credit.id == command.effect_id and credit.status == "PENDING"
+        for rma in book(turn).rmas
+        for credit in rma.credits
+    )
 
 
 def credit_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
     """The channel's or provider's answer."""
-    found = next(((rma, x) for rma in book(turn).rmas for x in rma.credits if x.id == command.effect_id), None)
+    found = next(
+        (
+            (rma, credit_fact)
+            for rma in book(turn).rmas
+            for credit_fact in rma.credits
+            if credit_fact.id == command.effect_id
+        ),
+        None,
+    )
     if found is None:
         raise Rejected("credit.unknown", "effect_id", f"{command.effect_id!r} is no credit of {command.order_key}")
     rma, credit = found
@@ -216,7 +235,7 @@ def paid(
 ) -> None:
     """The customer has his money: CREDITED."""
     credit.status, credit.reference, credit.error = "PAID", reference or credit.id, ""
-    done = all(x.status in ("PAID", "REFUSED") for x in rma.credits) and all_there(rma)
+    done = all(credit_fact.status in ("PAID", "REFUSED") for credit_fact in rma.credits) and all_there(rma)
     told(
         turn,
         "CREDITED",

@@ -37,13 +37,13 @@ def exchange_order_id(rma: str) -> str:
 
 def value(rma: Rma, *, included: bool) -> int:
     """What the new goods cost, with tax."""
-    return sum(x.qty * x.unit_price + (0 if included else x.tax) for x in rma.exchange)
+    return sum(line.qty * line.unit_price + (0 if included else line.tax) for line in rma.exchange)
 
 
 def cover(turn: Turn, rma: Rma, amount: int, left: int) -> int:
     """How much of a credit the new goods stand for: never more than is ``left`` of what was paid."""
     header = turn.state.header
-    if header is None or not any(x.qty for x in rma.exchange) or rma.ended == "CANCELLED":
+    if header is None or not any(line.qty for line in rma.exchange) or rma.ended == "CANCELLED":
         return 0
     return max(0, min(amount, value(rma, included=header.tax_included) - rma.covered, left))
 
@@ -70,8 +70,15 @@ def create(turn: Turn, rma: Rma, *, held: bool, moved: Sequence[tuple[str, int]]
     gateways = {k: gateway for k, gateway, _ in ledger(turn.state).captured}
     order = _order(turn, header, rma, [Payment(k, gateways.get(k, ""), n) for k, n in moved], held=held)
     turn.tell(OrderUpserted(**_fact(turn, "OrderUpserted", rma, f"order@{order.version}", order), order=order))
-    units = [EventLine(x.line_id, x.sku, x.qty, x.qty * x.unit_price) for x in order.lines]
-    told(turn, "EXCHANGE_CREATED", rma, [], reason=", ".join(f"{x.qty} × {x.sku}" for x in units), amount=order.total)
+    units = [EventLine(line.line_id, line.sku, line.qty, line.qty * line.unit_price) for line in order.lines]
+    told(
+        turn,
+        "EXCHANGE_CREATED",
+        rma,
+        [],
+        reason=", ".join(f"{line.qty} × {line.sku}" for line in units),
+        amount=order.total,
+    )
 
 
 def _order(turn: Turn, header: Header, rma: Rma, payments: list[Payment], *, held: bool) -> Order:

@@ -52,7 +52,7 @@ def judge(
             refused.append(units)
             hard = True
             continue
-        if any(t in rules.final_sale_tags for t in tags) or _final(x.sku, rules.final_sale_skus):
+        if any(tag in rules.final_sale_tags for tag in tags) or _final(x.sku, rules.final_sale_skus):
             refused.append(f"final_sale: {x.sku}")
         late, doubt = _late(x, days, rules, now)
         refused += late
@@ -63,42 +63,47 @@ def judge(
     return Verdict(refused, review, hard)
 
 
-def _units(x: Asked) -> str:
-    if not x.known:
-        return f"unknown_item: {x.sku or x.line_id} is on no line of this order"
-    if x.qty <= 0:
-        return f"quantity: {x.qty} units of {x.sku} can't come back"
-    if x.qty <= x.bought - x.taken:
+def _units(asked: Asked) -> str:
+    if not asked.known:
+        return f"unknown_item: {asked.sku or asked.line_id} is on no line of this order"
+    if asked.qty <= 0:
+        return f"quantity: {asked.qty} units of {asked.sku} can't come back"
+    if asked.qty <= asked.bought - asked.taken:
         return ""
-    if x.taken and x.taken >= x.bought:
-        return f"already_returned: all {x.bought} of {x.sku} are in a return"
-    return f"quantity: {x.qty} of {x.sku}, {x.bought} bought, {x.taken} in a return already"
+    if asked.taken and asked.taken >= asked.bought:
+        return f"already_returned: all {asked.bought} of {asked.sku} are in a return"
+    return f"quantity: {asked.qty} of {asked.sku}, {asked.bought} bought, {asked.taken} in a return already"
 
 
-def _late(x: Asked, days: int | None, rules: Returns, now: int) -> tuple[list[str], list[str]]:
-    if x.delivered_at is None or x.qty > x.shipped - x.taken:
-        why = f"not_delivered: no delivery of {x.sku} is known"
+def _late(asked: Asked, days: int | None, rules: Returns, now: int) -> tuple[list[str], list[str]]:
+    if asked.delivered_at is None or asked.qty > asked.shipped - asked.taken:
+        why = f"not_delivered: no delivery of {asked.sku} is known"
         return ([why], []) if rules.undelivered == "decline" else ([], [why] if rules.undelivered == "review" else [])
     if days is None:
         return [], []
-    day = days_between(x.delivered_at, now, rules.timezone)
-    return ([f"window: {x.sku} is asked for on day {day} of {days}"] if day > days else []), []
+    day = days_between(asked.delivered_at, now, rules.timezone)
+    return ([f"window: {asked.sku} is asked for on day {day} of {days}"] if day > days else []), []
 
 
 def days_between(start: int, end: int, timezone: str) -> int:
     """Calendar days from one moment to another (UTC ms) in a timezone: the same local date is 0."""
     zone = ZoneInfo(timezone)
-    a, b = (datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).date() for ms in (start, end))
-    return (b - a).days
+    day, date = (datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).date() for ms in (start, end))
+    return (date - day).days
 
 
 def window(rules: Returns, channel: str, account: str, country: str) -> int | None:
     """Days after delivery; None: no row is for this channel and country, so there is no limit."""
-    return next((w.days for w in rules.windows if _matches(w, channel, account, country)), None)
+    return next(
+        (return_window.days for return_window in rules.windows if _matches(return_window, channel, account, country)),
+        None,
+    )
 
 
-def _matches(w: ReturnWindow, channel: str, account: str, country: str) -> bool:
-    return _channel(w.channels, channel, account) and (not w.countries or country in w.countries)
+def _matches(return_window: ReturnWindow, channel: str, account: str, country: str) -> bool:
+    return _channel(return_window.channels, channel, account) and (
+        not return_window.countries or country in return_window.countries
+    )
 
 
 def _channel(allowed: list[str], channel: str, account: str) -> bool:
@@ -106,13 +111,13 @@ def _channel(allowed: list[str], channel: str, account: str) -> bool:
 
 
 def _final(sku: str, rules: list[str]) -> bool:
-    return any(sku.startswith(r[:-1]) if r.endswith("*") else sku == r for r in rules)
+    return any(sku.startswith(rule[:-1]) if rule.endswith("*") else sku == rule for rule in rules)
 
 
 def reason_rule(rules: Returns, reason: str) -> ReasonRule | None:
     """The first row whose code the reason begins with, capitals or not."""
     plain = reason.strip().lower().replace(" ", "_").replace("-", "_")
-    return next((r for r in rules.reasons if plain.startswith(r.code.lower())), None)
+    return next((rule for rule in rules.reasons if plain.startswith(rule.code.lower())), None)
 
 
 def fault(rules: Returns, reason: str) -> str:
@@ -129,7 +134,14 @@ def at_fault(state: OrderState, rules: Returns) -> bool:
 
 def location(rules: Returns, country: str) -> ReturnLocation | None:
     """Where a customer of this country sends returns to; None: the rules name no place."""
-    return next((x for x in rules.locations if not x.countries or country in x.countries), None)
+    return next(
+        (
+            return_location
+            for return_location in rules.locations
+            if not return_location.countries or country in return_location.countries
+        ),
+        None,
+    )
 
 
 def label_for(rules: Returns, channel: str, account: str) -> str:

@@ -31,33 +31,33 @@ _QUALITY = {"RESTOCK": "new", "B_GRADE": "b_grade", "WRITE_OFF": "write_off"}
 __all__ = ["apply_inspected", "apply_received", "return_inspected", "return_received"]
 
 
-def return_received(turn: Turn, c: ReturnReceived) -> None:
+def return_received(turn: Turn, receipt: ReturnReceived) -> None:
     """Goods arrived."""
-    _check(c.lines, c.receipt_id)
-    c = _at_own_depot(turn, c)
-    r = owner(turn, c)
-    if r is None:
-        keep(turn, c)
+    _check(receipt.lines, receipt.receipt_id)
+    receipt = _at_own_depot(turn, receipt)
+    rma = owner(turn, receipt)
+    if rma is None:
+        keep(turn, receipt)
     else:
-        apply_received(turn, r, c)
+        apply_received(turn, rma, receipt)
 
 
-def return_inspected(turn: Turn, c: ReturnInspected) -> None:
+def return_inspected(turn: Turn, inspection: ReturnInspected) -> None:
     """Goods were looked at. Raises Rejected for a disposition that is none."""
-    _check(c.lines, c.receipt_id)
-    for i, x in enumerate(c.lines):
-        if x.disposition not in DISPOSITIONS:
+    _check(inspection.lines, inspection.receipt_id)
+    for i, line in enumerate(inspection.lines):
+        if line.disposition not in DISPOSITIONS:
             raise Rejected(
                 "return.disposition",
                 f"lines[{i}].disposition",
-                f"{x.disposition!r} is none of {', '.join(DISPOSITIONS)}",
+                f"{line.disposition!r} is none of {', '.join(DISPOSITIONS)}",
             )
-    c = _at_own_depot(turn, c)
-    r = owner(turn, c)
-    if r is None:
-        keep(turn, c)
+    inspection = _at_own_depot(turn, inspection)
+    rma = owner(turn, inspection)
+    if rma is None:
+        keep(turn, inspection)
     else:
-        apply_inspected(turn, r, c)
+        apply_inspected(turn, rma, inspection)
 
 
 _Report = TypeVar("_Report", ReturnReceived, ReturnInspected)
@@ -77,48 +77,48 @@ def _at_own_depot(turn: Turn, c: _Report) -> _Report:
 def _check(lines: Sequence[LineQty | InspectedLine], receipt_id: str) -> None:
     if not receipt_id:
         raise Rejected("return.receipt", "receipt_id", "a receipt has a number of its own at its WMS")
-    for i, x in enumerate(lines):
-        if x.qty < 0 or not (x.sku or x.line_id):
+    for i, line_qty in enumerate(lines):
+        if line_qty.qty < 0 or not (line_qty.sku or line_qty.line_id):
             raise Rejected("return.line", f"lines[{i}]", "a line names a line or SKU and a qty that is not negative")
 
 
-def _receipt(r: Rma, c: ReturnReceived | ReturnInspected) -> Receipt:
-    key = f"{c.wms}/{c.receipt_id}"
-    if key not in r.receipts:
-        r.receipts = {**r.receipts, key: Receipt(c.receipt_id, c.wms, c.depot or r.depot)}
-    return r.receipts[key]
+def _receipt(rma: Rma, receipt: ReturnReceived | ReturnInspected) -> Receipt:
+    key = f"{receipt.wms}/{receipt.receipt_id}"
+    if key not in rma.receipts:
+        rma.receipts = {**rma.receipts, key: Receipt(receipt.receipt_id, receipt.wms, receipt.depot or rma.depot)}
+    return rma.receipts[key]
 
 
-def apply_received(turn: Turn, r: Rma, c: ReturnReceived) -> None:
+def apply_received(turn: Turn, rma: Rma, c: ReturnReceived) -> None:
     """Fold a receipt into its RMA."""
-    receipt, came, strange = _receipt(r, c), list[ReturnedLine](), list[tuple[RmaLine, int]]()
-    r.depot = c.depot or r.depot
+    receipt, came, strange = _receipt(rma, c), list[ReturnedLine](), list[tuple[RmaLine, int]]()
+    rma.depot = c.depot or rma.depot
     for told_key, told_line, total in _sums(c.lines):
         n = total - max(receipt.got.get(told_key, 0), _looked_at(receipt, told_key))
         if n <= 0:
             continue
         receipt.got = {**receipt.got, told_key: total}
-        for x, k in _place(r, told_line, n, lambda y: y.coming):
-            x.received += k
-            came.append(returned(x, k, depot=c.depot))
+        for line, k in _place(rma, told_line, n, lambda rma_line: rma_line.coming):
+            line.received += k
+            came.append(returned(line, k, depot=c.depot))
             n -= k
         if n:
             strange.append((RmaLine(told_line.line_id, told_line.sku, n), n))
     if not came and not strange:
-        same_again(turn, f"receipt {c.receipt_id} of {r.id}")
+        same_again(turn, f"receipt {c.receipt_id} of {rma.id}")
         return
-    _again(r)
+    _again(rma)
     if came:
-        r.received_at = r.received_at or c.occurred_at
-        told(turn, "RMA_RECEIVED", r, came, at=c.occurred_at, complete=all_there(r), reason=c.detail)
-    for x, n in strange:
-        problem(turn, r, "UNEXPECTED", x, n, depot=c.depot, note=c.receipt_id)
+        rma.received_at = rma.received_at or c.occurred_at
+        told(turn, "RMA_RECEIVED", rma, came, at=c.occurred_at, complete=all_there(rma), reason=c.detail)
+    for line, n in strange:
+        problem(turn, rma, "UNEXPECTED", line, n, depot=c.depot, note=c.receipt_id)
 
 
-def _again(r: Rma) -> None:
+def _again(rma: Rma) -> None:
     """More came of a return that was over."""
-    if r.ended == "CLOSED":
-        r.ended = ""
+    if rma.ended == "CLOSED":
+        rma.ended = ""
 
 
 def _looked_at(receipt: Receipt, article: str) -> int:
@@ -130,127 +130,141 @@ def _looked_at(receipt: Receipt, article: str) -> int:
 def _sums(lines: list[LineQty]) -> list[tuple[str, LineQty, int]]:
     """Units by line id, or by SKU where none is told."""
     sums: dict[str, tuple[LineQty, int]] = {}
-    for x in lines:
-        key = x.line_id or x.sku
-        sums[key] = (x, sums[key][1] + x.qty if key in sums else x.qty)
-    return [(k, x, n) for k, (x, n) in sums.items()]
+    for line_qty in lines:
+        key = line_qty.line_id or line_qty.sku
+        sums[key] = (line_qty, sums[key][1] + line_qty.qty if key in sums else line_qty.qty)
+    return [(k, item, n) for k, (item, n) in sums.items()]
 
 
 def _place(
-    r: Rma, told_line: LineQty | InspectedLine, n: int, room: Callable[[RmaLine], int]
+    rma: Rma, told_line: LineQty | InspectedLine, n: int, room: Callable[[RmaLine], int]
 ) -> list[tuple[RmaLine, int]]:
     """Set ``n`` units against the RMA's lines that are meant and have room."""
     line_id, sku = told_line.line_id, told_line.sku
-    fit = [x for x in r.lines if line_id and x.line_id == line_id] or [x for x in r.lines if sku and x.sku == sku]
+    fit = [rma_line for rma_line in rma.lines if line_id and rma_line.line_id == line_id] or [
+        rma_line for rma_line in rma.lines if sku and rma_line.sku == sku
+    ]
     parts = []
-    for x in fit:
-        k = min(n, max(0, room(x)))
+    for line in fit:
+        k = min(n, max(0, room(line)))
         if k:
-            parts.append((x, k))
+            parts.append((line, k))
             n -= k
     return parts
 
 
-def apply_inspected(turn: Turn, r: Rma, c: ReturnInspected) -> None:
+def apply_inspected(turn: Turn, rma: Rma, inspection: ReturnInspected) -> None:
     """Fold an inspection into its RMA: exceptions, stock, and what is then to be credited."""
-    receipt, seen = _receipt(r, c), list[ReturnedLine]()
-    had = [x.received for x in r.lines]
-    receipt.depot = c.depot or receipt.depot
-    r.depot = receipt.depot or r.depot
+    receipt, seen = _receipt(rma, inspection), list[ReturnedLine]()
+    had = [x.received for x in rma.lines]
+    receipt.depot = inspection.depot or receipt.depot
+    rma.depot = receipt.depot or rma.depot
     later: list[tuple[str, RmaLine, int, str]] = []
-    for key, u, total in _by_disposition(c.lines):
+    for key, line, total in _by_disposition(inspection.lines):
         before, disposition = receipt.found.get(key, 0), key.rpartition("|")[2]
         n = total - before
         if n < 0:
-            _corrected(turn, r, key, before, total)
+            _corrected(turn, rma, key, before, total)
         if n <= 0:
             continue
         receipt.found = {**receipt.found, key: total}
-        for x, k in _found(r, u, n, disposition):
-            seen.append(_seen(turn, r, x, k, (disposition, receipt, u.note)))
+        for rma_line, k in _found(rma, line, n, disposition):
+            seen.append(_seen(turn, rma, rma_line, k, (disposition, receipt, line.note)))
             n -= k
             if disposition in ("MISSING", "WRONG_ITEM"):
-                later.append((disposition, x, k, u.note))
-        if n and disposition != "MISSING" and (strange := n - _announced_strange(r, u)) > 0:
-            x = RmaLine(u.line_id, u.sku, strange)
-            later.append(("UNEXPECTED", x, strange, f"{disposition} {u.note}".strip()))
+                later.append((disposition, rma_line, k, line.note))
+        if n and disposition != "MISSING" and (strange := n - _announced_strange(rma, line)) > 0:
+            rma_line = RmaLine(line.line_id, line.sku, strange)
+            later.append(("UNEXPECTED", rma_line, strange, f"{disposition} {line.note}".strip()))
     if not seen and not later:
-        same_again(turn, f"inspection of receipt {c.receipt_id} of {r.id}")
+        same_again(turn, f"inspection of receipt {inspection.receipt_id} of {rma.id}")
         return
-    _again(r)
-    r.received_at = r.received_at or c.occurred_at
+    _again(rma)
+    rma.received_at = rma.received_at or inspection.occurred_at
     came = [
-        returned(x, x.received - n, depot=receipt.depot) for x, n in zip(r.lines, had, strict=True) if x.received > n
+        returned(x, x.received - n, depot=receipt.depot) for x, n in zip(rma.lines, had, strict=True) if x.received > n
     ]
     if came:  # a step that was skipped is implied
-        told(turn, "RMA_RECEIVED", r, came, at=c.occurred_at, complete=all_there(r))
+        told(turn, "RMA_RECEIVED", rma, came, at=inspection.occurred_at, complete=all_there(rma))
     if seen:
-        told(turn, "RETURN_INSPECTED", r, seen, at=c.occurred_at, actor=c.actor, complete=all_there(r))
-    for kind, x, k, note in later:
-        problem(turn, r, kind, x, k, depot=receipt.depot, note=note)
+        told(
+            turn,
+            "RETURN_INSPECTED",
+            rma,
+            seen,
+            at=inspection.occurred_at,
+            actor=inspection.actor,
+            complete=all_there(rma),
+        )
+    for kind, rma_line, k, note in later:
+        problem(turn, rma, kind, rma_line, k, depot=receipt.depot, note=note)
 
 
 def _by_disposition(lines: list[InspectedLine]) -> list[tuple[str, InspectedLine, int]]:
     """Units by article and disposition, the good ones first: what was found is not missing."""
     sums: dict[str, tuple[InspectedLine, int]] = {}
-    for x in lines:
-        key = f"{x.line_id or x.sku}|{x.disposition}"
-        sums[key] = (x, x.qty + (sums[key][1] if key in sums else 0))
+    for line in lines:
+        key = f"{line.line_id or line.sku}|{line.disposition}"
+        sums[key] = (line, line.qty + (sums[key][1] if key in sums else 0))
     order = sorted(sums.items(), key=lambda item: DISPOSITIONS.index(item[1][0].disposition))
-    return [(k, x, n) for k, (x, n) in order]
+    return [(k, inspected_line, n) for k, (inspected_line, n) in order]
 
 
-def _announced_strange(r: Rma, u: InspectedLine) -> int:
+def _announced_strange(rma: Rma, line: InspectedLine) -> int:
     """Unexpected units of this article that the receipt told of before: the inspection means the same ones."""
-    names = {u.line_id, u.sku} - {""}
-    return sum(p.qty for p in r.problems if p.kind == "UNEXPECTED" and names & {p.line_id, p.sku})
+    names = {line.line_id, line.sku} - {""}
+    return sum(
+        problem.qty
+        for problem in rma.problems
+        if problem.kind == "UNEXPECTED" and names & {problem.line_id, problem.sku}
+    )
 
 
-def _found(r: Rma, u: InspectedLine, n: int, disposition: str) -> list[tuple[RmaLine, int]]:
+def _found(rma: Rma, line: InspectedLine, n: int, disposition: str) -> list[tuple[RmaLine, int]]:
     """Set inspected units against the lines; units that were missing may turn up, and those given up may come after all."""
-    parts = _place(r, u, n, lambda x: x.qty - x.settled)
-    for x, k in parts:
-        x.found = {**x.found, disposition: x.found.get(disposition, 0) + k}
+    parts = _place(rma, line, n, lambda x: x.qty - x.settled)
+    for rma_line, k in parts:
+        rma_line.found = {**rma_line.found, disposition: rma_line.found.get(disposition, 0) + k}
     left = n - sum(k for _, k in parts)
     if left and disposition in GOOD:
-        for x, k in _place(r, u, left, lambda x: x.found.get("MISSING", 0) - x.allowed + x.dropped):
-            up = min(k, x.found.get("MISSING", 0) - x.allowed)
-            x.found = {
-                **x.found,
-                "MISSING": x.found.get("MISSING", 0) - up,
-                disposition: x.found.get(disposition, 0) + k,
+        for rma_line, k in _place(rma, line, left, lambda x: x.found.get("MISSING", 0) - x.allowed + x.dropped):
+            up = min(k, rma_line.found.get("MISSING", 0) - rma_line.allowed)
+            rma_line.found = {
+                **rma_line.found,
+                "MISSING": rma_line.found.get("MISSING", 0) - up,
+                disposition: rma_line.found.get(disposition, 0) + k,
             }
-            x.dropped -= k - up
-            _turned_up(r, x, up)
-            parts.append((x, k))
-    for x, _ in parts:
-        x.received = max(x.received, x.good + x.found.get("WRONG_ITEM", 0))
+            rma_line.dropped -= k - up
+            _turned_up(rma, rma_line, up)
+            parts.append((rma_line, k))
+    for rma_line, _ in parts:
+        rma_line.received = max(rma_line.received, rma_line.good + rma_line.found.get("WRONG_ITEM", 0))
     return parts
 
 
-def _turned_up(r: Rma, x: RmaLine, n: int) -> None:
-    for p in r.problems:
-        if n and p.kind == "MISSING" and p.line_id == x.line_id and p.state in ("open", "refused"):
-            k = min(n, p.qty)
-            p.qty -= k
+def _turned_up(rma: Rma, line: RmaLine, n: int) -> None:
+    for missing in rma.problems:
+        if n and missing.kind == "MISSING" and missing.line_id == line.line_id and missing.state in ("open", "refused"):
+            k = min(n, missing.qty)
+            missing.qty -= k
             n -= k
-            if not p.qty:
-                p.state = "turned_up"
+            if not missing.qty:
+                missing.state = "turned_up"
 
 
-def _seen(turn: Turn, r: Rma, x: RmaLine, n: int, what: tuple[str, Receipt, str]) -> ReturnedLine:
+def _seen(turn: Turn, rma: Rma, rma_line: RmaLine, n: int, what: tuple[str, Receipt, str]) -> ReturnedLine:
     """Units of one disposition: to stock with their quality, and what they are worth again."""
     disposition, receipt, note = what
     depot, sku = receipt.depot, ""
-    if disposition in GOOD and not r.theirs:
-        depot, sku = put_away(turn, InspectedLine(x.line_id, x.sku, n, disposition), receipt, r)
+    if disposition in GOOD and not rma.theirs:
+        depot, sku = put_away(turn, InspectedLine(rma_line.line_id, rma_line.sku, n, disposition), receipt, rma)
     percent = {"RESTOCK": 100, "B_GRADE": turn.rules.returns.b_grade.price_percent}.get(disposition, 0)
-    line = turn.line(x.line_id)
+    line = turn.line(rma_line.line_id)
     worth = running_share(event_line(line, n).amount, percent, 100) if line is not None else 0
-    return returned(x, n, disposition=disposition, depot=depot, note=note, value=worth, stock_sku=sku)
+    return returned(rma_line, n, disposition=disposition, depot=depot, note=note, value=worth, stock_sku=sku)
 
 
-def put_away(turn: Turn, unit: InspectedLine, receipt: Receipt, r: Rma | None) -> tuple[str, str]:
+def put_away(turn: Turn, unit: InspectedLine, receipt: Receipt, rma: Rma | None) -> tuple[str, str]:
     """Have the pool count units where they are put; gives the depot and the SKU they have there. Raises Rejected without a depot."""
     rules, disposition, sku = turn.rules.returns, unit.disposition, unit.sku
     place = {"RESTOCK": rules.restock.depot, "B_GRADE": rules.b_grade.depot}.get(disposition, rules.write_off.depot)
@@ -260,7 +274,7 @@ def put_away(turn: Turn, unit: InspectedLine, receipt: Receipt, r: Rma | None) -
     quality = _QUALITY[disposition]
     if disposition == "B_GRADE" and rules.b_grade.sellable:
         sku += rules.b_grade.sku_suffix
-    where = r.id if r is not None else turn.state.key
+    where = rma.id if rma is not None else turn.state.key
     head = turn.head("StockReported")
     turn.ask(
         StockReported(
@@ -280,16 +294,18 @@ def put_away(turn: Turn, unit: InspectedLine, receipt: Receipt, r: Rma | None) -
 
 def _pool(turn: Turn, line_id: str) -> str:
     """The pool the units came from."""
-    for a in turn.state.allocations:
-        if any(x.line_id == line_id for x in a.lines):
-            return a.pool
+    for allocation in turn.state.allocations:
+        if any(line.line_id == line_id for line in allocation.lines):
+            return allocation.pool
     return turn.rules.default_pool
 
 
-def _corrected(turn: Turn, r: Rma, key: str, before: int, now: int) -> None:
+def _corrected(turn: Turn, rma: Rma, key: str, before: int, now: int) -> None:
     """A figure that goes down can't take back stock and money by itself."""
     article, _, disposition = key.rpartition("|")
-    if any(p.kind == "CORRECTION" and p.note.startswith(f"{key}: {before} → {now}") for p in r.problems):
+    if any(p.kind == "CORRECTION" and p.note.startswith(f"{key}: {before} → {now}") for p in rma.problems):
         return
-    x = next((x for x in r.lines if article in (x.line_id, x.sku)), RmaLine("", article, 0))
-    problem(turn, r, "CORRECTION", x, before - now, note=f"{key}: {before} → {now}, {disposition} was booked")
+    line = next(
+        (rma_line for rma_line in rma.lines if article in (rma_line.line_id, rma_line.sku)), RmaLine("", article, 0)
+    )
+    problem(turn, rma, "CORRECTION", line, before - now, note=f"{key}: {before} → {now}, {disposition} was booked")

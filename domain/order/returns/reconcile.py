@@ -54,7 +54,7 @@ def _judge(turn: Turn, rma: Rma) -> None:
         return
     if rma.theirs:
         return
-    asked = [_asked(turn, rma, x) for x in rma.lines]
+    asked = [_asked(turn, rma, line) for line in rma.lines]
     verdict = judge(
         asked,
         rules,
@@ -87,7 +87,7 @@ def _resolve(turn: Turn, rma: Rma) -> None:
             free = (
                 fitting.shipped
                 - taken(turn, fitting.line_id, rma)
-                - sum(z.qty for z in found if z.line_id == fitting.line_id)
+                - sum(rma_line.qty for rma_line in found if rma_line.line_id == fitting.line_id)
             )
             n = rest if fitting is fit[-1] else min(rest, max(0, free))
             if n:
@@ -106,7 +106,7 @@ def _asked(turn: Turn, rma: Rma, unit: RmaLine) -> Asked:
     line = turn.line(unit.line_id)
     if line is None:
         return Asked(unit.line_id, unit.sku, unit.qty, unit.reason, 0, 0, 0, None, known=False)
-    mine = sum(y.qty for y in rma.lines if y.line_id == unit.line_id and y is not unit)
+    mine = sum(rma_line.qty for rma_line in rma.lines if rma_line.line_id == unit.line_id and rma_line is not unit)
     return Asked(
         unit.line_id,
         unit.sku,
@@ -122,7 +122,11 @@ def _asked(turn: Turn, rma: Rma, unit: RmaLine) -> Asked:
 def _delivered(state: OrderState, line: Line) -> int | None:
     """When the last of the line's units was delivered; None: none was, as far as we know."""
     return max(
-        (p.delivered_at for p in state.shipments if p.delivered_at and any(u.line_id == line.line_id for u in p.lines)),
+        (
+            shipment.delivered_at
+            for shipment in state.shipments
+            if shipment.delivered_at and any(line_qty.line_id == line.line_id for line_qty in shipment.lines)
+        ),
         default=None,
     )
 
@@ -130,7 +134,7 @@ def _delivered(state: OrderState, line: Line) -> int | None:
 def _doubts(state: OrderState, rma: Rma, turn: Turn) -> list[str]:
     """Why a person should decide, beyond the units themselves."""
     rules, doubts = turn.rules.returns, []
-    value = sum(worth(state, x.line_id, x.qty) for x in rma.lines)
+    value = sum(worth(state, line.line_id, line.qty) for line in rma.lines)
     if rma.kind == "claim":
         asked = value if rma.amount is None else rma.amount
         if asked > rules.claims_up_to:
@@ -156,12 +160,12 @@ def _refund_told(turn: Turn, rma: Rma) -> None:
 # -- 3 -----------------------------------------------------------------------------------------------------------------
 def _close(turn: Turn, rma: Rma) -> None:
     """An RMA is over when nothing of it is to come, to be looked at, to be paid, or to be resolved."""
-    paid = all(c.status in ("PAID", "REFUSED") for c in rma.credits)
+    paid = all(credit.status in ("PAID", "REFUSED") for credit in rma.credits)
     by_channel = rma.told in ("handled", "closed") and not received(rma) and not rma.credits
     done = (
         bool(rma.credits)
         if rma.kind == "claim"
-        else all_there(rma) and inspected(rma) and not any(x.due for x in rma.lines)
+        else all_there(rma) and inspected(rma) and not any(line.due for line in rma.lines)
     )
     if rma.open_problems or not paid or not (done or by_channel):
         return
@@ -180,7 +184,7 @@ def expire(turn: Turn, now: int) -> None:
         rma.expires = 0
         if rma.moving and not received(rma):
             continue  # it is on its way: a carrier that is slow is no reason to refuse it
-        late = [returned(x, x.coming) for x in rma.lines if x.coming]
+        late = [returned(line, line.coming) for line in rma.lines if line.coming]
         if not late:
             continue
         for unit in rma.lines:
@@ -205,6 +209,8 @@ def _count(state: OrderState) -> None:
             for unit in rma.lines
             if unit.line_id == line.line_id and rma.kind != "claim" and rma.decision == "approved"
         ]
-        line.returned = sum(x.qty - x.dropped for r, x in mine if r.ended not in ("CANCELLED", "EXPIRED"))
-        line.received = sum(max(x.received, x.good) for _, x in mine)
-        line.credited = sum(sum(x.credited.values()) for _, x in mine)
+        line.returned = sum(
+            rma_line.qty - rma_line.dropped for r, rma_line in mine if r.ended not in ("CANCELLED", "EXPIRED")
+        )
+        line.received = sum(max(rma_line.received, rma_line.good) for _, rma_line in mine)
+        line.credited = sum(sum(rma_line.credited.values()) for _, rma_line in mine)

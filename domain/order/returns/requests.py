@@ -25,159 +25,192 @@ _NEVER_OURS = frozenset({"requested", "declined"})
 _MOVING = frozenset({"IN_TRANSIT", "OUT_FOR_DELIVERY", "DELIVERED", "EXCEPTION"})
 
 
-def return_requested(turn: Turn, c: ReturnRequested) -> None:
+def return_requested(turn: Turn, request: ReturnRequested) -> None:
     """Open an RMA. Raises Rejected where it says nothing that could be returned."""
-    if c.kind not in KINDS:
-        raise Rejected("return.kind", "kind", f"{c.kind!r} is none of {', '.join(KINDS)}")
-    if not c.lines or any(x.qty <= 0 for x in c.lines):
+    if request.kind not in KINDS:
+        raise Rejected("return.kind", "kind", f"{request.kind!r} is none of {', '.join(KINDS)}")
+    if not request.lines or any(line.qty <= 0 for line in request.lines):
         raise Rejected("return.lines", "lines", "a return has at least one line, each with a qty above 0")
-    if (c.kind == "exchange") != bool(c.exchange) or any(x.qty <= 0 or not x.sku for x in c.exchange):
+    if (request.kind == "exchange") != bool(request.exchange) or any(
+        line.qty <= 0 or not line.sku for line in request.exchange
+    ):
         raise Rejected(
             "return.exchange", "exchange", "an exchange, and nothing else, says what goes out: sku and qty above 0"
         )
-    known = find(turn, c.return_id) if c.return_id else None
+    known = find(turn, request.return_id) if request.return_id else None
     if known is not None:
-        same_again(turn, f"return {c.return_id} is {known.id} already")
+        same_again(turn, f"return {request.return_id} is {known.id} already")
         return
-    r = _new(turn, c.kind, c.via, c.lines, actor=c.actor or c.source)
-    r.return_id, r.exchange, r.payer, r.amount = c.return_id, c.exchange, c.label_payer, c.amount
-    told(turn, "RETURN_REQUESTED", r, reason=", ".join(sorted({x.reason for x in c.lines if x.reason})), actor=r.actor)
+    rma = _new(turn, request.kind, request.via, request.lines, actor=request.actor or request.source)
+    rma.return_id, rma.exchange, rma.payer, rma.amount = (
+        request.return_id,
+        request.exchange,
+        request.label_payer,
+        request.amount,
+    )
+    told(
+        turn,
+        "RETURN_REQUESTED",
+        rma,
+        reason=", ".join(sorted({line.reason for line in request.lines if line.reason})),
+        actor=rma.actor,
+    )
 
 
 def _new(turn: Turn, kind: str, via: str, lines: list[ReturnLine], *, actor: str) -> Rma:
     b = book(turn)
-    r = Rma(rma_id(turn.state.key, b.next), kind, via, turn.command.time, _lines(lines), actor=actor)
-    b.rmas, b.next = [*b.rmas, r], b.next + 1
-    return r
+    rma = Rma(rma_id(turn.state.key, b.next), kind, via, turn.command.time, _lines(lines), actor=actor)
+    b.rmas, b.next = [*b.rmas, rma], b.next + 1
+    return rma
 
 
 def _lines(lines: list[ReturnLine]) -> list[RmaLine]:
-    return [RmaLine(x.line_id, x.sku, x.qty, x.reason, x.comment) for x in lines if x.qty > 0]
+    return [RmaLine(line.line_id, line.sku, line.qty, line.reason, line.comment) for line in lines if line.qty > 0]
 
 
-def return_decided(turn: Turn, c: ReturnDecided) -> None:
+def return_decided(turn: Turn, decision: ReturnDecided) -> None:
     """A person's or the channel's word on an RMA. Raises Rejected where it is not known, or can't be decided so any more."""
-    if c.decision not in DECISIONS:
-        raise Rejected("return.decision", "decision", f"{c.decision!r} is none of {', '.join(DECISIONS)}")
-    r, actor = needed(turn, c.rma_id), c.actor or c.source
-    if c.decision == "cancel":
-        if r.ended or received(r):
-            too_old(turn, f"{r.id} can't be cancelled: {'its goods are here' if received(r) else 'it is ' + r.ended}")
+    if decision.decision not in DECISIONS:
+        raise Rejected("return.decision", "decision", f"{decision.decision!r} is none of {', '.join(DECISIONS)}")
+    rma, actor = needed(turn, decision.rma_id), decision.actor or decision.source
+    if decision.decision == "cancel":
+        if rma.ended or received(rma):
+            too_old(
+                turn, f"{rma.id} can't be cancelled: {'its goods are here' if received(rma) else 'it is ' + rma.ended}"
+            )
             return
-        cancel(turn, r, c.reason, actor)
-    elif c.decision == "decline":
-        if r.decision:
-            too_old(turn, f"{r.id} is {r.ended or r.decision} already")
+        cancel(turn, rma, decision.reason, actor)
+    elif decision.decision == "decline":
+        if rma.decision:
+            too_old(turn, f"{rma.id} is {rma.ended or rma.decision} already")
             return
-        decline(turn, r, c.reason, actor)
+        decline(turn, rma, decision.reason, actor)
     else:
-        _approve(turn, r, c, actor)
+        _approve(turn, rma, decision, actor)
 
 
-def _approve(turn: Turn, r: Rma, c: ReturnDecided, actor: str) -> None:
-    if r.decision == "approved" or r.ended not in ("", "DECLINED"):
-        too_old(turn, f"{r.id} is {r.ended or r.decision} already")
+def _approve(turn: Turn, rma: Rma, decision: ReturnDecided, actor: str) -> None:
+    if rma.decision == "approved" or rma.ended not in ("", "DECLINED"):
+        too_old(turn, f"{rma.id} is {rma.ended or rma.decision} already")
         return
     if turn.state.header is None:
         raise Rejected("order.unknown", "order_key", f"{turn.state.key} was never placed: nothing can be approved")
-    wanted = {x.line_id or x.sku: x.qty for x in c.lines}
-    dropped = [max(0, x.qty - wanted.get(x.line_id, wanted.get(x.sku, 0))) if wanted else x.dropped for x in r.lines]
-    if over := _beyond(turn, r, dropped):
-        too_old(turn, f"{r.id} can't be approved: {over}")
+    wanted = {line_qty.line_id or line_qty.sku: line_qty.qty for line_qty in decision.lines}
+    dropped = [
+        max(0, rma_line.qty - wanted.get(rma_line.line_id, wanted.get(rma_line.sku, 0))) if wanted else rma_line.dropped
+        for rma_line in rma.lines
+    ]
+    if over := _beyond(turn, rma, dropped):
+        too_old(turn, f"{rma.id} can't be approved: {over}")
         return
-    for x, n in zip(r.lines, dropped, strict=True):
-        x.dropped = n
-    r.ended, r.judged = "", True
-    r.amount = c.amount if c.amount is not None else r.amount
-    approve(turn, r, c.reason, actor)
+    for line, n in zip(rma.lines, dropped, strict=True):
+        line.dropped = n
+    rma.ended, rma.judged = "", True
+    rma.amount = decision.amount if decision.amount is not None else rma.amount
+    approve(turn, rma, decision.reason, actor)
 
 
-def _beyond(turn: Turn, r: Rma, dropped: list[int]) -> str:
+def _beyond(turn: Turn, rma: Rma, dropped: list[int]) -> str:
     """Nobody can have more units come back than were bought and are in no other return."""
     asked: dict[str, int] = {}
-    for x, n in zip(r.lines, dropped, strict=True):
-        asked[x.line_id] = asked.get(x.line_id, 0) + x.qty - n
+    for rma_line, n in zip(rma.lines, dropped, strict=True):
+        asked[rma_line.line_id] = asked.get(rma_line.line_id, 0) + rma_line.qty - n
     for line_id, n in asked.items():
         line = turn.line(line_id)
-        if line is not None and n > (free := line.ordered - line.cancelled - taken(turn, line_id, r)):
+        if line is not None and n > (free := line.ordered - line.cancelled - taken(turn, line_id, rma)):
             return f"{n} of {line.sku}, and {max(0, free)} are in no return"
     return ""
 
 
-def return_reported(turn: Turn, c: ReturnReported) -> None:
+def return_reported(turn: Turn, report: ReturnReported) -> None:
     """A return as the channel shows it: a new one, or the echo of ours. Its ``approved`` needs no policy of ours."""
-    r = _reported(turn, c)
-    if r is None and not c.lines and c.status == "approved" and (making := _making(turn)):
+    rma = _reported(turn, report)
+    if rma is None and not report.lines and report.status == "approved" and (making := _making(turn)):
         # Most likely the echo of the one we are just making there; the channel's answer, or its units, will say so.
-        told(turn, "RETURN_REPORTED", making[0], [], reason=f"{c.return_id} {c.status}, its units are not told yet")
+        told(
+            turn,
+            "RETURN_REPORTED",
+            making[0],
+            [],
+            reason=f"{report.return_id} {report.status}, its units are not told yet",
+        )
         return
-    if r is None:
-        r = _new(turn, "return", "channel", c.lines, actor=turn.target)
-        r.theirs = turn.state.header is not None and turn.state.header.fulfilled_by == "channel"
-        told(turn, "RETURN_REQUESTED", r, reason=f"{c.return_id} {c.status}", actor=turn.target)
+    if rma is None:
+        rma = _new(turn, "return", "channel", report.lines, actor=turn.target)
+        rma.theirs = turn.state.header is not None and turn.state.header.fulfilled_by == "channel"
+        told(turn, "RETURN_REQUESTED", rma, reason=f"{report.return_id} {report.status}", actor=turn.target)
     else:
-        told(turn, "RETURN_REPORTED", r, reason=f"{c.return_id} {c.status}")
-    r.return_id, r.channel_rma = c.return_id or r.return_id, c.rma_id or r.channel_rma
-    r.carrier, r.tracking_number = c.carrier or r.carrier, c.tracking_number or r.tracking_number
-    r.told = c.status
-    if not r.lines:  # a first word without the units (Shopify's webhooks); they come with the next
-        r.lines = _lines(c.lines)
-    if c.status in ("approved", "received", "handled", "closed") and r.judged and not r.decision:
+        told(turn, "RETURN_REPORTED", rma, reason=f"{report.return_id} {report.status}")
+    rma.return_id, rma.channel_rma = report.return_id or rma.return_id, report.rma_id or rma.channel_rma
+    rma.carrier, rma.tracking_number = report.carrier or rma.carrier, report.tracking_number or rma.tracking_number
+    rma.told = report.status
+    if not rma.lines:  # a first word without the units (Shopify's webhooks); they come with the next
+        rma.lines = _lines(report.lines)
+    if report.status in ("approved", "received", "handled", "closed") and rma.judged and not rma.decision:
         # One that is not judged yet is approved once its lines are set against the order's (``return_settle``).
-        approve(turn, r, f"by {turn.target}", turn.target)
-    elif c.status == "declined" and not r.decision:
-        r.judged = True
-        decline(turn, r, "by the channel", turn.target, tell=False)
-    elif c.status == "cancelled" and not r.ended and not received(r):
-        cancel(turn, r, "by the channel", turn.target, tell=False)
+        approve(turn, rma, f"by {turn.target}", turn.target)
+    elif report.status == "declined" and not rma.decision:
+        rma.judged = True
+        decline(turn, rma, "by the channel", turn.target, tell=False)
+    elif report.status == "cancelled" and not rma.ended and not received(rma):
+        cancel(turn, rma, "by the channel", turn.target, tell=False)
 
 
-def _reported(turn: Turn, c: ReturnReported) -> Rma | None:
+def _reported(turn: Turn, report: ReturnReported) -> Rma | None:
     """Ours of it: by the channel's ids, by our id that its units carry, or the one we are just making there that has the same units."""
     rmas = turn.state.book.rmas if turn.state.book else []
-    for r in rmas:
-        same_return = bool(c.return_id) and r.return_id == c.return_id
-        if same_return and (not r.channel_rma or not c.rma_id or r.channel_rma == c.rma_id):
-            return r
-        if c.rma_id and c.rma_id in (r.channel_rma, r.id):
-            return r
-        if any(x.comment == r.id or x.comment.endswith(f" {r.id}") for x in c.lines):
-            return r
-    units = sorted((x.sku or x.line_id, x.qty) for x in c.lines)
-    for r in _making(turn) if c.status not in _NEVER_OURS else ():
-        if units in (sorted((x.sku, x.qty) for x in r.lines), sorted((x.line_id, x.qty) for x in r.lines)):
-            return r
+    for rma in rmas:
+        same_return = bool(report.return_id) and rma.return_id == report.return_id
+        if same_return and (not rma.channel_rma or not report.rma_id or rma.channel_rma == report.rma_id):
+            return rma
+        if report.rma_id and report.rma_id in (rma.channel_rma, rma.id):
+            return rma
+        if any(line.comment == rma.id or line.comment.endswith(f" {rma.id}") for line in report.lines):
+            return rma
+    units = sorted((line.sku or line.line_id, line.qty) for line in report.lines)
+    for rma in _making(turn) if report.status not in _NEVER_OURS else ():
+        if units in (
+            sorted((line.sku, line.qty) for line in rma.lines),
+            sorted((line.line_id, line.qty) for line in rma.lines),
+        ):
+            return rma
     return None
 
 
 def _making(turn: Turn) -> list[Rma]:
     """Returns that the channel was asked to make, and has not answered yet."""
     rmas = turn.state.book.rmas if turn.state.book else []
-    return [r for r in rmas if "create" in r.effects.values() and not r.return_id and not r.ended]
+    return [rma for rma in rmas if "create" in rma.effects.values() and not rma.return_id and not rma.ended]
 
 
-def return_tracked(turn: Turn, c: ReturnTracked) -> None:
+def return_tracked(turn: Turn, scan: ReturnTracked) -> None:
     """The label, or a carrier's scan. It never credits anything. Raises Rejected where the return is not known."""
-    if c.status not in SCANS:
-        raise Rejected("return.scan", "status", f"{c.status!r} is none of {', '.join(SCANS)}")
-    r = find(turn, c.rma_id, c.tracking_number)
-    if r is None:
+    if scan.status not in SCANS:
+        raise Rejected("return.scan", "status", f"{scan.status!r} is none of {', '.join(SCANS)}")
+    rma = find(turn, scan.rma_id, scan.tracking_number)
+    if rma is None:
         raise Rejected(
             "return.unknown",
             "rma_id",
-            f"neither {c.rma_id!r} nor parcel {c.tracking_number!r} is a return of {c.order_key}",
+            f"neither {scan.rma_id!r} nor parcel {scan.tracking_number!r} is a return of {scan.order_key}",
         )
-    if not once(turn, f"return-scan/{c.idempotency_key}"):
+    if not once(turn, f"return-scan/{scan.idempotency_key}"):
         return
-    if c.status == "LABELLED":
-        r.label, r.label_ref, r.cost, r.cost_currency = "SENT", c.label_ref, c.cost, c.cost_currency
-        r.carrier, r.tracking_number, r.tracking_url = c.carrier, c.tracking_number, c.tracking_url
-        told(turn, "RETURN_LABELLED", r, at=c.occurred_at, reason=c.label_ref)
+    if scan.status == "LABELLED":
+        rma.label, rma.label_ref, rma.cost, rma.cost_currency = "SENT", scan.label_ref, scan.cost, scan.cost_currency
+        rma.carrier, rma.tracking_number, rma.tracking_url = scan.carrier, scan.tracking_number, scan.tracking_url
+        told(turn, "RETURN_LABELLED", rma, at=scan.occurred_at, reason=scan.label_ref)
         return
-    if c.status in _MOVING:
-        r.moving = c.status
-    told(turn, "RETURN_TRACKED", r, at=c.occurred_at, reason=f"{c.status}: {c.detail}" if c.detail else c.status)
-    if c.status == "LOST" and not received(r):
-        for x in r.lines:
-            if x.coming:
-                problem(turn, r, "LOST", x, x.coming, note=c.detail)
+    if scan.status in _MOVING:
+        rma.moving = scan.status
+    told(
+        turn,
+        "RETURN_TRACKED",
+        rma,
+        at=scan.occurred_at,
+        reason=f"{scan.status}: {scan.detail}" if scan.detail else scan.status,
+    )
+    if scan.status == "LOST" and not received(rma):
+        for line in rma.lines:
+            if line.coming:
+                problem(turn, rma, "LOST", line, line.coming, note=scan.detail)

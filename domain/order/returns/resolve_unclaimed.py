@@ -19,120 +19,131 @@ from .undelivered import take_back, undelivered
 __all__ = ["PARCEL_ACTIONS", "resolve_parcel"]
 
 
-def resolve_parcel(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
+def resolve_parcel(turn: Turn, resolution: ReturnResolved, parcel: Parcel) -> None:
     """Do it. Raises Rejected where it can't be done so; done already: STALE."""
-    if p.problem.state != "open":
-        too_old(turn, f"{p.problem.id} is {p.problem.state} already")
+    if parcel.problem.state != "open":
+        too_old(turn, f"{parcel.problem.id} is {parcel.problem.state} already")
         return
-    if c.action not in PARCEL_ACTIONS:
+    if resolution.action not in PARCEL_ACTIONS:
         raise Rejected(
-            "return.action", "action", f"{c.action!r} is for no parcel: assign, accept, inspect or refuse it"
+            "return.action", "action", f"{resolution.action!r} is for no parcel: assign, accept, inspect or refuse it"
         )
-    PARCEL_ACTIONS[c.action](turn, c, p)
+    PARCEL_ACTIONS[resolution.action](turn, resolution, parcel)
 
 
-def _assign(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
+def _assign(turn: Turn, resolution: ReturnResolved, parcel: Parcel) -> None:
     """It is another order's: that one gets what the WMS told."""
-    if not c.to_order or c.to_order.count(":") < 2:
-        raise Rejected("return.to_order", "to_order", f"{c.to_order!r} is no order key: channel:account:order_id")
-    if c.to_order == turn.state.key:
-        _accept(turn, c, p)
+    if not resolution.to_order or resolution.to_order.count(":") < 2:
+        raise Rejected(
+            "return.to_order", "to_order", f"{resolution.to_order!r} is no order key: channel:account:order_id"
+        )
+    if resolution.to_order == turn.state.key:
+        _accept(turn, resolution, parcel)
         return
-    p.to, p.rma, p.problem.state = c.to_order, c.rma_id, "assigned"
+    parcel.to, parcel.rma, parcel.problem.state = resolution.to_order, resolution.rma_id, "assigned"
     parcel_told(
         turn,
         "RETURN_RESOLVED",
-        p,
-        reason=f"{p.problem.id} belongs to {c.to_order} {c.reason}".rstrip(),
-        actor=c.actor,
+        parcel,
+        reason=f"{parcel.problem.id} belongs to {resolution.to_order} {resolution.reason}".rstrip(),
+        actor=resolution.actor,
         intervention=True,
     )
-    for command in reports(turn, p, c.to_order, c.rma_id):
+    for command in reports(turn, parcel, resolution.to_order, resolution.rma_id):
         turn.tell(command)
 
 
-def _accept(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
+def _accept(turn: Turn, resolution: ReturnResolved, parcel: Parcel) -> None:
     """It is a return of this order: the RMA named, the one that was over, or a new one."""
     if turn.state.header is None:
         raise Rejected(
             "return.order", "action", f"{turn.state.key} is no order: assign the parcel to one, or inspect it"
         )
-    r, over = find(turn, c.rma_id or p.rma), False
-    if r is None:
-        x = undelivered(turn, p.tracking_number, found_lines(p) or got_lines(p))
-        r = _blind(turn, c, p) if x is None else take_back(turn, x, p.receipt.depot, c.actor or c.source)
-    elif r.ended or r.decision != "approved":
-        reopen(turn, r, f"{p.problem.id} parcel {p.receipt.id} accepted {c.reason}".rstrip(), c.actor)
+    rma, over = find(turn, resolution.rma_id or parcel.rma), False
+    if rma is None:
+        shipment = undelivered(turn, parcel.tracking_number, found_lines(parcel) or got_lines(parcel))
+        rma = (
+            _blind(turn, resolution, parcel)
+            if shipment is None
+            else take_back(turn, shipment, parcel.receipt.depot, resolution.actor or resolution.source)
+        )
+    elif rma.ended or rma.decision != "approved":
+        reopen(
+            turn,
+            rma,
+            f"{parcel.problem.id} parcel {parcel.receipt.id} accepted {resolution.reason}".rstrip(),
+            resolution.actor,
+        )
         over = True
-    p.problem.state = "accepted"
+    parcel.problem.state = "accepted"
     if not over:
-        why = f"{p.problem.id} accepted as {r.id} {c.reason}".rstrip()
-        parcel_told(turn, "RETURN_RESOLVED", p, reason=why, actor=c.actor, intervention=True)
+        why = f"{parcel.problem.id} accepted as {rma.id} {resolution.reason}".rstrip()
+        parcel_told(turn, "RETURN_RESOLVED", parcel, reason=why, actor=resolution.actor, intervention=True)
     b = book(turn)
-    b.parcels = [x for x in b.parcels if x is not p]
-    for report in reports(turn, p, turn.state.key, r.id):
+    b.parcels = [x for x in b.parcels if x is not parcel]
+    for report in reports(turn, parcel, turn.state.key, rma.id):
         if isinstance(report, ReturnReceived):
-            apply_received(turn, r, report)
+            apply_received(turn, rma, report)
         elif isinstance(report, ReturnInspected):
-            apply_inspected(turn, r, report)
+            apply_inspected(turn, rma, report)
 
 
-def _blind(turn: Turn, c: ReturnResolved, p: Parcel) -> Rma:
+def _blind(turn: Turn, resolution: ReturnResolved, parcel: Parcel) -> Rma:
     """A return that nobody asked for: approved as it lies there, as far as the order has such units."""
     b, lines = book(turn), list[RmaLine]()
-    units = {(x.line_id, x.sku): x.qty for x in got_lines(p)}
-    for x in c.lines or found_lines(p):
-        units.setdefault((x.line_id, x.sku), x.qty)
+    units = {(line_qty.line_id, line_qty.sku): line_qty.qty for line_qty in got_lines(parcel)}
+    for inspected_line in resolution.lines or found_lines(parcel):
+        units.setdefault((inspected_line.line_id, inspected_line.sku), inspected_line.qty)
     for (line_id, sku), n in units.items():
         line = turn.line(line_id) or next((y for y in turn.state.lines if sku and sku in (y.sku, y.variant_id)), None)
         if line is not None:
             lines.append(RmaLine(line.line_id, line.sku, min(n, max(0, line.shipped - line.returned))))
-    lines = [x for x in lines if x.qty]
+    lines = [rma_line for rma_line in lines if rma_line.qty]
     if not lines:
         raise Rejected(
             "return.lines", "lines", "nothing in the parcel is of this order: inspect it, or assign it to another"
         )
-    r = Rma(rma_id(turn.state.key, b.next), "return", "operator", turn.command.time, lines, "approved", judged=True)
-    r.actor, r.depot = c.actor, p.receipt.depot
-    b.rmas, b.next = [*b.rmas, r], b.next + 1
+    rma = Rma(rma_id(turn.state.key, b.next), "return", "operator", turn.command.time, lines, "approved", judged=True)
+    rma.actor, rma.depot = resolution.actor, parcel.receipt.depot
+    b.rmas, b.next = [*b.rmas, rma], b.next + 1
     told(
         turn,
         "RMA_CREATED",
-        r,
-        reason=f"parcel {p.receipt.id} without a request {c.reason}".rstrip(),
-        actor=c.actor,
+        rma,
+        reason=f"parcel {parcel.receipt.id} without a request {resolution.reason}".rstrip(),
+        actor=resolution.actor,
         intervention=True,
     )
-    return r
+    return rma
 
 
-def _shelve(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
+def _shelve(turn: Turn, resolution: ReturnResolved, parcel: Parcel) -> None:
     """Nobody's: the goods go to stock as told (by the command, else as the WMS inspected them), nobody is credited."""
-    lines = c.lines or found_lines(p)
+    lines = resolution.lines or found_lines(parcel)
     if not lines:
         raise Rejected("return.lines", "lines", "say what becomes of the units: RESTOCK, B_GRADE or WRITE_OFF")
-    for x in lines:
-        if x.disposition in GOOD:
-            put_away(turn, x, p.receipt, None)
-    p.problem.state = "accepted"
+    for line in lines:
+        if line.disposition in GOOD:
+            put_away(turn, line, parcel.receipt, None)
+    parcel.problem.state = "accepted"
     parcel_told(
         turn,
         "RETURN_RESOLVED",
-        p,
-        reason=f"{p.problem.id} to stock, nobody is credited {c.reason}".rstrip(),
-        actor=c.actor,
+        parcel,
+        reason=f"{parcel.problem.id} to stock, nobody is credited {resolution.reason}".rstrip(),
+        actor=resolution.actor,
         intervention=True,
     )
 
 
-def _refuse_parcel(turn: Turn, c: ReturnResolved, p: Parcel) -> None:
-    p.problem.state = "refused"
+def _refuse_parcel(turn: Turn, resolution: ReturnResolved, parcel: Parcel) -> None:
+    parcel.problem.state = "refused"
     parcel_told(
         turn,
         "RETURN_RESOLVED",
-        p,
-        reason=f"{p.problem.id} refused {c.reason}".rstrip(),
-        actor=c.actor,
+        parcel,
+        reason=f"{parcel.problem.id} refused {resolution.reason}".rstrip(),
+        actor=resolution.actor,
         intervention=True,
     )
 

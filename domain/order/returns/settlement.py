@@ -99,7 +99,11 @@ def split(turn: Turn, rma: Rma, credit: CreditFact, part: int) -> None:
 
 def resolve_credits(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
     """``retry``, ``refunded`` or ``refuse`` for each credit that waits. Raises Rejected where the account has not so much."""
-    waiting = [x for x in rma.credits if x.status == "MANUAL" and command.exception_id in ("", x.id)]
+    waiting = [
+        credit_fact
+        for credit_fact in rma.credits
+        if credit_fact.status == "MANUAL" and command.exception_id in ("", credit_fact.id)
+    ]
     if not waiting:
         too_old(turn, f"{rma.id}: no credit waits for a person")
         return
@@ -107,7 +111,7 @@ def resolve_credits(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
         raise Rejected(
             "return.amount",
             "amount",
-            f"{command.amount} is no part of one credit: {', '.join(f'{x.id} is {x.amount}' for x in waiting)}; name it by exception_id",
+            f"{command.amount} is no part of one credit: {', '.join(f'{credit_fact.id} is {credit_fact.amount}' for credit_fact in waiting)}; name it by exception_id",
         )
     for credit in waiting:
         if command.amount and command.amount < credit.amount:

@@ -15,86 +15,101 @@ from .unclaimed import found_lines, got_lines
 __all__ = ["return_summary"]
 
 
-def return_summary(s: OrderState) -> dict[str, Any]:
+def return_summary(order: OrderState) -> dict[str, Any]:
     """Plain data: ``returns`` and ``parcels`` (goods at the dock that belong to none). Money in minor units, times in UTC ms."""
-    b = s.book
-    return {"returns": [_rma(r) for r in b.rmas] if b else [], "parcels": [_parcel(p) for p in b.parcels] if b else []}
-
-
-def _rma(r: Rma) -> dict[str, Any]:
+    book = order.book
     return {
-        "rma_id": r.id,
-        "kind": r.kind,
-        "status": rma_status(r),
-        "via": r.via,
-        "requested_at": r.at,
-        "reason": r.reason,
-        "actor": r.actor,
-        "return_id": r.return_id,
-        "channel_rma": r.channel_rma,
-        "lines": [_line(x) for x in r.lines],
-        "label": {"status": r.label, "payer": r.payer, "ref": r.label_ref, "cost": r.cost, "currency": r.cost_currency},
-        "depot": r.depot,
-        "carrier": r.carrier,
-        "tracking_number": r.tracking_number,
-        "tracking_url": r.tracking_url,
-        "moving": r.moving,
-        "expires_at": r.expires or None,
-        "received_at": r.received_at or None,
-        "receipts": [{"receipt_id": x.id, "wms": x.wms, "depot": x.depot} for x in r.receipts.values()],
-        "exceptions": [_fields(p) for p in r.problems],
-        "credits": [_credit(c) for c in r.credits],
-        "credited": sum(c.amount for c in r.credits if c.status == "PAID"),
-        "exchange": {"order_key": r.exchange_key, "lines": [_fields(x) for x in r.exchange], "covered": r.covered},
-        "handled_by_channel": r.theirs,
+        "returns": [_rma(rma) for rma in book.rmas] if book else [],
+        "parcels": [_parcel(parcel) for parcel in book.parcels] if book else [],
     }
 
 
-def _line(x: RmaLine) -> dict[str, Any]:
-    units = {"qty": x.qty, "dropped": x.dropped, "received": x.received, "coming": x.coming}
-    said = {"line_id": x.line_id, "sku": x.sku, "reason": x.reason, "comment": x.comment}
+def _rma(rma: Rma) -> dict[str, Any]:
+    return {
+        "rma_id": rma.id,
+        "kind": rma.kind,
+        "status": rma_status(rma),
+        "via": rma.via,
+        "requested_at": rma.at,
+        "reason": rma.reason,
+        "actor": rma.actor,
+        "return_id": rma.return_id,
+        "channel_rma": rma.channel_rma,
+        "lines": [_line(line) for line in rma.lines],
+        "label": {
+            "status": rma.label,
+            "payer": rma.payer,
+            "ref": rma.label_ref,
+            "cost": rma.cost,
+            "currency": rma.cost_currency,
+        },
+        "depot": rma.depot,
+        "carrier": rma.carrier,
+        "tracking_number": rma.tracking_number,
+        "tracking_url": rma.tracking_url,
+        "moving": rma.moving,
+        "expires_at": rma.expires or None,
+        "received_at": rma.received_at or None,
+        "receipts": [
+            {"receipt_id": receipt.id, "wms": receipt.wms, "depot": receipt.depot} for receipt in rma.receipts.values()
+        ],
+        "exceptions": [_fields(problem) for problem in rma.problems],
+        "credits": [_credit(credit) for credit in rma.credits],
+        "credited": sum(credit.amount for credit in rma.credits if credit.status == "PAID"),
+        "exchange": {
+            "order_key": rma.exchange_key,
+            "lines": [_fields(line) for line in rma.exchange],
+            "covered": rma.covered,
+        },
+        "handled_by_channel": rma.theirs,
+    }
+
+
+def _line(line: RmaLine) -> dict[str, Any]:
+    units = {"qty": line.qty, "dropped": line.dropped, "received": line.received, "coming": line.coming}
+    said = {"line_id": line.line_id, "sku": line.sku, "reason": line.reason, "comment": line.comment}
     return {
         **said,
         **units,
-        "found": dict(x.found),
-        "credited": sum(x.credited.values()),
-        "refunded_by_channel": x.outside,
+        "found": dict(line.found),
+        "credited": sum(line.credited.values()),
+        "refunded_by_channel": line.outside,
     }
 
 
-def _credit(c: CreditFact) -> dict[str, Any]:
+def _credit(credit: CreditFact) -> dict[str, Any]:
     return {
-        "credit_id": c.id,
-        "status": c.status,
-        "amount": c.amount,
-        "tax": c.tax,
-        "in_goods": c.goods,
-        "lines": [{"line_id": k, "qty": n, "amount": a, "tax": t} for k, n, a, t in c.lines],
-        "shipping": c.shipping,
-        "shipping_tax": c.shipping_tax,
-        "fees": [{"kind": k, "amount": a, "tax": t} for k, a, t in c.fees],
-        "payments": [{"payment_id": k, "amount": n} for k, n in c.payments],
-        "reference": c.reference,
-        "error": c.error,
-        "at": c.at,
+        "credit_id": credit.id,
+        "status": credit.status,
+        "amount": credit.amount,
+        "tax": credit.tax,
+        "in_goods": credit.goods,
+        "lines": [{"line_id": k, "qty": n, "amount": line, "tax": number} for k, n, line, number in credit.lines],
+        "shipping": credit.shipping,
+        "shipping_tax": credit.shipping_tax,
+        "fees": [{"kind": k, "amount": fee, "tax": number} for k, fee, number in credit.fees],
+        "payments": [{"payment_id": k, "amount": n} for k, n in credit.payments],
+        "reference": credit.reference,
+        "error": credit.error,
+        "at": credit.at,
     }
 
 
-def _parcel(p: Parcel) -> dict[str, Any]:
+def _parcel(parcel: Parcel) -> dict[str, Any]:
     return {
-        "exception": _fields(p.problem),
-        "wms": p.receipt.wms,
-        "depot": p.receipt.depot,
-        "receipt_id": p.receipt.id,
-        "rma_text": p.rma_text,
-        "tracking_number": p.tracking_number,
-        "at": p.at,
-        "belongs_to": p.to,
-        "rma_id": p.rma,
-        "lines": [_fields(x) for x in got_lines(p)],
-        "inspected": [_fields(x) for x in found_lines(p)],
+        "exception": _fields(parcel.problem),
+        "wms": parcel.receipt.wms,
+        "depot": parcel.receipt.depot,
+        "receipt_id": parcel.receipt.id,
+        "rma_text": parcel.rma_text,
+        "tracking_number": parcel.tracking_number,
+        "at": parcel.at,
+        "belongs_to": parcel.to,
+        "rma_id": parcel.rma,
+        "lines": [_fields(line_qty) for line_qty in got_lines(parcel)],
+        "inspected": [_fields(line) for line in found_lines(parcel)],
     }
 
 
-def _fields(x: msgspec.Struct) -> dict[str, Any]:
-    return {f: getattr(x, f) for f in x.__struct_fields__}
+def _fields(struct: msgspec.Struct) -> dict[str, Any]:
+    return {text: getattr(struct, text) for text in struct.__struct_fields__}

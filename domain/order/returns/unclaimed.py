@@ -25,47 +25,47 @@ __all__ = ["expected_depot", "keep", "owner", "parcel", "parcel_told", "reopen",
 _OVER = frozenset({"CANCELLED", "EXPIRED", "DECLINED"})
 
 
-def owner(turn: Turn, c: ReturnReceived | ReturnInspected) -> Rma | None:
+def owner(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> Rma | None:
     """The return the goods belong to: the one of this receipt, of the number or the parcel, or the only one that expects goods.
 
     Raises Rejected where a 3PL names a return that another one expects.
     """
-    b = turn.state.book
-    key = f"{c.wms}/{c.receipt_id}"
+    book = turn.state.book
+    key = f"{receipt.wms}/{receipt.receipt_id}"
     if turn.state.header is None or parcel(turn, key) is not None:
         return None
-    rmas = b.rmas if b else []
-    r = next((r for r in rmas if key in r.receipts), None) or find(turn, c.rma_id, c.tracking_number)
-    if r is None and not c.rma_id:
-        live = [x for x in rmas if x.live and x.kind != "claim" and any(y.coming for y in x.lines)]
-        names = {n for x in c.lines for n in (x.line_id, x.sku) if n}
-        fit = [x for x in live if names & {n for y in x.lines for n in (y.line_id, y.sku)}]
-        r = fit[0] if len(fit) == 1 else None
-    if r is None and not c.rma_id:
-        return sent_back(turn, c)
-    if r is None or r.kind == "claim" or (not r.judged and not r.decision):
+    rmas = book.rmas if book else []
+    rma = next((r for r in rmas if key in r.receipts), None) or find(turn, receipt.rma_id, receipt.tracking_number)
+    if rma is None and not receipt.rma_id:
+        live = [x for x in rmas if x.live and x.kind != "claim" and any(line.coming for line in x.lines)]
+        names = {n for line_qty in receipt.lines for n in (line_qty.line_id, line_qty.sku) if n}
+        fit = [x for x in live if names & {n for line in x.lines for n in (line.line_id, line.sku)}]
+        rma = fit[0] if len(fit) == 1 else None
+    if rma is None and not receipt.rma_id:
+        return sent_back(turn, receipt)
+    if rma is None or rma.kind == "claim" or (not rma.judged and not rma.decision):
         return None
-    if key not in r.receipts and r.depot:
-        same_partner(c.source, r.depot, "", turn.rules, f"return {r.id}")
-    if r.ended in _OVER or r.decision != "approved":
-        if r.ended == "DECLINED" or turn.rules.returns.late != "accept":
+    if key not in rma.receipts and rma.depot:
+        same_partner(receipt.source, rma.depot, "", turn.rules, f"return {rma.id}")
+    if rma.ended in _OVER or rma.decision != "approved":
+        if rma.ended == "DECLINED" or turn.rules.returns.late != "accept":
             return None
-        reopen(turn, r, f"taken though it was {r.ended or 'not decided'}")
-    return r
+        reopen(turn, rma, f"taken though it was {rma.ended or 'not decided'}")
+    return rma
 
 
-def expected_depot(turn: Turn, c: ReturnReceived | ReturnInspected) -> str:
+def expected_depot(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> str:
     """Where the return that the report names is expected; ``""`` for none."""
-    r = find(turn, c.rma_id, c.tracking_number)
-    return r.depot if r is not None else ""
+    rma = find(turn, receipt.rma_id, receipt.tracking_number)
+    return rma.depot if rma is not None else ""
 
 
-def reopen(turn: Turn, r: Rma, reason: str, actor: str = "") -> None:
+def reopen(turn: Turn, rma: Rma, reason: str, actor: str = "") -> None:
     """Goods came for a return that was over, or never approved: it is taken all the same."""
-    for x in r.lines:
-        x.dropped = 0
-    r.decision, r.ended, r.judged, r.expires = "approved", "", True, 0
-    told(turn, "RETURN_RESOLVED", r, reason=reason, actor=actor, intervention=bool(actor))
+    for line in rma.lines:
+        line.dropped = 0
+    rma.decision, rma.ended, rma.judged, rma.expires = "approved", "", True, 0
+    told(turn, "RETURN_RESOLVED", rma, reason=reason, actor=actor, intervention=bool(actor))
 
 
 def parcel(turn: Turn, key: str) -> Parcel | None:
@@ -74,45 +74,60 @@ def parcel(turn: Turn, key: str) -> Parcel | None:
     return next((p for p in parcels if key in (f"{p.receipt.wms}/{p.receipt.id}", p.problem.id)), None)
 
 
-def keep(turn: Turn, c: ReturnReceived | ReturnInspected) -> None:
+def keep(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> None:
     """Keep what is told of a parcel; if it was handed on, hand this on too."""
-    p = parcel(turn, f"{c.wms}/{c.receipt_id}")
+    p = parcel(turn, f"{receipt.wms}/{receipt.receipt_id}")
     if p is not None and p.to:
-        turn.tell(msgspec.structs.replace(c, **turn.head(c.type), order_key=p.to, rma_id=p.rma))
+        turn.tell(msgspec.structs.replace(receipt, **turn.head(receipt.type), order_key=p.to, rma_id=p.rma))
         return
     b = book(turn)
     if p is None:
-        p = _new(turn, c)
+        p = _new(turn, receipt)
         b.parcels = [*b.parcels, p]
     before = (p.receipt.got, p.receipt.found)
-    if isinstance(c, ReturnReceived):
-        p.receipt.got = _more(p.receipt.got, [(f"{x.line_id}\t{x.sku}", x.qty) for x in c.lines])
+    if isinstance(receipt, ReturnReceived):
+        p.receipt.got = _more(
+            p.receipt.got, [(f"{line_qty.line_id}\t{line_qty.sku}", line_qty.qty) for line_qty in receipt.lines]
+        )
     else:
         p.receipt.found = _more(
-            p.receipt.found, [(f"{x.line_id}\t{x.sku}\t{x.disposition}\t{x.note}", x.qty) for x in c.lines]
+            p.receipt.found,
+            [(f"{line.line_id}\t{line.sku}\t{line.disposition}\t{line.note}", line.qty) for line in receipt.lines],
         )
     if (p.receipt.got, p.receipt.found) == before and b.parcels[-1] is not p:
         same_again(turn, f"parcel {p.receipt.wms}/{p.receipt.id}")
         return
     why = f"{p.problem.id} {p.problem.kind}: {p.problem.note}"
-    parcel_told(turn, "RETURN_EXCEPTION", p, reason=why, at=c.occurred_at, intervention=True)
+    parcel_told(turn, "RETURN_EXCEPTION", p, reason=why, at=receipt.occurred_at, intervention=True)
 
 
-def _new(turn: Turn, c: ReturnReceived | ReturnInspected) -> Parcel:
-    b, known = book(turn), find(turn, c.rma_id, c.tracking_number)
+def _new(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> Parcel:
+    b, known = book(turn), find(turn, receipt.rma_id, receipt.tracking_number)
     if turn.state.header is None:
-        kind, note = "UNKNOWN", f"receipt {c.receipt_id} at {c.wms} names no order we know"
+        kind, note = "UNKNOWN", f"receipt {receipt.receipt_id} at {receipt.wms} names no order we know"
     elif known is not None:
         kind, note = "LATE", f"{known.id} is {known.ended or 'not decided'}"
     else:
-        kind, note = "NO_RMA", f"{c.rma_id!r} is no return of this order" if c.rma_id else "the parcel names no return"
-    p = Problem(f"p{len(b.parcels) + 1}", kind, "", "", sum(x.qty for x in c.lines), c.depot, note, turn.command.time)
+        kind, note = (
+            "NO_RMA",
+            f"{receipt.rma_id!r} is no return of this order" if receipt.rma_id else "the parcel names no return",
+        )
+    problem = Problem(
+        f"p{len(b.parcels) + 1}",
+        kind,
+        "",
+        "",
+        sum(line_qty.qty for line_qty in receipt.lines),
+        receipt.depot,
+        note,
+        turn.command.time,
+    )
     return Parcel(
-        Receipt(c.receipt_id, c.wms, c.depot),
-        c.rma_id,
-        c.tracking_number,
-        c.occurred_at,
-        p,
+        Receipt(receipt.receipt_id, receipt.wms, receipt.depot),
+        receipt.rma_id,
+        receipt.tracking_number,
+        receipt.occurred_at,
+        problem,
         rma=known.id if known else "",
     )
 
@@ -128,11 +143,16 @@ def parcel_told(
     turn: Turn, kind: str, p: Parcel, *, reason: str, actor: str = "", at: int | None = None, intervention: bool = False
 ) -> None:
     """Record what happened to a parcel."""
-    units = [ReturnedLine(x.line_id, x.sku, x.qty, "", x.disposition, p.receipt.depot, x.note) for x in found_lines(p)]
-    units = units or [ReturnedLine(x.line_id, x.sku, x.qty, depot=p.receipt.depot) for x in got_lines(p)]
+    units = [
+        ReturnedLine(line.line_id, line.sku, line.qty, "", line.disposition, p.receipt.depot, line.note)
+        for line in found_lines(p)
+    ]
+    units = units or [
+        ReturnedLine(line_qty.line_id, line_qty.sku, line_qty.qty, depot=p.receipt.depot) for line_qty in got_lines(p)
+    ]
     turn.event(
         kind,
-        [EventLine(x.line_id, x.sku, x.qty) for x in units],
+        [EventLine(line.line_id, line.sku, line.qty) for line in units],
         at=at,
         reason=reason,
         actor=actor,

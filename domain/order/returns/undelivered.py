@@ -23,41 +23,49 @@ __all__ = ["KIND", "sent_back", "take_back", "undelivered"]
 KIND = "return_to_sender"
 
 
-def sent_back(turn: Turn, c: ReturnReceived | ReturnInspected) -> Rma | None:
+def sent_back(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> Rma | None:
     """The return of the undelivered parcel that these goods are; None where there is none, or the rules leave it to a person."""
     if turn.rules.returns.return_to_sender != "credit":
         return None
-    x = undelivered(turn, c.tracking_number, c.lines)
-    if x is None:
+    shipment = undelivered(turn, receipt.tracking_number, receipt.lines)
+    if shipment is None:
         return None
-    if (a := turn.allocation(x.allocation_id)) is not None:
-        same_partner(c.source, a.depot, a.target, turn.rules, f"parcel {x.id} of {a.id}")
-    return take_back(turn, x, c.depot, "policy")
+    if (allocation := turn.allocation(shipment.allocation_id)) is not None:
+        same_partner(
+            receipt.source, allocation.depot, allocation.target, turn.rules, f"parcel {shipment.id} of {allocation.id}"
+        )
+    return take_back(turn, shipment, receipt.depot, "policy")
 
 
-def take_back(turn: Turn, x: Shipment, depot: str, actor: str) -> Rma:
+def take_back(turn: Turn, shipment: Shipment, depot: str, actor: str) -> Rma:
     """Open the return of an undelivered parcel, approved."""
     b = book(turn)
-    lines = [RmaLine(u.line_id, u.sku, u.qty, KIND) for u in x.lines]
-    r = Rma(rma_id(turn.state.key, b.next), KIND, "carrier", turn.command.time, lines, "approved", judged=True)
-    r.actor, r.tracking_number, r.carrier, r.depot = actor, x.tracking_number, x.carrier, depot
-    r.reason = f"return to sender: parcel {x.id}"
-    b.rmas, b.next = [*b.rmas, r], b.next + 1
-    told(turn, "RMA_CREATED", r, reason=r.reason, actor=r.actor, intervention=actor != "policy")
-    return r
+    lines = [RmaLine(line_qty.line_id, line_qty.sku, line_qty.qty, KIND) for line_qty in shipment.lines]
+    rma = Rma(rma_id(turn.state.key, b.next), KIND, "carrier", turn.command.time, lines, "approved", judged=True)
+    rma.actor, rma.tracking_number, rma.carrier, rma.depot = actor, shipment.tracking_number, shipment.carrier, depot
+    rma.reason = f"return to sender: parcel {shipment.id}"
+    b.rmas, b.next = [*b.rmas, rma], b.next + 1
+    told(turn, "RMA_CREATED", rma, reason=rma.reason, actor=rma.actor, intervention=actor != "policy")
+    return rma
 
 
 def undelivered(turn: Turn, tracking_number: str, goods: Sequence[LineQty | InspectedLine]) -> Shipment | None:
     """A parcel on its way back that no return stands for yet: by its tracking number, or the only one with these articles."""
     book_ = turn.state.book
-    taken = {r.reason for r in book_.rmas if r.kind == KIND} if book_ else set()
+    taken = {rma.reason for rma in book_.rmas if rma.kind == KIND} if book_ else set()
     back = [
-        x
-        for x in turn.state.shipments
-        if x.status == "RETURN_TO_SENDER" and not x.delivered_at and f"return to sender: parcel {x.id}" not in taken
+        shipment
+        for shipment in turn.state.shipments
+        if shipment.status == "RETURN_TO_SENDER"
+        and not shipment.delivered_at
+        and f"return to sender: parcel {shipment.id}" not in taken
     ]
     if tracking_number:
-        return next((x for x in back if x.tracking_number == tracking_number), None)
-    names = {n for u in goods for n in (u.line_id, u.sku) if n}
-    fit = [x for x in back if names & {n for u in x.lines for n in (u.line_id, u.sku)}]
+        return next((shipment for shipment in back if shipment.tracking_number == tracking_number), None)
+    names = {n for line_qty in goods for n in (line_qty.line_id, line_qty.sku) if n}
+    fit = [
+        shipment
+        for shipment in back
+        if names & {n for line_qty in shipment.lines for n in (line_qty.line_id, line_qty.sku)}
+    ]
     return fit[0] if len(fit) == 1 else None

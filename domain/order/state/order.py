@@ -184,7 +184,7 @@ class Allocation(msgspec.Struct, array_like=True):
     @property
     def failed(self) -> bool:
         """True where units of it wait for a pick order that could not be delivered."""
-        return self.status == "FAILED" and any(x.live for x in self.lines)
+        return self.status == "FAILED" and any(line.live for line in self.lines)
 
 
 class Shipment(msgspec.Struct, array_like=True):
@@ -257,27 +257,27 @@ class OrderState(msgspec.Struct, array_like=True):
         """When the order wants a Tick, UTC ms; 0: never."""
         book, notices = self.book, self.notices
         times = (self.due, self.judged.recheck, book.due if book else 0, notices.due if notices else 0)
-        return min((t for t in times if t), default=0)
+        return min((time for time in times if time), default=0)
 
 
 _write = msgspec.msgpack.Encoder().encode
 _read_book = msgspec.msgpack.Decoder(Book).decode
 
 
-def clone(s: OrderState) -> OrderState:
+def clone(order: OrderState) -> OrderState:
     """A copy to change: everything that is changed in place is copied, the rest shared."""
-    c = _copy(s)
-    c.lines = [_copy(x) for x in s.lines]
-    c.requests = [_copy(x) for x in s.requests]
-    for r in c.requests:
-        r.lines = [_copy(x) for x in r.lines]
-    c.allocations = [_copy(x) for x in s.allocations]
-    for a in c.allocations:
-        a.lines = [_copy(x) for x in a.lines]
-    c.shipments = [_copy(x) for x in s.shipments]
-    if s.book is not None:
-        c.book = _read_book(_write(s.book))  # copied whole: few orders have one
-    return c
+    order_state = _copy(order)
+    order_state.lines = [_copy(line) for line in order.lines]
+    order_state.requests = [_copy(x) for x in order.requests]
+    for request in order_state.requests:
+        request.lines = [_copy(line) for line in request.lines]
+    order_state.allocations = [_copy(x) for x in order.allocations]
+    for allocation in order_state.allocations:
+        allocation.lines = [_copy(line) for line in allocation.lines]
+    order_state.shipments = [_copy(shipment) for shipment in order.shipments]
+    if order.book is not None:
+        order_state.book = _read_book(_write(order.book))  # copied whole: few orders have one
+    return order_state
 
 
 def _copy(x: T) -> T:

@@ -42,7 +42,7 @@ class RmaLine(msgspec.Struct, array_like=True):
     @property
     def good(self) -> int:
         """Units that came back and were looked at."""
-        return sum(self.found.get(d, 0) for d in GOOD)
+        return sum(self.found.get(text, 0) for text in GOOD)
 
     @property
     def settled(self) -> int:
@@ -62,7 +62,11 @@ class RmaLine(msgspec.Struct, array_like=True):
     @property
     def due(self) -> dict[str, int]:
         """Units that are to be credited and are not yet, by disposition."""
-        owed = {d: n - self.credited.get(d, 0) for d in GOOD if (n := self.found.get(d, 0)) > self.credited.get(d, 0)}
+        owed = {
+            text: n - self.credited.get(text, 0)
+            for text in GOOD
+            if (n := self.found.get(text, 0)) > self.credited.get(text, 0)
+        }
         if self.allowed > self.credited.get("ALLOWED", 0):
             owed["ALLOWED"] = self.allowed - self.credited.get("ALLOWED", 0)
         return owed
@@ -183,7 +187,7 @@ class Rma(msgspec.Struct, array_like=True):
     @property
     def open_problems(self) -> list[Problem]:
         """Exceptions that wait for a person."""
-        return [p for p in self.problems if p.state == "open"]
+        return [problem for problem in self.problems if problem.state == "open"]
 
 
 class Parcel(msgspec.Struct, array_like=True):

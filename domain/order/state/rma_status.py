@@ -28,44 +28,44 @@ RMA_STATUSES = (
 )
 
 
-def received(r: Rma) -> bool:
+def received(rma: Rma) -> bool:
     """Goods of it came, or an inspection said that they did not."""
-    return any(x.received or x.found for x in r.lines)
+    return any(line.received or line.found for line in rma.lines)
 
 
-def all_there(r: Rma) -> bool:
+def all_there(rma: Rma) -> bool:
     """Nothing more is to come."""
-    return not any(x.coming for x in r.lines)
+    return not any(line.coming for line in rma.lines)
 
 
-def inspected(r: Rma) -> bool:
+def inspected(rma: Rma) -> bool:
     """All that came was looked at."""
-    return all(x.received <= x.good + x.found.get("WRONG_ITEM", 0) for x in r.lines)
+    return all(line.received <= line.good + line.found.get("WRONG_ITEM", 0) for line in rma.lines)
 
 
-def rma_status(r: Rma) -> str:
+def rma_status(rma: Rma) -> str:
     """One of ``RMA_STATUSES``."""
-    if r.ended:
-        return r.ended
-    if r.decision != "approved":
+    if rma.ended:
+        return rma.ended
+    if rma.decision != "approved":
         return "REQUESTED"
-    states = {c.status for c in r.credits}
+    states = {credit.status for credit in rma.credits}
     if states & {"MANUAL", "PENDING"}:
         return "MANUAL_REFUND" if "MANUAL" in states else "CREDIT_PENDING"
-    return _at_the_dock(r) if received(r) else _before(r)
+    return _at_the_dock(rma) if received(rma) else _before(rma)
 
 
-def _before(r: Rma) -> str:
-    if r.kind == "claim":
-        return "CREDITED" if r.credits else "APPROVED"
-    if r.moving:
+def _before(rma: Rma) -> str:
+    if rma.kind == "claim":
+        return "CREDITED" if rma.credits else "APPROVED"
+    if rma.moving:
         return "IN_TRANSIT"
-    return "LABEL_SENT" if r.label == "SENT" else "APPROVED"
+    return "LABEL_SENT" if rma.label == "SENT" else "APPROVED"
 
 
-def _at_the_dock(r: Rma) -> str:
-    if not all_there(r):
+def _at_the_dock(rma: Rma) -> str:
+    if not all_there(rma):
         return "PARTIALLY_RECEIVED"
-    if not inspected(r):
+    if not inspected(rma):
         return "RECEIVED"
-    return "CREDITED" if r.credits and not any(x.due for x in r.lines) else "INSPECTED"
+    return "CREDITED" if rma.credits and not any(line.due for line in rma.lines) else "INSPECTED"

@@ -35,67 +35,71 @@ FINAL = frozenset({"SHIPPED", "DELIVERED", "COMPLETED", "CANCELLED"})
 
 def counted(lines: list[Line]) -> list[Line]:
     """The lines that decide: those that are shipped, or all of them where none is (a gift card on its own)."""
-    physical = [x for x in lines if x.requires_shipping]
+    physical = [line for line in lines if line.requires_shipping]
     return physical or lines
 
 
-def is_live(s: OrderState) -> bool:
+def is_live(order: OrderState) -> bool:
     """True while units are neither shipped nor cancelled."""
-    return any(x.shipped + x.cancelled < x.ordered for x in s.lines)
+    return any(line.shipped + line.cancelled < line.ordered for line in order.lines)
 
 
-def is_complete(s: OrderState) -> bool:
+def is_complete(order: OrderState) -> bool:
     """True where every unit is cancelled, or shipped and known to be there (or not ours to follow), and the channel knows it all."""
-    done = all(x.delivered + x.outside + x.cancelled >= x.ordered for x in s.lines if x.requires_shipping)
-    return done and not is_live(s) and all(x.notified or not x.effect_id for x in s.shipments)
+    done = all(
+        line.delivered + line.outside + line.cancelled >= line.ordered for line in order.lines if line.requires_shipping
+    )
+    return (
+        done and not is_live(order) and all(shipment.notified or not shipment.effect_id for shipment in order.shipments)
+    )
 
 
-def status(s: OrderState) -> str:
+def status(order: OrderState) -> str:
     """One of ``STATUSES``."""
-    if s.header is None:
-        return "CANCEL_REQUESTED" if any(not c.lines for c in s.cancels.values()) else "RECEIVED"
-    lines = counted(s.lines)
+    if order.header is None:
+        return "CANCEL_REQUESTED" if any(not cancel.lines for cancel in order.cancels.values()) else "RECEIVED"
+    lines = counted(order.lines)
     ordered = cancelled = shipped = picked = allocated = 0
-    for x in lines:
-        ordered += x.ordered
-        cancelled += x.cancelled
-        shipped += x.shipped
-        picked += x.picked
-        allocated += x.allocated
+    for line in lines:
+        ordered += line.ordered
+        cancelled += line.cancelled
+        shipped += line.shipped
+        picked += line.picked
+        allocated += line.allocated
     live = ordered - cancelled
     if live == 0:
-        return "CANCELLED" if ordered or s.header.cancelled_at is not None else "COMPLETED"
-    if _cancelling(s):
+        return "CANCELLED" if ordered or order.header.cancelled_at is not None else "COMPLETED"
+    if _cancelling(order):
         return "CANCEL_REQUESTED"
     if shipped:
-        return _after_shipping(s) if shipped == live else "PARTIALLY_SHIPPED"
-    return "PICKED" if picked == live else _before_picking(s, lines, picked + allocated, live)
+        return _after_shipping(order) if shipped == live else "PARTIALLY_SHIPPED"
+    return "PICKED" if picked == live else _before_picking(order, lines, picked + allocated, live)
 
 
-def _before_picking(s: OrderState, lines: list[Line], placed: int, live: int) -> str:
-    if s.holds and (any(x.open for x in lines) or any(h.soft for h in s.holds.values())):
+def _before_picking(order: OrderState, lines: list[Line], placed: int, live: int) -> str:
+    if order.holds and (any(line.open for line in lines) or any(hold.soft for hold in order.holds.values())):
         return "HELD"
     if placed:
         return "ALLOCATED" if placed == live else "PARTIALLY_ALLOCATED"
-    if any(x.unfillable for x in lines):
+    if any(line.unfillable for line in lines):
         return "UNFILLABLE"
-    return "BACKORDERED" if any(x.backordered for x in lines) else "PLACED"
+    return "BACKORDERED" if any(line.backordered for line in lines) else "PLACED"
 
 
-def _after_shipping(s: OrderState) -> str:
-    if is_complete(s):
+def _after_shipping(order: OrderState) -> str:
+    if is_complete(order):
         return "COMPLETED"
-    there = all(x.delivered + x.outside >= x.ordered - x.cancelled for x in counted(s.lines))
+    there = all(line.delivered + line.outside >= line.ordered - line.cancelled for line in counted(order.lines))
     return "DELIVERED" if there else "SHIPPED"
 
 
-def _cancelling(s: OrderState) -> bool:
+def _cancelling(order: OrderState) -> bool:
     """A cancellation waits for a WMS's word; a recall for a hold or an address is none."""
-    if not any(x.cancel_wanted > x.cancelled for x in s.lines):
+    if not any(line.cancel_wanted > line.cancelled for line in order.lines):
         return False
-    return any(x.asked for a in s.allocations for x in a.lines)
+    return any(line.asked for allocation in order.allocations for line in allocation.lines)
 
 
-def may_ship(h: Header, rules: RuleSet) -> bool:
+def may_ship(header: Header, rules: RuleSet) -> bool:
     """Is it ours to ship at all: not the channel's own, and no test order where the rules leave those alone."""
-    return h.fulfilled_by != "channel" and (rules.ship_test_orders or not h.test)
+    return header.fulfilled_by != "channel" and (rules.ship_test_orders or not header.test)

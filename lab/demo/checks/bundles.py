@@ -22,22 +22,26 @@ def check(evidence: Evidence) -> Finding:
             key = (e["allocation_id"], e["shipment_id"])
             shares[key] = max(shares[key], e["cost"])
     bundles = evidence.warehouse.bundles
-    violations = [f"parcel {b.shipment_id} of {b.depot}: {text}" for b in bundles for text in _wrong(b, shares)]
+    violations = [
+        f"parcel {bundle.shipment_id} of {bundle.depot}: {text}"
+        for bundle in bundles
+        for text in _wrong(bundle, shares)
+    ]
     figures = {
         "bundles": len(bundles),
-        "pick_orders_in_them": sum(len(b.references) for b in bundles),
-        "parcels_spared": sum(len(b.references) - 1 for b in bundles),
+        "pick_orders_in_them": sum(len(bundle.references) for bundle in bundles),
+        "parcels_spared": sum(len(bundle.references) - 1 for bundle in bundles),
     }
     return found("bundles", PROMISE, figures, violations)
 
 
-def _wrong(b: Bundle, shares: Mapping[tuple[str, str], int]) -> Iterator[str]:
-    if len(b.doors) != 1:
-        yield f"goes to {len(b.doors)} addresses or customers"
-    if len(b.groups) != 1 or not all(b.groups):
-        yield f"pick orders of {len(b.groups)} groups, or of none"
-    told = [shares.get((reference, b.shipment_id)) for reference in b.references]
-    if any(x is None for x in told):
+def _wrong(bundle: Bundle, shares: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    if len(bundle.doors) != 1:
+        yield f"goes to {len(bundle.doors)} addresses or customers"
+    if len(bundle.groups) != 1 or not all(bundle.groups):
+        yield f"pick orders of {len(bundle.groups)} groups, or of none"
+    told = [shares.get((reference, bundle.shipment_id)) for reference in bundle.references]
+    if any(number is None for number in told):
         yield "an order does not know that it was shipped in it"
-    elif sum(x or 0 for x in told) != b.cost:
-        yield f"cost {b.cost}, of which its orders share {sum(x or 0 for x in told)}"
+    elif sum(number or 0 for number in told) != bundle.cost:
+        yield f"cost {bundle.cost}, of which its orders share {sum(number or 0 for number in told)}"

@@ -24,20 +24,20 @@ Line = tuple[str, str]
 
 def check(evidence: Evidence) -> Finding:
     """See the module."""
-    money = [m for c in evidence.channels for m in c.money]
-    credits = [e.data for e in evidence.order_events if e.data["type"] == "CREDITED"]
+    money = [m for channel in evidence.channels for m in channel.money]
+    credits = [entry.data for entry in evidence.order_events if entry.data["type"] == "CREDITED"]
     violations = _never_above(money) + _to_the_cent(money, credits) + _for_good_units(evidence, credits)
     violations += _lines_add_up(evidence, credits) + _nothing_but_shipping(evidence, credits)
     open_credits = _unanswered(evidence)
     violations += [f"{rma}: a credit was asked for and never answered" for rma in open_credits]
     figures = {
         "credits": len(credits),
-        "orders": len({c["order_key"] for c in credits}),
-        **{f"{kind}s": len({c["rma_id"] for c in credits if c["rma_kind"] == kind}) for kind in KINDS},
-        "credited_cents": sum(c["amount"] for c in credits),
-        "fees_cents": sum(c["fees"] for c in credits),
+        "orders": len({credit["order_key"] for credit in credits}),
+        **{f"{kind}s": len({credit["rma_id"] for credit in credits if credit["rma_kind"] == kind}) for kind in KINDS},
+        "credited_cents": sum(credit["amount"] for credit in credits),
+        "fees_cents": sum(credit["fees"] for credit in credits),
         "provider_cents": sum(m.amount for m in money if m.kind == "refunded" and m.by == OURS),
-        "by_hand": sum(e.data["type"] == "MANUAL_REFUND" for e in evidence.order_events),
+        "by_hand": sum(entry.data["type"] == "MANUAL_REFUND" for entry in evidence.order_events),
     }
     return found("credits", PROMISE, figures, violations)
 
@@ -64,8 +64,8 @@ def _to_the_cent(money: list[Money], credits: list[dict[str, Any]]) -> list[str]
     for m in money:
         if m.kind == "refunded" and m.by == OURS:
             theirs[m.key] += m.amount
-    for c in credits:
-        ours[c["order_key"]] += c["amount"]
+    for credit in credits:
+        ours[credit["order_key"]] += credit["amount"]
     return [
         f"{key}: {ours[key]} cents credited in the log, {theirs[key]} paid by the provider"
         for key in sorted({*ours, *theirs})
@@ -76,16 +76,16 @@ def _to_the_cent(money: list[Money], credits: list[dict[str, Any]]) -> list[str]
 def _for_good_units(evidence: Evidence, credits: list[dict[str, Any]]) -> list[str]:
     """Credited units of a return are units that a warehouse's own ledger shows as come back and ours."""
     good: Counter[Line] = Counter()
-    for x in evidence.warehouse.inspected:
-        if x.disposition in PAID_FOR:
-            good[(x.rma, x.line_id)] += x.qty
+    for inspected in evidence.warehouse.inspected:
+        if inspected.disposition in PAID_FOR:
+            good[(inspected.rma, inspected.line_id)] += inspected.qty
     paid: Counter[Line] = Counter()
-    by_hand = {e.data["rma_id"] for e in evidence.order_events if e.data["type"] == "RETURN_RESOLVED"}
-    for c in credits:
-        if c["rma_kind"] == "claim" or c["rma_id"] in by_hand:
+    by_hand = {entry.data["rma_id"] for entry in evidence.order_events if entry.data["type"] == "RETURN_RESOLVED"}
+    for credit in credits:
+        if credit["rma_kind"] == "claim" or credit["rma_id"] in by_hand:
             continue
-        for x in c["returned"]:
-            paid[(c["rma_id"], x["line_id"])] += x["qty"]
+        for inspected in credit["returned"]:
+            paid[(credit["rma_id"], inspected["line_id"])] += inspected["qty"]
     return [
         f"{rma} line {line}: {n} units credited, {good[rma, line]} found good at the warehouse"
         for (rma, line), n in paid.items()
@@ -95,13 +95,13 @@ def _for_good_units(evidence: Evidence, credits: list[dict[str, Any]]) -> list[s
 
 def _lines_add_up(evidence: Evidence, credits: list[dict[str, Any]]) -> list[str]:
     """What is credited for a line's units is their share of what was paid for it: rounded running totals, computed here anew."""
-    prices: dict[Line, Price] = {k: v for c in evidence.channels for k, v in c.prices.items()}
+    prices: dict[Line, Price] = {k: v for channel in evidence.channels for k, v in channel.prices.items()}
     units: Counter[Line] = Counter()
     amounts: Counter[Line] = Counter()
-    for c in credits:
-        for x in c["returned"]:
-            units[(c["order_key"], x["line_id"])] += x["qty"]
-            amounts[(c["order_key"], x["line_id"])] += x["amount"]
+    for credit in credits:
+        for x in credit["returned"]:
+            units[(credit["order_key"], x["line_id"])] += x["qty"]
+            amounts[(credit["order_key"], x["line_id"])] += x["amount"]
     bad = []
     for line, n in units.items():
         price = prices.get(line)
@@ -123,23 +123,29 @@ def _nothing_but_shipping(evidence: Evidence, credits: list[dict[str, Any]]) -> 
     """Beside its units less the fees, an order's credits hold its shipping once all of it came back, and nothing else. An exchange's
     goods stand for a part: ``exchanges`` looks at those."""
     by_order: dict[str, list[dict[str, Any]]] = {}
-    for c in credits:
-        by_order.setdefault(c["order_key"], []).append(c)
+    for credit in credits:
+        by_order.setdefault(credit["order_key"], []).append(credit)
     bad = []
     for key, mine in by_order.items():
-        beside = sum(c["amount"] + c["fees"] - sum(x["amount"] for x in c["returned"]) for c in mine)
+        beside = sum(
+            fields["amount"] + fields["fees"] - sum(x["amount"] for x in fields["returned"]) for fields in mine
+        )
         shipping = shipping_back(evidence, key, mine)
-        if beside != shipping and not any(c["rma_kind"] == "exchange" for c in mine):
+        if beside != shipping and not any(fields["rma_kind"] == "exchange" for fields in mine):
             bad.append(f"{key}: {beside} cents credited beside the units, {shipping} of shipping are to go back")
     return bad
 
 
 def shipping_back(evidence: Evidence, key: str, credits: list[dict[str, Any]] | None = None) -> int:
     """The shipping that goes back with an order of which every unit was credited or cancelled; 0 for others. ``credits``: the order's, if known."""
-    mine = [e.data for e in evidence.order_events if e.data["order_key"] == key] if credits is None else credits
+    mine = (
+        [entry.data for entry in evidence.order_events if entry.data["order_key"] == key]
+        if credits is None
+        else credits
+    )
     gone: Counter[str] = Counter()
-    for c in mine:
-        for x in c["returned"] if c["type"] == "CREDITED" else ():
+    for fields in mine:
+        for x in fields["returned"] if fields["type"] == "CREDITED" else ():
             gone[x["line_id"]] += x["qty"]
     for channel in evidence.channels:
         if key in channel.shipping:
@@ -151,9 +157,9 @@ def shipping_back(evidence: Evidence, key: str, credits: list[dict[str, Any]] | 
 
 def _unanswered(evidence: Evidence) -> list[str]:
     waiting: Counter[str] = Counter()
-    for e in evidence.order_events:
-        if e.data["type"] == "CREDIT_REQUESTED":
-            waiting[e.data["rma_id"]] += 1
-        elif e.data["type"] in ("CREDITED", "MANUAL_REFUND") and e.data["amount"]:
-            waiting[e.data["rma_id"]] -= 1
+    for entry in evidence.order_events:
+        if entry.data["type"] == "CREDIT_REQUESTED":
+            waiting[entry.data["rma_id"]] += 1
+        elif entry.data["type"] in ("CREDITED", "MANUAL_REFUND") and entry.data["amount"]:
+            waiting[entry.data["rma_id"]] -= 1
     return sorted(rma for rma, n in waiting.items() if n > 0)

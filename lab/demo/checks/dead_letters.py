@@ -16,7 +16,7 @@ PROMISE = "the DLQ holds every deliberately broken delivery, and nothing that sh
 def check(evidence: Evidence) -> Finding:
     """See the module."""
     refused = {key for channel in evidence.channels for key, _ in channel.cancelled}
-    expected = {(p.channel, p.delivery_id) for channel in evidence.channels for p in channel.poison}
+    expected = {(poison.channel, poison.delivery_id) for channel in evidence.channels for poison in channel.poison}
     there: Counter[tuple[str, str]] = Counter()
     violations = []
     for entry in evidence.dlq:

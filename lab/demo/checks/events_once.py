@@ -110,7 +110,7 @@ def check(evidence: Evidence) -> Finding:
 
 
 def _unique(table: str, entries: list[Entry]) -> list[str]:
-    ids = Counter(e.data["event_id"] for e in entries)
+    ids = Counter(entry.data["event_id"] for entry in entries)
     return [f"{table}: event {event_id} is {n} times in the log" for event_id, n in ids.items() if n > 1]
 
 
@@ -127,7 +127,7 @@ def _hashes(table: str, columns: Columns, entries: list[Entry], rows: Rows) -> l
     ours: Counter[int] = Counter()
     for entry in entries:
         ours[entry.partition] = (ours[entry.partition] + row_hash(entry, columns)) % 2**64
-    theirs = {r["kafka_partition"]: r["hash"] for r in rows(hash_query(table, columns))}
+    theirs = {row["kafka_partition"]: row["hash"] for row in rows(hash_query(table, columns))}
     return [
         f"{table}: partition {p} has other rows in ClickHouse than in the log"
         for p in sorted({*ours, *theirs})

@@ -191,7 +191,7 @@ class Evidence:
 
     def exchange_orders(self, key: str) -> list[str]:
         """The orders in the log that an exchange of this order's units made."""
-        return sorted({k for e in self.order_events if (k := e.data["order_key"]).startswith(f"{key}~x")})
+        return sorted({k for entry in self.order_events if (k := entry.data["order_key"]).startswith(f"{key}~x")})
 
 
 def order_of(reference: str) -> str:

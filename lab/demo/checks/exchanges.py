@@ -25,7 +25,7 @@ def check(evidence: Evidence) -> Finding:
     for asked in evidence.exchanges:
         violations += [f"{asked.key}: {text}" for text in _judge(asked, evidence, figures)]
     known = {asked.key for asked in evidence.exchanges}
-    strangers = {k for e in evidence.order_events if "~x" in (k := e.data["order_key"])}
+    strangers = {k for entry in evidence.order_events if "~x" in (k := entry.data["order_key"])}
     violations += [f"{k}: nobody asked for this exchange" for k in sorted(strangers) if k.split("~x")[0] not in known]
     return found("exchanges", PROMISE, dict(figures), violations)
 
@@ -36,11 +36,11 @@ def _judge(asked: Exchange, evidence: Evidence, figures: Counter[str]) -> list[s
     if len(orders) > 1 or len(rmas) != 1:
         return [f"asked for once, {len(rmas)} returns and {len(orders)} orders came of it"]
     good = sum(
-        x.qty
-        for x in evidence.warehouse.inspected
-        if x.rma == rmas[0] and x.line_id == asked.line_id and x.disposition in GOOD
+        inspected.qty
+        for inspected in evidence.warehouse.inspected
+        if inspected.rma == rmas[0] and inspected.line_id == asked.line_id and inspected.disposition in GOOD
     )
-    shipped = sum(x.qty for x in evidence.warehouse.shipped if order_of(x.reference) in orders)
+    shipped = sum(line.qty for line in evidence.warehouse.shipped if order_of(line.reference) in orders)
     value, money = _credited(rmas[0], evidence)
     value += shipping_back(evidence, asked.key)
     figures.update(orders=len(orders), good_units=good, shipped_units=shipped, credited_cents=money)
@@ -61,23 +61,31 @@ def _judge(asked: Exchange, evidence: Evidence, figures: Counter[str]) -> list[s
 def _rmas(asked: Exchange, evidence: Evidence) -> list[str]:
     return sorted(
         {
-            e.data["rma_id"]
-            for e in evidence.order_events
-            if e.data["order_key"] == asked.key and e.data["rma_kind"] == "exchange"
+            entry.data["rma_id"]
+            for entry in evidence.order_events
+            if entry.data["order_key"] == asked.key and entry.data["rma_kind"] == "exchange"
         }
     )
 
 
 def _credited(rma: str, evidence: Evidence) -> tuple[int, int]:
     """What the units of a return were worth less its fees, and what went back in money."""
-    credits = [e.data for e in evidence.order_events if e.data["type"] == "CREDITED" and e.data["rma_id"] == rma]
-    worth = sum(x["amount"] for c in credits for x in c["returned"]) - sum(c["fees"] for c in credits)
-    return worth, sum(c["amount"] for c in credits)
+    credits = [
+        entry.data
+        for entry in evidence.order_events
+        if entry.data["type"] == "CREDITED" and entry.data["rma_id"] == rma
+    ]
+    worth = sum(x["amount"] for credit in credits for x in credit["returned"]) - sum(
+        credit["fees"] for credit in credits
+    )
+    return worth, sum(credit["amount"] for credit in credits)
 
 
 def _goods(asked: Exchange, order: str, evidence: Evidence) -> list[str]:
     placed: list[dict[str, Any]] = [
-        e.data for e in evidence.order_events if e.data["order_key"] == order and e.data["type"] == "PLACED"
+        entry.data
+        for entry in evidence.order_events
+        if entry.data["order_key"] == order and entry.data["type"] == "PLACED"
     ]
     goods = Counter({x["sku"]: x["qty"] for e in placed[:1] for x in e["lines"]})
     wanted = Counter({asked.sku: asked.goods_qty})
@@ -90,7 +98,7 @@ def _worth(order: str, price: int, in_goods: int, evidence: Evidence) -> list[st
         return [f"{order}: {in_goods} cents were kept for goods that cost {price}"]
     if in_goods == price:
         return []
-    mine = [e.data for e in evidence.order_events if e.data["order_key"] == order]
+    mine = [entry.data for entry in evidence.order_events if entry.data["order_key"] == order]
     held = any(e["type"] == "HELD" and e["reason"].startswith("AWAITING_PAYMENT") for e in mine)
     paid = any(e["type"] == "RELEASED" and e["actor"] and e["reason"].startswith("AWAITING_PAYMENT") for e in mine)
     return [] if held and paid else [f"{order}: shipped, though {price - in_goods} cents were still to be paid"]

@@ -153,7 +153,7 @@ def _add_parcel(table: Table, depot: str, shares: dict[str, list[Event]], expect
     bundled = len(shares) > 1
     channel = min(every, key=lambda e: e["order_key"])["channel"]
     cost = sum(max(e["cost"] for e in told) for told in shares.values())
-    alone = sum(expected.get(a, 0) for a in shares)
+    alone = sum(expected.get(share, 0) for share in shares)
     shipped_at = min(e["occurred_at"] for e in every)
     for dimension, value in _dimensions(channel, depot, shipped_at):
         row = table[(dimension, value, str(int(bundled)), every[0]["cost_currency"])]
@@ -278,14 +278,14 @@ def _key(value: Any) -> str:
 def _differ(view: str, ours: Table, theirs: Table) -> list[str]:
     bad = []
     for key in sorted({*ours, *theirs}):
-        a, b = ours.get(key), theirs.get(key)
+        fields, mapping = ours.get(key), theirs.get(key)
         where = f"{view} {'/'.join(key)}"
-        if a is None or b is None:
-            bad.append(f"{where}: only {'in ClickHouse' if a is None else 'in the log'}")
+        if fields is None or mapping is None:
+            bad.append(f"{where}: only {'in ClickHouse' if fields is None else 'in the log'}")
             continue
         bad += [
-            f"{where}: {name} is {b.get(name)} in ClickHouse, {value} from the log"
-            for name, value in a.items()
-            if name not in b or not math.isclose(value, float(b[name]), rel_tol=1e-9, abs_tol=1e-9)
+            f"{where}: {name} is {mapping.get(name)} in ClickHouse, {value} from the log"
+            for name, value in fields.items()
+            if name not in mapping or not math.isclose(value, float(mapping[name]), rel_tol=1e-9, abs_tol=1e-9)
         ]
     return bad

@@ -80,7 +80,7 @@ def read_topic(bootstrap: str, topic: str, decoded: bool = True) -> Iterator[Ent
     )
     try:
         count = _partitions(consumer, topic)
-        consumer.assign([TopicPartition(topic, p, 0) for p in range(count)])
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(count)])
         yield from _to_end(consumer, set(range(count)), decoded)
     finally:
         consumer.close()

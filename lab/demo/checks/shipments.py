@@ -18,7 +18,12 @@ PROMISE = "nothing shipped twice or beyond the order, every shipped unit told to
 def check(evidence: Evidence) -> Finding:
     """See the module."""
     shipped, violations = _parcels(evidence)
-    ordered = {(o.key, line): qty for c in evidence.channels for o in c.orders for line, qty in o.lines.items()}
+    ordered = {
+        (order.key, line): qty
+        for channel in evidence.channels
+        for order in channel.orders
+        for line, qty in order.lines.items()
+    }
     for line, qty in shipped.items():
         if qty > ordered.get(line, 0):
             violations.append(f"{'/'.join(line)}: {qty} shipped, {ordered.get(line, 0)} ordered")
@@ -26,7 +31,7 @@ def check(evidence: Evidence) -> Finding:
     violations += _untold(evidence, shipped, told)
     figures = {
         "pick_orders": len({(depot, reference) for depot, reference, _ in evidence.warehouse.asked}),
-        "parcels": len({(s.depot, s.shipment_id) for s in evidence.warehouse.shipped}),
+        "parcels": len({(shipped_line.depot, shipped_line.shipment_id) for shipped_line in evidence.warehouse.shipped}),
         "shipped_units": sum(shipped.values()),
         "told_units": sum(told.values()),
     }
@@ -38,11 +43,11 @@ def _parcels(evidence: Evidence) -> tuple[Counter[Line], list[str]]:
     shipped: Counter[Line] = Counter()
     by_pick: Counter[tuple[str, str, str]] = Counter()
     once: Counter[tuple[str, str, str]] = Counter()
-    for s in evidence.warehouse.shipped:
-        shipped[(order_of(s.reference), s.line_id)] += s.qty
-        by_pick[(s.depot, s.reference, s.line_id)] += s.qty
-        once[(s.depot, s.shipment_id, f"{s.reference}#{s.line_id}")] += 1
-    violations = [f"parcel {'/'.join(p)} left {n} times" for p, n in once.items() if n > 1]
+    for line in evidence.warehouse.shipped:
+        shipped[(order_of(line.reference), line.line_id)] += line.qty
+        by_pick[(line.depot, line.reference, line.line_id)] += line.qty
+        once[(line.depot, line.shipment_id, f"{line.reference}#{line.line_id}")] += 1
+    violations = [f"parcel {'/'.join(item)} left {n} times" for item, n in once.items() if n > 1]
     for pick, qty in by_pick.items():
         asked = evidence.warehouse.asked.get(pick, 0)
         if qty > asked:
@@ -55,7 +60,7 @@ def _untold(evidence: Evidence, shipped: Counter[Line], told: Counter[Line]) -> 
     cancelled: Counter[Line] = Counter()
     for channel in evidence.channels:
         cancelled += channel.cancelled
-    quiet = {o.key for c in evidence.channels for o in c.orders if not o.told}
+    quiet = {order.key for c in evidence.channels for order in c.orders if not order.told}
     shipped = Counter({line: n for line, n in shipped.items() if line[0] not in quiet})
     return [
         f"{'/'.join(line)}: {shipped[line]} shipped, {told[line]} told to the channel ({cancelled[line]} cancelled there)"
@@ -72,5 +77,5 @@ def _told(evidence: Evidence, violations: list[str]) -> Counter[Line]:
         for t in channel.told:
             told[(t.key, t.line_id)] += t.qty
             once[(t.key, t.line_id, t.tracking_number)] += 1
-    violations += [f"{'/'.join(t)} told {n} times" for t, n in once.items() if n > 1]
+    violations += [f"{'/'.join(item)} told {n} times" for item, n in once.items() if n > 1]
     return told

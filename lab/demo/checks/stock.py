@@ -109,19 +109,24 @@ def _reports(evidence: Evidence, books: _Books) -> list[str]:
     for (depot, sku), units in evidence.warehouse.written_off.items():
         corrections[(depot, sku, "new")] -= units
     bad += _differ("corrected units", corrections, books.units("STOCK_CORRECTED", "SHORT_PICKED"))
-    bad += [f"count of {c} units at {d}/{s}/{q} was not applied once" for d, s, q, c in counts - books.counted]
+    bad += [
+        f"count of {count} units at {text}/{name}/{q} was not applied once"
+        for text, name, q, count in counts - books.counted
+    ]
     return bad
 
 
 def _put_back(evidence: Evidence) -> tuple[Counter[Place], Counter[Place]]:
     """Units that the warehouses put back: those that we must know, and those in parcels that still wait for a person."""
-    resolved = {e.data["order_key"] for e in evidence.order_events if e.data["type"] == "RETURN_RESOLVED"}
+    resolved = {entry.data["order_key"] for entry in evidence.order_events if entry.data["type"] == "RETURN_RESOLVED"}
     known: Counter[Place] = Counter()
     waiting: Counter[Place] = Counter()
-    for x in evidence.warehouse.inspected:
-        if x.disposition in QUALITIES:
-            nobody = not x.rma and f"{PARCEL}{x.depot}:{x.receipt}" not in resolved
-            (waiting if nobody else known)[x.depot, x.sku, QUALITIES[x.disposition]] += x.qty
+    for inspected in evidence.warehouse.inspected:
+        if inspected.disposition in QUALITIES:
+            nobody = not inspected.rma and f"{PARCEL}{inspected.depot}:{inspected.receipt}" not in resolved
+            (waiting if nobody else known)[inspected.depot, inspected.sku, QUALITIES[inspected.disposition]] += (
+                inspected.qty
+            )
     return known, waiting
 
 

@@ -84,10 +84,10 @@ def listed(orders: Iterable[MarketOrder], query: dict[str, str], now: int) -> li
     page = int(query.get("page", "1"))
     rows = []
     for order in orders:
-        items = [x for x in order.items if _item_matches(x, query, now)]
+        items = [item for item in order.items if _item_matches(item, query, now)]
         if items:
             rows.append((order.placed_at, order, items))
-    rows.sort(key=lambda r: (r[0], r[1].id), reverse=True)
+    rows.sort(key=lambda found: (found[0], found[1].id), reverse=True)
     return [order_row(order, items) for _, order, items in rows[(page - 1) * PAGE : page * PAGE]]
 
 
@@ -112,17 +112,17 @@ def order_row(order: MarketOrder, items: list[Item]) -> dict[str, Any]:
         "orderPlacedDateTime": dutch(order.placed_at),
         "orderItems": [
             {
-                "orderItemId": x.id,
-                "ean": x.ean,
-                "fulfilmentMethod": "FBB" if x.fbb else "FBR",
-                "fulfilmentStatus": "OPEN" if x.open else "HANDLED",
-                "quantity": x.qty,
-                "quantityShipped": x.shipped,
-                "quantityCancelled": x.cancelled,
-                "cancellationRequest": x.cancel_requested,
-                "latestChangedDateTime": dutch(x.changed_at),
+                "orderItemId": item.id,
+                "ean": item.ean,
+                "fulfilmentMethod": "FBB" if item.fbb else "FBR",
+                "fulfilmentStatus": "OPEN" if item.open else "HANDLED",
+                "quantity": item.qty,
+                "quantityShipped": item.shipped,
+                "quantityCancelled": item.cancelled,
+                "cancellationRequest": item.cancel_requested,
+                "latestChangedDateTime": dutch(item.changed_at),
             }
-            for x in items
+            for item in items
         ],
     }
 
@@ -135,69 +135,73 @@ def order_body(order: MarketOrder) -> dict[str, Any]:
         "orderPlacedDateTime": dutch(order.placed_at),
         "shipmentDetails": order.details,
         "billingDetails": {k: v for k, v in order.details.items() if k not in {"pickupPointName", "language"}},
-        "orderItems": [_item(x) for x in order.items],
+        "orderItems": [_item(item) for item in order.items],
     }
 
 
-def _item(x: Item) -> dict[str, Any]:
-    discounts = [{"title": "Actie", "amount": _euros(x.discount)}] if x.discount else []
+def _item(item: Item) -> dict[str, Any]:
+    discounts = [{"title": "Actie", "amount": _euros(item.discount)}] if item.discount else []
     return {
-        "orderItemId": x.id,
-        "cancellationRequest": x.cancel_requested,
-        "fulfilment": _fulfilment(x),
-        "offer": {"offerId": f"offer-{x.sku}", "reference": x.sku},
-        "product": {"ean": x.ean, "title": x.title},
-        "quantity": x.qty,
-        "quantityShipped": x.shipped,
-        "quantityCancelled": x.cancelled,
-        "unitPrice": _euros(x.price),
-        "totalPrice": _euros(x.price * x.qty - x.discount),
+        "orderItemId": item.id,
+        "cancellationRequest": item.cancel_requested,
+        "fulfilment": _fulfilment(item),
+        "offer": {"offerId": f"offer-{item.sku}", "reference": item.sku},
+        "product": {"ean": item.ean, "title": item.title},
+        "quantity": item.qty,
+        "quantityShipped": item.shipped,
+        "quantityCancelled": item.cancelled,
+        "unitPrice": _euros(item.price),
+        "totalPrice": _euros(item.price * item.qty - item.discount),
         "discounts": discounts,
-        "commission": _euros(x.price * x.qty * 12 // 100),
-        "latestChangedDateTime": dutch(x.changed_at),
+        "commission": _euros(item.price * item.qty * 12 // 100),
+        "latestChangedDateTime": dutch(item.changed_at),
     }
 
 
-def _fulfilment(x: Item) -> dict[str, str]:
+def _fulfilment(item: Item) -> dict[str, str]:
     return {
-        "method": "FBB" if x.fbb else "FBR",
-        "distributionParty": "BOL" if x.fbb else "RETAILER",
-        "latestDeliveryDate": x.latest,
-        "timeFrameType": x.frame,
+        "method": "FBB" if item.fbb else "FBR",
+        "distributionParty": "BOL" if item.fbb else "RETAILER",
+        "latestDeliveryDate": item.latest,
+        "timeFrameType": item.frame,
     }
 
 
-def shipment_row(s: Shipment) -> dict[str, Any]:
+def shipment_row(shipment: Shipment) -> dict[str, Any]:
     """``ReducedShipment``."""
     return {
-        "shipmentId": s.id,
-        "shipmentDateTime": dutch(s.at),
-        "shipmentReference": s.reference,
-        "order": {"orderId": s.order.id, "orderPlacedDateTime": dutch(s.order.placed_at)},
-        "shipmentItems": [{"orderItemId": x.id, "ean": x.ean} for x, _ in s.lines],
-        "transport": {"transportId": f"3{s.id}"},
+        "shipmentId": shipment.id,
+        "shipmentDateTime": dutch(shipment.at),
+        "shipmentReference": shipment.reference,
+        "order": {"orderId": shipment.order.id, "orderPlacedDateTime": dutch(shipment.order.placed_at)},
+        "shipmentItems": [{"orderItemId": item.id, "ean": item.ean} for item, _ in shipment.lines],
+        "transport": {"transportId": f"3{shipment.id}"},
     }
 
 
-def shipment_body(s: Shipment) -> dict[str, Any]:
+def shipment_body(shipment: Shipment) -> dict[str, Any]:
     """``Shipment``."""
     return {
-        **shipment_row(s),
-        "pickupPoint": s.order.pickup,
-        "shipmentDetails": s.order.details,
+        **shipment_row(shipment),
+        "pickupPoint": shipment.order.pickup,
+        "shipmentDetails": shipment.order.details,
         "shipmentItems": [
             {
-                "orderItemId": x.id,
-                "fulfilment": {k: v for k, v in _fulfilment(x).items() if k != "timeFrameType"},
-                "offer": {"offerId": f"offer-{x.sku}", "reference": x.sku},
-                "product": {"ean": x.ean, "title": x.title},
+                "orderItemId": item.id,
+                "fulfilment": {k: v for k, v in _fulfilment(item).items() if k != "timeFrameType"},
+                "offer": {"offerId": f"offer-{item.sku}", "reference": item.sku},
+                "product": {"ean": item.ean, "title": item.title},
                 "quantity": qty,
-                "quantityShipped": x.shipped,
-                "unitPrice": _euros(x.price),
+                "quantityShipped": item.shipped,
+                "unitPrice": _euros(item.price),
             }
-            for x, qty in s.lines
+            for item, qty in shipment.lines
         ],
-        "transport": {"transportId": f"3{s.id}", "transporterCode": s.transporter, "trackAndTrace": s.tracking},
+        "transport": {
+            "transportId": f"3{shipment.id}",
+            "transporterCode": shipment.transporter,
+            "trackAndTrace": shipment.tracking,
+        },
     }
 
 
@@ -207,13 +211,13 @@ def returns(market: Market, handled: bool, page: int) -> list[dict[str, Any]]:
     for rma in market.rmas.values():
         if bool(rma.handled_at) == handled:
             chosen.setdefault(rma.return_id, []).append(rma)
-    rows = sorted(chosen.items(), key=lambda r: r[1][0].registered_at, reverse=handled)
+    rows = sorted(chosen.items(), key=lambda found: found[1][0].registered_at, reverse=handled)
     return [_return(i, rmas, whole=False) for i, rmas in rows[(page - 1) * PAGE : page * PAGE]]
 
 
 def return_body(market: Market, return_id: str) -> dict[str, Any] | None:
     """``Return``, or None where there is none."""
-    rmas = [x for x in market.rmas.values() if x.return_id == return_id]
+    rmas = [rma for rma in market.rmas.values() if rma.return_id == return_id]
     return _return(return_id, rmas, whole=True) if rmas else None
 
 
@@ -222,11 +226,11 @@ def _return(return_id: str, rmas: list[Rma], whole: bool) -> dict[str, Any]:
         "returnId": return_id,
         "registrationDateTime": dutch(rmas[0].registered_at),
         "fulfilmentMethod": "FBR",
-        "returnItems": [_rma(x, whole) for x in rmas],
+        "returnItems": [_rma(rma, whole) for rma in rmas],
     }
 
 
-def _rma(x: Rma, whole: bool) -> dict[str, Any]:
+def _rma(rma: Rma, whole: bool) -> dict[str, Any]:
     results = [
         {
             "quantity": qty,
@@ -234,22 +238,22 @@ def _rma(x: Rma, whole: bool) -> dict[str, Any]:
             "handlingResult": result,
             "processingDateTime": dutch(at),
         }
-        for result, qty, at in x.results
+        for result, qty, at in rma.results
     ]
     body: dict[str, Any] = {
-        "rmaId": x.id,
-        "orderId": x.order.id,
-        "ean": x.item.ean,
-        "expectedQuantity": x.qty,
-        "returnReason": {"mainReason": x.reason, "customerComments": ""},
-        "handled": bool(x.handled_at),
+        "rmaId": rma.id,
+        "orderId": rma.order.id,
+        "ean": rma.item.ean,
+        "expectedQuantity": rma.qty,
+        "returnReason": {"mainReason": rma.reason, "customerComments": ""},
+        "handled": bool(rma.handled_at),
         "processingResults": results,
     }
     if not whole:
         return body
-    customer = {k: v for k, v in x.order.details.items() if k not in {"pickupPointName", "language"}}
-    more = {"trackAndTrace": f"3SRET{x.id}", "transporterName": "PostNL", "customerDetails": customer}
-    return {**body, "title": x.item.title, **more}
+    customer = {k: v for k, v in rma.order.details.items() if k not in {"pickupPointName", "language"}}
+    more = {"trackAndTrace": f"3SRET{rma.id}", "transporterName": "PostNL", "customerDetails": customer}
+    return {**body, "title": rma.item.title, **more}
 
 
 def _items(body: Any, at_most: int) -> tuple[list[dict[str, Any]], Errors]:

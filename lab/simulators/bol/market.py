@@ -169,12 +169,12 @@ class Market:
         n = len(same)
         chance = roll(self.seed, "process", event_type, entity_id, n)
         wait = int(chance.uniform(*self.fates.process_minutes) * MINUTE)
-        x, took_effect = chance.random(), chance.random() < self.fates.timeout_took_effect
+        number, took_effect = chance.random(), chance.random() < self.fates.timeout_took_effect
 
         def settle() -> None:
-            if x < self.fates.failure:
+            if number < self.fates.failure:
                 process.status, process.error = "FAILURE", "Internal error while processing; nothing was changed."
-            elif x < self.fates.failure + self.fates.timeout:
+            elif number < self.fates.failure + self.fates.timeout:
                 if took_effect:
                     work()
                 process.status, process.error = "TIMEOUT", "The request was not processed within the time allowed."
@@ -310,7 +310,7 @@ class Market:
             if found is None:
                 return f"Order item {item_id} not found."
             order, item = found
-            back = sum(x.qty for x in self.rmas.values() if x.item is item)
+            back = sum(value.qty for value in self.rmas.values() if value.item is item)
             if qty > item.shipped - back:
                 return f"Order item {item_id} has {item.shipped - back} units that can be returned."
             number = len(self.rmas)

@@ -128,9 +128,9 @@ class OrderMaker:
         if pickup:
             details["pickupPointName"] = f"Afhaalpunt {details['city'].upper()}"
         products = chance.sample(list(self.products), chance.choices((1, 2, 3), (70, 22, 8))[0])
-        items = [self._item(chance, i, n, p, placed) for n, p in enumerate(products)]
-        fate += ["regret"] if any(x.regret_after for x in items) else []
-        fate += ["fbb"] if all(x.fbb for x in items) else ["mixed"] if any(x.fbb for x in items) else []
+        items = [self._item(chance, i, n, product, placed) for n, product in enumerate(products)]
+        fate += ["regret"] if any(item.regret_after for item in items) else []
+        fate += ["fbb"] if all(item.fbb for item in items) else ["mixed"] if any(item.fbb for item in items) else []
         return MarketOrder(number, placed, details, items, pickup, fate, i)
 
     def _details(self, chance: random.Random, i: int) -> tuple[dict[str, str], list[str]]:

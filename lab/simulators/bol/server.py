@@ -172,10 +172,10 @@ class BolSimulator:
 
     async def _shipments(self, request: web.Request) -> web.Response:
         order_id, page = request.query.get("order-id"), int(request.query.get("page", "1"))
-        found = [s for s in self.market.shipments.values() if order_id in (None, s.order.id)]
-        found.sort(key=lambda s: s.at, reverse=True)
+        found = [shipment for shipment in self.market.shipments.values() if order_id in (None, shipment.order.id)]
+        found.sort(key=lambda shipment: shipment.at, reverse=True)
         part = found[(page - 1) * views.PAGE : page * views.PAGE]
-        return answer({"shipments": [views.shipment_row(s) for s in part]})
+        return answer({"shipments": [views.shipment_row(shipment) for shipment in part]})
 
     async def _shipment(self, request: web.Request) -> web.Response:
         shipment = self.market.shipments.get(request.match_info["id"])
@@ -199,13 +199,13 @@ class BolSimulator:
         if not entity or not event:
             violation = {"name": "entity-id, event-type", "reason": "both are needed"}
             raise Problem(400, "Bad Request", "Error validating request.", [violation])
-        found = [p for p in self.market.by_entity.get(entity, []) if p.event_type == event]
-        return answer({"processStatuses": [p.body(self._base(request)) for p in found]})
+        found = [process for process in self.market.by_entity.get(entity, []) if process.event_type == event]
+        return answer({"processStatuses": [process.body(self._base(request)) for process in found]})
 
     async def _bulk(self, request: web.Request) -> web.Response:
         body = await self._body(request, lambda b: [] if isinstance(b, dict) else [{"name": "$", "reason": "object"}])
         ids = [str(q.get("processStatusId")) for q in body.get("processStatusQueries", [])]
-        found = [p for i in ids if (p := self.market.processes.get(i)) is not None]
+        found = [process for i in ids if (process := self.market.processes.get(i)) is not None]
         return answer({"processStatuses": [p.body(self._base(request)) for p in found]})
 
     async def _process(self, request: web.Request) -> web.Response:
@@ -231,15 +231,15 @@ class BolSimulator:
 
     def progress(self) -> dict[str, Any]:
         """Orders come in, units by fate, requests; ``idle``: all orders came and no request waits."""
-        items = [x for o in self.market.orders.values() for x in o.items]
-        pending = sum(p.status == "PENDING" for p in self.market.processes.values())
+        items = [item for order in self.market.orders.values() for item in order.items]
+        pending = sum(process.status == "PENDING" for process in self.market.processes.values())
         return {
             "orders": len(self.market.orders),
             "planned": self.market.planned,
             "units": {
-                "ordered": sum(x.qty for x in items),
-                "shipped": sum(x.shipped for x in items),
-                "cancelled": sum(x.cancelled for x in items),
+                "ordered": sum(item.qty for item in items),
+                "shipped": sum(item.shipped for item in items),
+                "cancelled": sum(item.cancelled for item in items),
             },
             "returns": len(self.market.rmas),
             "returns_to_come": self.market.announcements,

@@ -87,7 +87,9 @@ class Admin:
             after = tuple(json.loads(base64.urlsafe_b64decode(info)))
         elif least := request.query.get("updated_at_min"):
             after = (int(datetime.fromisoformat(least).timestamp() * 1000), 0)
-        found = sorted((o.updated_at, o.id) for o in self.shop.orders.values() if (o.updated_at, o.id) > after)
+        found = sorted(
+            (order.updated_at, order.id) for order in self.shop.orders.values() if (order.updated_at, order.id) > after
+        )
         page = found[:limit]
         headers = {}
         if len(found) > limit:
@@ -126,16 +128,18 @@ class Admin:
             return None
         fulfilments = [
             {
-                "id": f"gid://shopify/Fulfillment/{f.id}",
+                "id": f"gid://shopify/Fulfillment/{fulfilment.id}",
                 "status": "SUCCESS",
-                "trackingInfo": [{"number": f.number}] if f.number else [],
+                "trackingInfo": [{"number": fulfilment.number}] if fulfilment.number else [],
                 "fulfillmentLineItems": {
-                    "nodes": [{"quantity": n, "lineItem": {"id": f"gid://shopify/LineItem/{i}"}} for i, n in f.lines]
+                    "nodes": [
+                        {"quantity": n, "lineItem": {"id": f"gid://shopify/LineItem/{i}"}} for i, n in fulfilment.lines
+                    ]
                 },
             }
-            for f in order.fulfilments
+            for fulfilment in order.fulfilments
         ]
-        places = sorted({x.place for x in order.lines})
+        places = sorted({line.place for line in order.lines})
         return {
             "id": order.gid,
             "cancelledAt": iso(order.cancelled_at),
@@ -145,16 +149,16 @@ class Admin:
         }
 
     def _fulfilment_order(self, order: SimOrder, place: int) -> dict[str, Any]:
-        lines = [x for x in order.lines if x.place == place]
+        lines = [line for line in order.lines if line.place == place]
         gone = order.cancelled_at is not None
-        left = 0 if gone else sum(x.remaining for x in lines)
+        left = 0 if gone else sum(line.remaining for line in lines)
         nodes = [
             {
-                "id": f"gid://shopify/FulfillmentOrderLineItem/{x.id}",
-                "remainingQuantity": 0 if gone else x.remaining,
-                "lineItem": {"id": f"gid://shopify/LineItem/{x.id}"},
+                "id": f"gid://shopify/FulfillmentOrderLineItem/{line.id}",
+                "remainingQuantity": 0 if gone else line.remaining,
+                "lineItem": {"id": f"gid://shopify/LineItem/{line.id}"},
             }
-            for x in lines
+            for line in lines
         ]
         return {
             "id": f"gid://shopify/FulfillmentOrder/{order.id * 10 + place}",

@@ -172,7 +172,7 @@ class SimOrder:
     @property
     def total(self) -> int:
         """Cents."""
-        return sum(x.product.price_minor * x.qty - x.discount for x in self.lines) + self.shipping
+        return sum(line.product.price_minor * line.qty - line.discount for line in self.lines) + self.shipping
 
     def touch(self, now: int) -> None:
         """A change: ``updated_at`` moves on."""
@@ -211,7 +211,7 @@ def make(seed: int, n: int, products: Sequence[Product], now: int, returns: floa
     goods = sum(x.product.price_minor * x.qty - x.discount for x in lines)
     customer, address = _customer(seed, n)
     story = _story(seed, n, returns)
-    tags = [t for t, p in (("VIP", 0.05), ("newsletter", 0.2), ("gift", 0.05)) if chance.random() < p]
+    tags = [text for text, number in (("VIP", 0.05), ("newsletter", 0.2), ("gift", 0.05)) if chance.random() < number]
     second = now // 1000 * 1000
     return SimOrder(
         id=order_id,
@@ -257,7 +257,7 @@ def _customer(seed: int, n: int) -> tuple[dict[str, str], dict[str, str | None]]
     who = n - REPEATS_AFTER if again else n
     chance = roll(seed, "customer", who)
     random, choice, choices = chance.random, chance.choice, chance.choices
-    place = choices(_PLACES, [p[2] for p in _PLACES])[0]
+    place = choices(_PLACES, [value[2] for value in _PLACES])[0]
     zip_code, city = choice(place[3:])
     first, last = choice(_FIRST), choice(_LAST)
     phone = _DIAL.get(place[0], "+44 7700 90{:04d}").format(who % 10_000)

@@ -75,22 +75,22 @@ class ShopReturns:
         ]
         back = [
             {
-                "id": f"gid://shopify/OrderTransaction/{r.id * 100 + 90 + i}",
+                "id": f"gid://shopify/OrderTransaction/{refund.id * 100 + 90 + i}",
                 "kind": "REFUND",
                 "status": "SUCCESS",
                 "gateway": "shopify_payments",
                 "amountSet": {"presentmentMoney": {"amount": money(n), "currencyCode": "EUR"}},
                 "parentTransaction": {"id": f"gid://shopify/OrderTransaction/{parent}"},
             }
-            for r in order.refunds
-            for i, (parent, n) in enumerate(r.paid)
+            for refund in order.refunds
+            for i, (parent, n) in enumerate(refund.paid)
         ]
         return {
             "currencyCode": "EUR",
             "presentmentCurrencyCode": "EUR",
             "transactions": paid + back,
-            "refunds": [_refund(r) for r in order.refunds],
-            "returns": {"nodes": [self._shown(order, r) for r in order.returns]},
+            "refunds": [_refund(refund) for refund in order.refunds],
+            "returns": {"nodes": [self._shown(order, returned) for returned in order.returns]},
         }
 
     def request(self, order: SimOrder) -> None:
@@ -109,7 +109,7 @@ class ShopReturns:
         items = [SimReturnLine(number * 10 + i, *x) for i, x in enumerate(lines)]
         found = SimReturn(number, f"#{order.number}-R{len(order.returns) + 1}", self.shop.now(), status, items)
         order.returns.append(found)
-        shown = [{"line_id": str(x.line), "qty": x.qty, "reason": x.reason} for x in items]
+        shown = [{"line_id": str(line.line), "qty": line.qty, "reason": line.reason} for line in items]
         self.shop.changed(order, "return", (), number=number, status=status, lines=shown)
         return found
 
@@ -119,7 +119,7 @@ class ShopReturns:
     def _find(self, global_id: Any) -> tuple[SimOrder | None, SimReturn | None]:
         number = _tail(global_id)
         order = self.shop.orders.get(number // 1000)
-        found = next((r for r in order.returns if r.id == number), None) if order else None
+        found = next((returned for returned in order.returns if returned.id == number), None) if order else None
         return order, found
 
     def _known(self, global_id: Any) -> tuple[SimOrder, SimReturn]:
@@ -128,30 +128,30 @@ class ShopReturns:
             raise UserErrors(["returnId"], "Return not found.", "NOT_FOUND")
         return order, found
 
-    def _shown(self, order: SimOrder | None, r: SimReturn | None) -> Json | None:
-        if order is None or r is None:
+    def _shown(self, order: SimOrder | None, returned: SimReturn | None) -> Json | None:
+        if order is None or returned is None:
             return None
         nodes = [
             {
-                "id": f"gid://shopify/ReturnLineItem/{x.id}",
-                "quantity": x.qty,
-                "processableQuantity": x.qty - x.processed if r.status == "OPEN" else 0,
-                "processedQuantity": x.processed,
-                "returnReason": x.reason,
-                "returnReasonNote": x.note,
+                "id": f"gid://shopify/ReturnLineItem/{line.id}",
+                "quantity": line.qty,
+                "processableQuantity": line.qty - line.processed if returned.status == "OPEN" else 0,
+                "processedQuantity": line.processed,
+                "returnReason": line.reason,
+                "returnReasonNote": line.note,
                 "customerNote": None,
                 "fulfillmentLineItem": {
-                    "lineItem": {"id": f"gid://shopify/LineItem/{x.line}", "sku": self._sku(order, x.line)}
+                    "lineItem": {"id": f"gid://shopify/LineItem/{line.line}", "sku": self._sku(order, line.line)}
                 },
             }
-            for x in r.lines
+            for line in returned.lines
         ]
         return {
-            "id": f"gid://shopify/Return/{r.id}",
-            "name": r.name,
-            "status": r.status,
+            "id": f"gid://shopify/Return/{returned.id}",
+            "name": returned.name,
+            "status": returned.status,
             "order": {"id": order.gid},
-            "refunds": {"nodes": [_refund(x) for x in order.refunds if x.id in r.refunds]},
+            "refunds": {"nodes": [_refund(refund) for refund in order.refunds if refund.id in returned.refunds]},
             "returnLineItems": {"nodes": nodes},
         }
 
@@ -190,11 +190,11 @@ class ShopReturns:
         if order is None:
             return {"returnableFulfillments": {"nodes": []}, "order": None}
         items = []
-        for x in order.lines:
-            left = x.fulfilled - self._in_returns(order, x.id)
+        for line in order.lines:
+            left = line.fulfilled - self._in_returns(order, line.id)
             item = {
-                "id": f"gid://shopify/FulfillmentLineItem/{x.id}",
-                "lineItem": {"id": f"gid://shopify/LineItem/{x.id}"},
+                "id": f"gid://shopify/FulfillmentLineItem/{line.id}",
+                "lineItem": {"id": f"gid://shopify/LineItem/{line.id}"},
             }
             if left > 0:
                 items.append({"quantity": left, "fulfillmentLineItem": item})
@@ -207,11 +207,11 @@ class ShopReturns:
     @staticmethod
     def _in_returns(order: SimOrder, line: int) -> int:
         return sum(
-            x.qty
-            for r in order.returns
-            if r.status in {"REQUESTED", "OPEN", "CLOSED"}
-            for x in r.lines
-            if x.line == line
+            sim_return_line.qty
+            for returned in order.returns
+            if returned.status in {"REQUESTED", "OPEN", "CLOSED"}
+            for sim_return_line in returned.lines
+            if sim_return_line.line == line
         )
 
     def _create(self, v: Json) -> Json:
@@ -234,14 +234,14 @@ class ShopReturns:
         order, found = self._known(given["returnId"])
         wanted = [(_tail(x["id"]), int(x["quantity"])) for x in given.get("returnLineItems", [])]
         for number, n in wanted:
-            line = next((x for x in found.lines if x.id == number), None)
+            line = next((sim_return_line for sim_return_line in found.lines if sim_return_line.id == number), None)
             if found.status != "OPEN" or line is None or n < 1 or n > line.qty - line.processed:
                 raise UserErrors(["returnLineItems", "quantity"], "Quantity is greater than what can be processed.")
         transfer = (given.get("financialTransfer") or {}).get("issueRefund") or {}
         pay = [(_tail(t["parentId"]), _cents(t["transactionAmount"]["amount"])) for t in transfer["orderTransactions"]]
-        units = {x.id: x for x in found.lines}
+        units = {sim_return_line.id: sim_return_line for sim_return_line in found.lines}
         shipping = _cents(((given.get("refundShipping") or {}).get("shippingRefundAmount") or {}).get("amount", 0))
-        key = f"process-{found.id}-{sum(x.processed for x in found.lines)}"
+        key = f"process-{found.id}-{sum(sim_return_line.processed for sim_return_line in found.lines)}"
         made = self._refund(
             order,
             [(units[i].line, n) for i, n in wanted],
@@ -253,7 +253,7 @@ class ShopReturns:
         for number, n in wanted:
             units[number].processed += n
         found.refunds.append(made.id)
-        refunds = [_refund(x) for x in order.refunds if x.id in found.refunds]
+        refunds = [_refund(refund) for refund in order.refunds if refund.id in found.refunds]
         return {"id": f"gid://shopify/Return/{found.id}", "refunds": {"nodes": refunds}}
 
     def _refund_create(self, v: Json) -> Json:
@@ -272,7 +272,7 @@ class ShopReturns:
             self._cancellable(order, given["refundLineItems"])
         for number, n in lines:
             line = order.line(number)
-            back = sum(q for r in order.refunds for i, q in r.lines if i == number)
+            back = sum(quantity for refund in order.refunds for i, quantity in refund.lines if i == number)
             if line is None or n < 1 or n > line.qty - back:
                 raise UserErrors(
                     ["refundLineItems", "quantity"], "Quantity cannot refund more items than were purchased"
@@ -285,13 +285,16 @@ class ShopReturns:
 
     def _cancellable(self, order: SimOrder, items: list[Json]) -> None:
         """Units to be cancelled are ones that nobody has fulfilled, and are restocked somewhere."""
-        if order.cancelled_at is not None or any(x["restockType"] != "CANCEL" for x in items):
+        if order.cancelled_at is not None or any(fields["restockType"] != "CANCEL" for fields in items):
             raise UserErrors(["refundLineItems"], "Refund line items can't be cancelled.")
-        for x in items:
-            if not x.get("locationId"):
+        for item in items:
+            if not item.get("locationId"):
                 raise UserErrors(["refundLineItems", "locationId"], "Location can't be blank when restocking")
-        for number in {_tail(x["lineItemId"]) for x in items}:
-            line, n = order.line(number), sum(int(x["quantity"]) for x in items if _tail(x["lineItemId"]) == number)
+        for number in {_tail(fields["lineItemId"]) for fields in items}:
+            line, n = (
+                order.line(number),
+                sum(int(fields["quantity"]) for fields in items if _tail(fields["lineItemId"]) == number),
+            )
             if line is None or n > line.remaining:
                 raise UserErrors(
                     ["refundLineItems", "quantity"], "Quantity cannot cancel more items than are unfulfilled"
@@ -324,7 +327,7 @@ class ShopReturns:
         order.refunds.append(made)
         if cancels:
             self._cancelled(order, lines)
-        left = sum(self.shop.payments.left(name, p) for p in self.shop.payments.captured(name))
+        left = sum(self.shop.payments.left(name, text) for text in self.shop.payments.captured(name))
         if pay:
             order.financial_status = "partially_refunded" if left else "refunded"
         shown = [{"line_id": str(i), "qty": n} for i, n in lines]
@@ -343,6 +346,10 @@ class ShopReturns:
                 )
 
 
-def _refund(r: SimRefund) -> Json:
-    total = {"amount": money(sum(cents for _, cents in r.paid)), "currencyCode": "EUR"}
-    return {"id": f"gid://shopify/Refund/{r.id}", "note": r.note, "totalRefundedSet": {"presentmentMoney": total}}
+def _refund(refund: SimRefund) -> Json:
+    total = {"amount": money(sum(cents for _, cents in refund.paid)), "currencyCode": "EUR"}
+    return {
+        "id": f"gid://shopify/Refund/{refund.id}",
+        "note": refund.note,
+        "totalRefundedSet": {"presentmentMoney": total},
+    }

@@ -78,12 +78,12 @@ class Shop:
         story = order.story
         lines = [
             {
-                "line_id": str(x.id),
-                "sku": x.product.sku,
-                "qty": x.qty,
-                "gross": x.qty * x.product.price_minor - x.discount,
+                "line_id": str(line.id),
+                "sku": line.product.sku,
+                "qty": line.qty,
+                "gross": line.qty * line.product.price_minor - line.discount,
             }
-            for x in order.lines
+            for line in order.lines
         ]
         self.ledger.append(
             "order", order=order.id, name=f"#{order.number}", lines=lines, test=order.test, total=order.total

@@ -150,18 +150,18 @@ class Dock:
         return f"{self.depot}-{kind}{self._parcels}"
 
     def _unit(self, rma: str, line: Report, n: int) -> Unit:
-        x, r = roll(self.seed, rma, line.get("line_id", ""), line["sku"], n).random(), self.rates
+        number, dock_rates = roll(self.seed, rma, line.get("line_id", ""), line["sku"], n).random(), self.rates
         disposition = "RESTOCK"
         for name, chance in (
-            ("B_GRADE", r.b_grade),
-            ("WRITE_OFF", r.broken),
-            ("MISSING", r.missing),
-            ("WRONG_ITEM", r.wrong),
+            ("B_GRADE", dock_rates.b_grade),
+            ("WRITE_OFF", dock_rates.broken),
+            ("MISSING", dock_rates.missing),
+            ("WRONG_ITEM", dock_rates.wrong),
         ):
-            if x < chance:
+            if number < chance:
                 disposition = name
                 break
-            x -= chance
+            number -= chance
         return Unit(str(line.get("line_id", "")), str(line["sku"]), disposition)
 
     def _send(self, receipt_id: str, rma: str, reference: str, units: list[Unit], tracking_number: str = "") -> None:
@@ -190,7 +190,7 @@ class Dock:
         self.receipts[receipt.id] = receipt
         # At the door only parcels are counted: what is missing or another article shows when they are opened.
         seen: Counter[tuple[str, str]] = Counter(
-            (u.line_id, u.sku) for u in receipt.units if u.disposition != "MISSING"
+            (unit.line_id, unit.sku) for unit in receipt.units if unit.disposition != "MISSING"
         )
         lines = [{"line_id": line, "sku": sku, "qty": n} for (line, sku), n in seen.items()]
         self.ledger.append("return_received", depot=self.depot, receipt=receipt.id, rma=receipt.rma, lines=lines)
@@ -216,7 +216,7 @@ class Dock:
                 qty=n,
                 disposition=disposition,
             )
-        lines = [{"line_id": line, "sku": sku, "qty": n, "disposition": d} for (line, sku, d), n in found.items()]
+        lines = [{"line_id": line, "sku": sku, "qty": n, "disposition": item} for (line, sku, item), n in found.items()]
         self.on_the_way -= 1
         self._report(receipt, "inspected", inspected=lines, actor="dock")
 

@@ -111,7 +111,7 @@ class _Depot:
         self.tries: dict[str, int] = {}
 
     def _comes_back(self, order: PickOrder) -> None:
-        units = [(x.line_id, x.sku) for x in order.lines for _ in range(x.shipped)]
+        units = [(line.line_id, line.sku) for line in order.lines for _ in range(line.shipped)]
         number = order.shipment["tracking_number"] if order.shipment else ""
         self.dock.give_back(order.reference, units, number)
 
@@ -206,10 +206,13 @@ class ThreePlSimulator:
     async def _list_returns(self, request: web.Request) -> web.Response:
         dock = self._depot(request).dock
         since, page = _asked(request)
-        rows = sorted((r for r in dock.receipts.values() if r.updated_at >= since), key=lambda r: r.updated_at)
+        rows = sorted(
+            (receipt for receipt in dock.receipts.values() if receipt.updated_at >= since),
+            key=lambda receipt: receipt.updated_at,
+        )
         part = rows[(page - 1) * PAGE : page * PAGE]
         more = page + 1 if len(rows) > page * PAGE else None
-        return web.json_response({"returns": [r.row() for r in part], "page": page, "next_page": more})
+        return web.json_response({"returns": [receipt.row() for receipt in part], "page": page, "next_page": more})
 
     async def _idempotent(self, request: web.Request, depot: _Depot, take: Callable[[Body], Body]) -> web.Response:
         key = request.headers.get("Idempotency-Key", "")
@@ -240,15 +243,15 @@ class ThreePlSimulator:
     def _fault(self, key: str, tries: int) -> str:
         if tries > 3:
             return ""
-        x, http = roll(self.config.seed, "http", key, tries).random(), self.config.http
+        number, http = roll(self.config.seed, "http", key, tries).random(), self.config.http
         for name, chance in (
             ("before", http.error_before),
             ("after", http.error_after),
             ("hang_up", http.hang_up_after),
         ):
-            if x < chance:
+            if number < chance:
                 return name
-            x -= chance
+            number -= chance
         return ""
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -258,17 +261,17 @@ class ThreePlSimulator:
         depot = self._depot(request)
         since, page = _asked(request)
         orders = depot.warehouse.orders.values()
-        rows = sorted((o for o in orders if o.updated_at >= since), key=lambda o: o.updated_at)
+        rows = sorted((order for order in orders if order.updated_at >= since), key=lambda order: order.updated_at)
         part = rows[(page - 1) * PAGE : page * PAGE]
         more = page + 1 if len(rows) > page * PAGE else None
-        return web.json_response({"pick_orders": [o.row() for o in part], "page": page, "next_page": more})
+        return web.json_response({"pick_orders": [order.row() for order in part], "page": page, "next_page": more})
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
         answer = self.ledger.as_json(request.query.get("kind", ""), int(request.query.get("since", "0")))
-        answer["stock"] = {name: d.warehouse.stock for name, d in self.depots.items()}
-        answer["b_grade"] = {name: dict(d.dock.b_grade) for name, d in self.depots.items()}
-        answer["binned"] = {name: dict(d.dock.binned) for name, d in self.depots.items()}
-        answer["not_conserved"] = {n: bad for n, d in self.depots.items() if (bad := d.warehouse.conserved())}
+        answer["stock"] = {name: depot.warehouse.stock for name, depot in self.depots.items()}
+        answer["b_grade"] = {name: dict(depot.dock.b_grade) for name, depot in self.depots.items()}
+        answer["binned"] = {name: dict(depot.dock.binned) for name, depot in self.depots.items()}
+        answer["not_conserved"] = {n: bad for n, depot in self.depots.items() if (bad := depot.warehouse.conserved())}
         return web.json_response(answer)
 
     async def _get_progress(self, _: web.Request) -> web.Response:
@@ -286,7 +289,9 @@ class ThreePlSimulator:
                 states[order.state] = states.get(order.state, 0) + 1
             for name, n in depot.courier.counts.items():
                 webhooks[name] = webhooks.get(name, 0) + n
-        unfinished = sum(not o.final for d in self.depots.values() for o in d.warehouse.orders.values())
+        unfinished = sum(
+            not pick_order.final for value in self.depots.values() for pick_order in value.warehouse.orders.values()
+        )
         return {
             "pick_orders": sum(states.values()),
             "states": states,
@@ -338,7 +343,7 @@ def _invalid(body: Any) -> str:
 def read_stock(path: Path) -> dict[str, dict[str, int]]:
     """A stock file: JSON ``{"depot-a": {"WH-1000": 40}}``. Raises ValueError naming what is wrong."""
     data = json.loads(path.read_text())
-    if not isinstance(data, dict) or not data or not all(isinstance(x, dict) for x in data.values()):
+    if not isinstance(data, dict) or not data or not all(isinstance(value, dict) for value in data.values()):
         raise ValueError(f"{path}: a JSON object depot → SKU → units is needed")
     for depot, skus in data.items():
         for sku, qty in skus.items():

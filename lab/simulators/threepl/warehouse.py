@@ -85,7 +85,7 @@ class Warehouse:
         self.orders[reference] = order
         door = [
             request.get("email", ""),
-            *(request["ship_to"].get(x, "") for x in ("street1", "postcode", "city", "country")),
+            *(request["ship_to"].get(value, "") for value in ("street1", "postcode", "city", "country")),
         ]
         self.ledger.append(
             "accepted",
@@ -105,7 +105,9 @@ class Warehouse:
         if order.state not in {"NEW", "ACCEPTED"}:
             self._report(order, "CANCEL_REJECTED", reason="too_late" if not order.final else "closed")
             return "CANCEL_REJECTED"
-        wanted = {str(x["line_id"]): int(x["qty"]) for x in lines} or {x.line_id: x.wanted for x in order.lines}
+        wanted = {str(fields["line_id"]): int(fields["qty"]) for fields in lines} or {
+            fields.line_id: fields.wanted for fields in order.lines
+        }
         stopped = {x.line_id: min(wanted.get(x.line_id, 0), x.wanted) for x in order.lines}
         if not any(stopped.values()):
             self._report(order, "CANCEL_REJECTED", reason="nothing_to_cancel")
@@ -129,7 +131,7 @@ class Warehouse:
         body = {
             "reference": order.reference,
             "status": status,
-            "lines": [x.body() for x in order.lines],
+            "lines": [line.body() for line in order.lines],
             "shipment": order.shipment,
             "reason": reason,
             "occurred_at": iso(now),
@@ -226,21 +228,22 @@ class Warehouse:
         first = parcel[0]
         chance = roll(self.seed, self.depot, first.reference, "shipment")
         number = f"3S{chance.randrange(10**12):012d}"
-        units = [(o, x) for o in parcel for x in o.lines if x.picked]
+        units = [(order, line) for order in parcel for line in order.lines if line.picked]
         label = {
             "id": f"{first.id}-s1",
             "carrier": first.request.get("carrier") or chance.choice(CARRIERS),
             "tracking_number": number,
             "tracking_url": f"https://tracking.example/{number}",
-            "cost": 395 + 40 * sum(x.picked for _, x in units) + chance.randrange(0, 60),
+            "cost": 395 + 40 * sum(line.picked for _, line in units) + chance.randrange(0, 60),
             "currency": "EUR",
         }
         if len(parcel) > 1:
             names = ("reference", "line_id", "sku", "qty")
             label["lines"] = [
-                dict(zip(names, (o.reference, x.line_id, x.sku, x.picked), strict=True)) for o, x in units
+                dict(zip(names, (order.reference, line.line_id, line.sku, line.picked), strict=True))
+                for order, line in units
             ]
-            members = [o.reference for o in parcel]
+            members = [order.reference for order in parcel]
             what = {"shipment_id": label["id"], "references": members, "cost": label["cost"]}
             self.ledger.append("bundled", depot=self.depot, **what)
         return label
@@ -307,7 +310,7 @@ class Warehouse:
             if e["depot"] == self.depot:
                 gone[e["sku"]] = gone.get(e["sku"], 0) + e["qty"] + e["written_off"]
         return [
-            s
-            for s, n in self.initial.items()
-            if self.stock[s] < 0 or self.stock[s] + gone.get(s, 0) != n + self.restocked[s]
+            item
+            for item, n in self.initial.items()
+            if self.stock[item] < 0 or self.stock[item] + gone.get(item, 0) != n + self.restocked[item]
         ]
