@@ -70,12 +70,22 @@ def _untold(evidence: Evidence, shipped: Counter[Line], told: Counter[Line]) -> 
 
 
 def _told(evidence: Evidence, violations: list[str]) -> Counter[Line]:
+    """Units told by order line; violations where a parcel was told more often than there are pick orders in it.
+
+    A line may be split over two pick orders that leave in one parcel: each of them is told, with its own units.
+    """
     told: Counter[Line] = Counter()
-    once: Counter[tuple[str, str, str]] = Counter()
+    times: Counter[tuple[str, str, str]] = Counter()
     for channel in evidence.channels:
         violations += [f"{channel.name}: {text}" for text in channel.violations]
-        for t in channel.told:
-            told[(t.key, t.line_id)] += t.qty
-            once[(t.key, t.line_id, t.tracking_number)] += 1
-    violations += [f"{'/'.join(item)} told {n} times" for item, n in once.items() if n > 1]
+        for report in channel.told:
+            told[(report.key, report.line_id)] += report.qty
+            times[(report.key, report.line_id, report.tracking_number)] += 1
+    pick_orders: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
+    for parcel in evidence.warehouse.shipped:
+        place = (order_of(parcel.reference), parcel.line_id, parcel.tracking_number)
+        pick_orders.setdefault(place, set()).add((parcel.depot, parcel.reference))
+    violations += [
+        f"{'/'.join(place)} told {n} times" for place, n in times.items() if n > max(1, len(pick_orders.get(place, ())))
+    ]
     return told

@@ -37,6 +37,19 @@ def test_sound_ledgers_pass() -> None:
     assert finding.figures == {"pick_orders": 1, "parcels": 1, "shipped_units": 2, "told_units": 2, "violations": 0}
 
 
+def test_two_pick_orders_of_one_line_in_one_parcel_are_told_each() -> None:
+    half = replace(PARCEL, qty=1)
+    found = warehouse(
+        sound(),
+        asked={("a", REFERENCE, "1"): 1, ("a", f"main/{KEY}/2", "1"): 1},
+        shipped=[half, replace(half, reference=f"main/{KEY}/2")],
+    )
+    found = channel(found, told=[Told(KEY, "1", 1, "3S1"), Told(KEY, "1", 1, "3S1")])
+    assert shipments.check(found).ok
+    thrice = channel(found, told=[Told(KEY, "1", 1, "3S1")] * 3)
+    assert any("told 3 times" in text for text in shipments.check(thrice).offenders)
+
+
 @pytest.mark.parametrize(
     ("tamper", "says"),
     [
