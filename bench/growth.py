@@ -43,7 +43,7 @@ def grown(orders: int) -> World:
     return world
 
 
-def turn(world: World, first: int) -> float:
+def session(world: World, first: int) -> float:
     """Seconds of CPU a record, of both input topics."""
     folded, began = world.folded, time.process_time()
     world.place(range(first, first + _ORDERS))
@@ -136,7 +136,7 @@ def main() -> None:
     taken: dict[int, list[float]] = {n: [] for n in TIMES}
     for number in range(args.rounds):
         for n, world in worlds.items():
-            taken[n].append(turn(world, 10_000_000 + number * _ORDERS))
+            taken[n].append(session(world, 10_000_000 + number * _ORDERS))
     rows: list[dict[str, Any]] = []
     for n, seconds in taken.items():
         against = statistics.median(one / this for one, this in zip(taken[1], seconds, strict=True))

@@ -31,7 +31,7 @@ from .returns.reconcile import expire
 from .returns.requests import return_decided, return_reported, return_requested, return_tracked
 from .returns.resolve import return_resolved
 from .rule_checks import due as judge_due
-from .session import OrderResult, Turn
+from .session import OrderResult, OrderSession
 from .snapshot import edited, upserted
 from .state.order import OrderState, clone
 from .state.status import status
@@ -39,7 +39,7 @@ from .summary import summary
 
 __all__ = ["FOLD", "OrderResult", "OrderState", "handle", "summary"]
 
-FOLD: dict[type, Callable[[Turn, Any], None]] = {
+FOLD: dict[type, Callable[[OrderSession, Any], None]] = {
     c.OrderUpserted: upserted,
     c.OrderCancelled: cancelled,
     c.OrderEdited: edited,
@@ -87,27 +87,27 @@ def handle(
         state = OrderState(_checked(command.order_key))
     elif state.key != command.order_key:
         raise Rejected("order.key", "order_key", f"a record of {command.order_key} for the state of {state.key}")
-    turn = Turn(clone(state), command, _rules_for(state.key, rules), conditions)
-    if not isinstance(command, c.ChannelFact) or admit(turn, command):
-        FOLD[type(command)](turn, command)
-        settle(turn)
-        if not turn.events:
-            _say(turn, state)
-    _tell(turn)
-    return turn.result()
+    session = OrderSession(clone(state), command, _rules_for(state.key, rules), conditions)
+    if not isinstance(command, c.ChannelFact) or admit(session, command):
+        FOLD[type(command)](session, command)
+        settle(session)
+        if not session.events:
+            _say(session, state)
+    _tell(session)
+    return session.result()
 
 
-def _tell(turn: Turn) -> None:
+def _tell(session: OrderSession) -> None:
     """Customers are told by rules: without any, this costs nothing."""
-    if turn.rules.notifications.messages or turn.state.notices is not None:
-        notify(turn)
+    if session.rules.notifications.messages or session.state.notices is not None:
+        notify(session)
 
 
-def _say(turn: Turn, before: OrderState) -> None:
+def _say(session: OrderSession, before: OrderState) -> None:
     """A status never changes in silence: a cancellation of units that were asked back already (for a hold) moves nothing else."""
-    was, now = status(before), status(turn.state)
+    was, now = status(before), status(session.state)
     if was != now:
-        turn.event("CANCEL_REQUESTED" if now == "CANCEL_REQUESTED" else "UPDATED", reason=f"{was} → {now}")
+        session.record("CANCEL_REQUESTED" if now == "CANCEL_REQUESTED" else "UPDATED", reason=f"{was} → {now}")
 
 
 def _checked(key: str) -> str:
@@ -133,10 +133,10 @@ def _timed(
         raise Rejected("order.unknown", "order_key", f"{command.type} without an order")
     if isinstance(command, c.RulesPublished) or not 0 < state.wake <= command.time:
         return OrderResult(state, [], [], [])
-    turn = Turn(clone(state), command, _rules_for(state.key, rules), conditions)
-    judge_due(turn)
-    tick(turn, command.time)
-    expire(turn, command.time)
-    settle(turn)
-    _tell(turn)
-    return turn.result()
+    session = OrderSession(clone(state), command, _rules_for(state.key, rules), conditions)
+    judge_due(session)
+    tick(session, command.time)
+    expire(session, command.time)
+    settle(session)
+    _tell(session)
+    return session.result()

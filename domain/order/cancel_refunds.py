@@ -17,7 +17,7 @@ from domain.records.values import CreditLine, LineQty, PaymentPart
 
 from .ledger import Ledger, ledger
 from .returns.policy import at_fault
-from .session import Turn
+from .session import OrderSession
 from .state.reported import CancelRefund, Header
 
 __all__ = ["cancel_outcome", "cancel_values", "pay_back"]
@@ -32,15 +32,17 @@ def cancel_values(book: Ledger, units: list[LineQty]) -> list[CreditLine]:
     return values
 
 
-def pay_back(turn: Turn, header: Header, units: list[LineQty], effect_id: str, *, complete: bool) -> dict[str, Any]:
+def pay_back(
+    session: OrderSession, header: Header, units: list[LineQty], effect_id: str, *, complete: bool
+) -> dict[str, Any]:
     """What a ChannelCancel says of the money, for units that were just booked as cancelled; remembered under the effect's id.
 
     ``complete``: the order is cancelled as a whole. Then all of its shipping goes back, and the channel's refund has an id of its own.
     """
-    state = turn.state
+    state = session.state
     book = ledger(state, {unit.line_id: unit.qty for unit in units})
     values = cancel_values(book, units)
-    shipping = _shipping(turn, book, complete=complete)
+    shipping = _shipping(session, book, complete=complete)
     amount = min(sum(value.amount for value in values) + shipping.gross, book.left)
     payments = book.payments(amount)
     fact = CancelRefund(
@@ -50,7 +52,7 @@ def pay_back(turn: Turn, header: Header, units: list[LineQty], effect_id: str, *
         shipping=shipping.gross,
         shipping_tax=shipping.tax,
         complete=complete,
-        at=turn.command.time,
+        at=session.command.time,
     )
     state.paid_back = {**state.paid_back, effect_id: fact}
     gateways = {k: gateway for k, gateway, _ in book.captured}
@@ -65,16 +67,16 @@ def pay_back(turn: Turn, header: Header, units: list[LineQty], effect_id: str, *
     }
 
 
-def _shipping(turn: Turn, book: Ledger, *, complete: bool) -> Refund:
+def _shipping(session: OrderSession, book: Ledger, *, complete: bool) -> Refund:
     if complete:
         return book.shipping_upto(1, 1)
-    rules = turn.rules.returns
-    return book.shipping_part(rules.shipping, at_fault=at_fault(turn.state, rules))
+    rules = session.rules.returns
+    return book.shipping_part(rules.shipping, at_fault=at_fault(session.state, rules))
 
 
-def cancel_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
+def cancel_outcome(session: OrderSession, command: EffectOutcome, redriven: bool) -> None:
     """The channel's answer to a ChannelCancel: it knows, and has paid back what it was asked to (the event's amount); or it could not be told."""
-    state = turn.state
+    state = session.state
     fact = state.paid_back.get(command.effect_id)
     if fact is not None:
         said = msgspec.structs.replace(fact, answered=command.ok, failed=not command.ok, reference=command.reference)
@@ -85,6 +87,6 @@ def cancel_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
     if command.ok:
         ours = fact is not None and not fact.complete and bool(command.reference)
         amount = fact.amount if ours and fact is not None else 0
-        turn.event(
+        session.record(
             "CHANNEL_NOTIFIED", reason=f"cancelled {command.reference}".rstrip(), amount=amount, intervention=redriven
         )

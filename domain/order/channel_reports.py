@@ -12,22 +12,22 @@ from domain.records.values import EventLine, LineQty, RefundLine
 from .dedupe import same_again, too_old
 from .fulfilment.desired import facts, is_foreign, wants
 from .holds import PAYMENT_RANK
-from .session import Turn, event_line
+from .session import OrderSession, event_line
 from .state.reported import Cancel, Fulfilment, RefundFact, RefundPart
 
 __all__ = ["cancelled", "fulfilment_reported", "refund_reported"]
 
 
-def cancelled(turn: Turn, command: OrderCancelled) -> None:
+def cancelled(session: OrderSession, command: OrderCancelled) -> None:
     """Keep the wish; before the order is known it is a tombstone, and the order lands CANCELLED. What left already can't be had back."""
-    state = turn.state
+    state = session.state
     state.cancels = {
         **state.cancels,
         command.idempotency_key: Cancel(command.reason, _units(command.lines), command.confirm),
     }
     if state.header is None:
         lines = [EventLine(line_qty.line_id, line_qty.sku, line_qty.qty) for line_qty in command.lines]
-        turn.event("CANCEL_REQUESTED", lines, reason=command.reason, at=command.version or None)
+        session.record("CANCEL_REQUESTED", lines, reason=command.reason, at=command.version or None)
         return
     late, wishes = [], facts(state)
     for line in state.lines:
@@ -36,7 +36,7 @@ def cancelled(turn: Turn, command: OrderCancelled) -> None:
         if beyond > 0 and (not command.lines or any(line_qty.line_id == line.line_id for line_qty in command.lines)):
             late.append(event_line(line, beyond))
     if late:
-        turn.event("CANCEL_REJECTED", late, reason="shipped already", at=command.version or None)
+        session.record("CANCEL_REJECTED", late, reason="shipped already", at=command.version or None)
 
 
 def _units(lines: list[LineQty]) -> dict[str, int]:
@@ -46,13 +46,13 @@ def _units(lines: list[LineQty]) -> dict[str, int]:
     return total
 
 
-def refund_reported(turn: Turn, command: RefundReported) -> None:
+def refund_reported(session: OrderSession, command: RefundReported) -> None:
     """Keep what the channel paid back; refunded units it calls cancelled are cancelled.
 
     A refund is told again as its transactions go on: each goes from pending to failure or success and never back, so it does not matter
     which telling comes first.
     """
-    state, known = turn.state, turn.state.refunds.get(command.refund_id)
+    state, known = session.state, session.state.refunds.get(command.refund_id)
     told = {
         refund_transaction.transaction_id: RefundPart(
             refund_transaction.payment_id, refund_transaction.status, refund_transaction.amount
@@ -68,10 +68,10 @@ def refund_reported(turn: Turn, command: RefundReported) -> None:
     at = known.at if known else command.time
     new = RefundFact(amount, command.currency, command.lines or (known.lines if known else []), parts, at)
     if new == known:
-        same_again(turn, f"refund {command.refund_id}")
+        same_again(session, f"refund {command.refund_id}")
         return
     state.refunds = {**state.refunds, command.refund_id: new}
-    turn.event(
+    session.record(
         "REFUNDED",
         _amounts(command.lines),
         amount=amount,
@@ -100,9 +100,9 @@ def _amounts(lines: list[RefundLine]) -> list[EventLine]:
     return [EventLine(line.line_id, line.sku, line.qty, line.amount) for line in lines]
 
 
-def fulfilment_reported(turn: Turn, command: FulfilmentReported) -> None:
+def fulfilment_reported(session: OrderSession, command: FulfilmentReported) -> None:
     """Keep a fulfilment. The echo of a parcel of ours changes nothing; of any other the units are shipped, and not by us."""
-    state, stamp = turn.state, command.idempotency_key.rpartition("@")[2]
+    state, stamp = session.state, command.idempotency_key.rpartition("@")[2]
     new = Fulfilment(
         int(stamp) if stamp.isascii() and stamp.isdigit() else 0,
         command.status,
@@ -112,12 +112,12 @@ def fulfilment_reported(turn: Turn, command: FulfilmentReported) -> None:
     )
     known = state.fulfilments.get(command.fulfilment_id)
     if known is not None and new.stamp < known.stamp:
-        too_old(turn, f"fulfilment {command.fulfilment_id} of {new.stamp}, in force is {known.stamp}")
+        too_old(session, f"fulfilment {command.fulfilment_id} of {new.stamp}, in force is {known.stamp}")
         return
     state.fulfilments = {**state.fulfilments, command.fulfilment_id: new}
     if is_foreign(state, command.fulfilment_id, new) or new.status != "success":
         lines = [EventLine(line_qty.line_id, line_qty.sku, line_qty.qty) for line_qty in command.lines]
-        turn.event(
+        session.record(
             "UPDATED",
             lines,
             reason=f"fulfilment {command.fulfilment_id} {command.status} {command.tracking_number}".rstrip(),

@@ -13,7 +13,7 @@ import hashlib
 from domain.errors import Rejected
 from domain.records.commands import ChannelFact
 
-from .session import Turn
+from .session import OrderSession
 
 __all__ = ["KEPT_KEYS", "admit", "once", "same_again", "too_old"]
 
@@ -33,12 +33,12 @@ def _delivery_key(fact: ChannelFact) -> str:
     return "=" + _short(f"{fact.delivery_id}\x1f{type(fact).__name__}\x1f{subject}")
 
 
-def admit(turn: Turn, fact: ChannelFact) -> bool:
+def admit(session: OrderSession, fact: ChannelFact) -> bool:
     """True where the fact is to be folded; False where it was recorded as DUPLICATE or STALE.
 
     Raises Rejected (``conflict.delivery``) where this delivery said something else before.
     """
-    keys = turn.state.keys
+    keys = session.state.keys
     delivery = _delivery_key(fact) if fact.delivery_id else ""
     if delivery and keys.get(delivery, fact.content_hash) != fact.content_hash:
         raise Rejected(
@@ -50,42 +50,42 @@ def admit(turn: Turn, fact: ChannelFact) -> bool:
     key = _short(fact.idempotency_key)
     known = keys.get(key)
     if known == fact.content_hash:
-        same_again(turn, fact.idempotency_key)
+        same_again(session, fact.idempotency_key)
         return False
     new = {delivery: fact.content_hash} if delivery else {}
     if known is None or known < fact.content_hash:
         new[key] = fact.content_hash
-    _remember(turn, new)
+    _remember(session, new)
     if known is not None and known > fact.content_hash:
-        too_old(turn, f"{fact.idempotency_key}: other content of the same key is in force")
+        too_old(session, f"{fact.idempotency_key}: other content of the same key is in force")
         return False
     return True
 
 
-def once(turn: Turn, key: str) -> bool:
+def once(session: OrderSession, key: str) -> bool:
     """True the first time; a repeat is recorded as DUPLICATE. For facts that have no content to compare."""
     short = _short(key)
-    if short in turn.state.keys:
-        same_again(turn, key)
+    if short in session.state.keys:
+        same_again(session, key)
         return False
-    _remember(turn, {short: ""})
+    _remember(session, {short: ""})
     return True
 
 
-def same_again(turn: Turn, what: str) -> None:
+def same_again(session: OrderSession, what: str) -> None:
     """Count and record a duplicate."""
-    turn.state.duplicates += 1
-    turn.event("DUPLICATE", reason=what)
+    session.state.duplicates += 1
+    session.record("DUPLICATE", reason=what)
 
 
-def too_old(turn: Turn, what: str) -> None:
+def too_old(session: OrderSession, what: str) -> None:
     """Count and record a fact that came too late to have an effect."""
-    turn.state.stale += 1
-    turn.event("STALE", reason=what)
+    session.state.stale += 1
+    session.record("STALE", reason=what)
 
 
-def _remember(turn: Turn, new: dict[str, str]) -> None:
-    keys = {**turn.state.keys, **new}
+def _remember(session: OrderSession, new: dict[str, str]) -> None:
+    keys = {**session.state.keys, **new}
     while len(keys) > KEPT_KEYS:
         del keys[next(iter(keys))]
-    turn.state.keys = keys
+    session.state.keys = keys

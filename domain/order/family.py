@@ -23,7 +23,7 @@ from .cancel_refunds import cancel_values
 from .dedupe import same_again
 from .ledger import Ledger, credits_of, ledger, moved_out
 from .refund_matching import match
-from .session import Turn
+from .session import OrderSession
 from .state.order import OrderState
 from .state.reported import CancelRefund, FamilyCredit, Header
 from .state.returns import CreditFact, Rma
@@ -100,25 +100,27 @@ def _stand_in(header: Header, ordered: int, line: CreditLine) -> list[CreditLine
 
 
 # -- money that moves ----------------------------------------------------------------------------------------------------
-def transfer(turn: Turn, order_key: str, parts: Sequence[tuple[str, int]], name: str) -> None:
+def transfer(session: OrderSession, order_key: str, parts: Sequence[tuple[str, int]], name: str) -> None:
     """Tell an exchange's order that these parts of payments are its own now (below 0: no longer). ``name``: of this one movement."""
-    header = turn.state.header
-    gateways = {k: gateway for k, gateway, _ in ledger(turn.state).captured}
+    header = session.state.header
+    gateways = {k: gateway for k, gateway, _ in ledger(session.state).captured}
     for k, n in parts:
         said: dict[str, Any] = {"transaction_id": f"{name}/{k}", "kind": "transfer", "status": "success", "amount": n}
         said |= {"currency": header.currency if header else "", "payment_id": k, "gateway": gateways.get(k, "")}
-        turn.tell(PaymentChanged(**_head(turn, "PaymentChanged", order_key, f"transfer/{name}/{k}", said), **said))
+        session.to_order(
+            PaymentChanged(**_head(session, "PaymentChanged", order_key, f"transfer/{name}/{k}", said), **said)
+        )
 
 
-def _head(turn: Turn, kind: str, order_key: str, key: str, said: object) -> dict[str, Any]:
+def _head(session: OrderSession, kind: str, order_key: str, key: str, said: object) -> dict[str, Any]:
     digest = hashlib.sha256(msgspec.msgpack.encode(said)).hexdigest()[:16]
     marks = {"order_key": order_key, "idempotency_key": key, "delivery_id": "", "content_hash": digest}
-    return {**turn.head(kind), **marks}
+    return {**session.head(kind), **marks}
 
 
-def give_up(turn: Turn) -> None:
+def give_up(session: OrderSession) -> None:
     """What an exchange's order holds beyond the goods that are still to go out (or went) moves back to the order it came from."""
-    state, header = turn.state, turn.state.header
+    state, header = session.state, session.state.header
     if header is None or not header.exchange_for or not any(line.cancelled for line in state.lines):
         return
     units = _cancelled_since(state)
@@ -131,10 +133,10 @@ def give_up(turn: Turn) -> None:
     lines = [(value.line_id, value.qty, value.amount, value.tax) for value in values]
     name = f"{len(state.paid_back) + 1}"
     fact = CancelRefund(
-        amount, lines, [part for part in parts if part[0]], answered=True, moved=True, at=turn.command.time
+        amount, lines, [part for part in parts if part[0]], answered=True, moved=True, at=session.command.time
     )
     state.paid_back = {**state.paid_back, f"up/{name}": fact}
-    _tell_parent(turn, header, units, parts, name)
+    _tell_parent(session, header, units, parts, name)
 
 
 def _bound(state: OrderState, book: Ledger) -> int:
@@ -155,8 +157,8 @@ def _cancelled_since(state: OrderState) -> list[LineQty]:
     return [LineQty(line.line_id, line.sku, n) for line, n in left if n > 0]
 
 
-def _tell_parent(turn: Turn, header: Header, units: list[LineQty], parts: Parts, name: str) -> None:
-    state = turn.state
+def _tell_parent(session: OrderSession, header: Header, units: list[LineQty], parts: Parts, name: str) -> None:
+    state = session.state
     why = next((cancel.reason for cancel in reversed(state.cancels.values()) if cancel.reason), "")
     gateways = {k: gateway for k, gateway, _ in ledger(state).captured}
     said: dict[str, Any] = {
@@ -173,32 +175,32 @@ def _tell_parent(turn: Turn, header: Header, units: list[LineQty], parts: Parts,
     }
     parent, _ = split_rma_id(header.exchange_for)
     key = f"exchange/{state.key}/{name}"
-    turn.tell(ReturnResolved(**_head(turn, "ReturnResolved", parent, key, said), **said))
+    session.to_order(ReturnResolved(**_head(session, "ReturnResolved", parent, key, said), **said))
 
 
 # -- what the family's first order knows -----------------------------------------------------------------------------------
-def settle_family(turn: Turn) -> None:
+def settle_family(session: OrderSession) -> None:
     """Tell the root of this exchange's credits; as the root, hand on what settles one, and take back what was refunded at the channel."""
-    header = turn.state.header
+    header = session.state.header
     if header is None:
         return
     if header.exchange_for:
-        for rma in turn.state.book.rmas if turn.state.book else []:
+        for rma in session.state.book.rmas if session.state.book else []:
             for credit in rma.credits:
-                _tell_root(turn, rma, credit)
-    if turn.state.family:
-        _hand_on(turn)
-    if turn.state.book is not None and any(credit.moved for credit in credits_of(turn.state)):
-        _take_back(turn)
+                _tell_root(session, rma, credit)
+    if session.state.family:
+        _hand_on(session)
+    if session.state.book is not None and any(credit.moved for credit in credits_of(session.state)):
+        _take_back(session)
 
 
-def _tell_root(turn: Turn, rma: Rma, credit: CreditFact) -> None:
+def _tell_root(session: OrderSession, rma: Rma, credit: CreditFact) -> None:
     if not credit.amount or (credit.status == "MANUAL" and credit.short and not credit.told):
         return
     stands = f"{credit.status} {credit.amount} {int(credit.sent)} {credit.reference}"
     if stands == credit.told:
         return
-    credit.told, state = stands, turn.state
+    credit.told, state = stands, session.state
     skus = {line.line_id: line.sku for line in state.lines}
     lines = in_channel_lines(
         state, [CreditLine(k, skus.get(k, ""), n, amount, number) for k, n, amount, number in credit.lines]
@@ -214,32 +216,32 @@ def _tell_root(turn: Turn, rma: Rma, credit: CreditFact) -> None:
         "reference": credit.reference,
         "sent": credit.sent,
     }
-    head = _head(turn, "ExchangeCredited", root_of(state), f"family/{credit.id}@{turn.state.made}", said)
-    turn.tell(ExchangeCredited(**head, **said))
+    head = _head(session, "ExchangeCredited", root_of(state), f"family/{credit.id}@{session.state.made}", said)
+    session.to_order(ExchangeCredited(**head, **said))
 
 
-def exchange_credited(turn: Turn, command: ExchangeCredited) -> None:
+def exchange_credited(session: OrderSession, command: ExchangeCredited) -> None:
     """Keep how a credit of an exchange stands."""
-    state, known = turn.state, turn.state.family.get(command.credit_id)
+    state, known = session.state, session.state.family.get(command.credit_id)
     lines = [(line.line_id, line.qty) for line in command.lines if line.line_id]
     payments = [(part.payment_id, part.amount) for part in command.payments]
     at, settled_by = (known.at, known.settled_by) if known else (command.time, "")
     rest = (command.amount, lines, payments, command.reference, command.sent, at, settled_by)
     new = FamilyCredit(command.from_order, command.rma_id, command.status, *rest)
     if new == known:
-        same_again(turn, f"credit {command.credit_id} of {command.rma_id}")
+        same_again(session, f"credit {command.credit_id} of {command.rma_id}")
         return
     state.family = {**state.family, command.credit_id: new}
-    turn.event(
+    session.record(
         "UPDATED",
         reason=f"credit of {command.rma_id}: {command.status} {command.reference}".rstrip(),
         amount=command.amount,
     )
 
 
-def _hand_on(turn: Turn) -> None:
+def _hand_on(session: OrderSession) -> None:
     """A refund that the channel told settles a credit of an exchange that waits for a person."""
-    state, echoes = turn.state, match(turn.state).echoes
+    state, echoes = session.state, match(session.state).echoes
     for k, credit in state.family.items():
         refund = echoes.get(k, "")
         if credit.status != "MANUAL" or not refund or credit.settled_by == refund:
@@ -252,27 +254,27 @@ def _hand_on(turn: Turn) -> None:
             "to_order": "",
             "lines": [],
             "reference": refund,
-            "reason": f"told by {turn.target}",
-            "actor": turn.target,
+            "reason": f"told by {session.target}",
+            "actor": session.target,
         }
-        head = _head(turn, "ReturnResolved", credit.order_key, f"settled/{k}/{refund}", said)
-        turn.tell(ReturnResolved(**head, **said))
+        head = _head(session, "ReturnResolved", credit.order_key, f"settled/{k}/{refund}", said)
+        session.to_order(ReturnResolved(**head, **said))
 
 
-def _take_back(turn: Turn) -> None:
+def _take_back(session: OrderSession) -> None:
     """The channel paid back what was moved to an exchange: the exchange has it no longer."""
-    book = ledger(turn.state)
-    held = {k: n for k, n in moved_out(turn.state).items() if n > 0}
+    book = ledger(session.state)
+    held = {k: n for k, n in moved_out(session.state).items() if n > 0}
     for k, _, taken in book.captured:
         over = min(book.refunded.get(k, 0) - taken, held.get(k, 0))
         if over > 0:
-            _from_newest(turn, k, over)
+            _from_newest(session, k, over)
     if not book.captured and (over := min(book.back - book.cap, held.get("", 0))) > 0:
-        _from_newest(turn, "", over)
+        _from_newest(session, "", over)
 
 
-def _from_newest(turn: Turn, payment: str, over: int) -> None:
-    rmas = turn.state.book.rmas if turn.state.book else []
+def _from_newest(session: OrderSession, payment: str, over: int) -> None:
+    rmas = session.state.book.rmas if session.state.book else []
     for rma in reversed(rmas):
         mine = sum(n for credit in rma.credits for k, n in credit.moved if k == payment)
         part = min(over, mine)
@@ -280,7 +282,7 @@ def _from_newest(turn: Turn, payment: str, over: int) -> None:
             continue
         last = next(credit for credit in reversed(rma.credits) if any(k == payment for k, _ in credit.moved))
         last.moved = [*last.moved, (payment, -part)]
-        transfer(turn, rma.exchange_key, [(payment, -part)], f"{last.id}/{len(last.moved)}")
+        transfer(session, rma.exchange_key, [(payment, -part)], f"{last.id}/{len(last.moved)}")
         over -= part
 
 

@@ -15,7 +15,7 @@ from domain.rules.ruleset import HOLDS
 
 from .dedupe import same_again, too_old
 from .rule_checks import check, is_waived
-from .session import Turn
+from .session import OrderSession
 from .state.order import OrderState
 from .state.reported import Hold, PaymentFact
 from .state.status import is_live
@@ -26,55 +26,55 @@ PAYMENT_RANK = {"pending": 0, "failure": 1, "error": 1, "success": 2}
 """How far a transaction has come: it never goes back."""
 
 
-def payment_changed(turn: Turn, payment: PaymentChanged) -> None:
+def payment_changed(session: OrderSession, payment: PaymentChanged) -> None:
     """Fold a payment transaction. A transaction goes from pending to failure or success, never back."""
-    order, known = turn.state, turn.state.payments.get(payment.transaction_id)
+    order, known = session.state, session.state.payments.get(payment.transaction_id)
     at = known.at if known else payment.time
     fact = PaymentFact(
         payment.kind, payment.status, payment.amount, payment.currency, payment.payment_id, payment.gateway, at
     )
     if known is not None and PAYMENT_RANK.get(fact.status, 0) < PAYMENT_RANK.get(known.status, 0):
-        too_old(turn, f"transaction {payment.transaction_id} is {known.status} already")
+        too_old(session, f"transaction {payment.transaction_id} is {known.status} already")
         return
     order.payments = {**order.payments, payment.transaction_id: fact}
-    turn.event(
+    session.record(
         "PAYMENT_CHANGED", amount=payment.amount, currency=payment.currency, reason=f"{payment.kind} {payment.status}"
     )
-    check(turn)
+    check(session)
 
 
-def hold_changed(turn: Turn, change: HoldChanged) -> None:
+def hold_changed(session: OrderSession, change: HoldChanged) -> None:
     """Place or release a hold by hand or by the channel. Releasing MANUAL also tries again what failed or found no depot."""
     if change.hold not in HOLDS:
         raise Rejected("hold.unknown", "hold", f"{change.hold!r} is none of {', '.join(HOLDS)}")
     if change.action == "place":
-        _place(turn, change)
+        _place(session, change)
     elif change.action == "release":
-        _release(turn, change)
+        _release(session, change)
     else:
         raise Rejected("hold.action", "action", f"{change.action!r} is neither place nor release")
 
 
-def _place(turn: Turn, change: HoldChanged) -> None:
-    order = turn.state
+def _place(session: OrderSession, change: HoldChanged) -> None:
+    order = session.state
     if change.hold in order.placed:
-        same_again(turn, f"{change.hold} is placed already")
+        same_again(session, f"{change.hold} is placed already")
         return
-    if not turn.by_hand and order.waived.get(change.hold) == change.reason:
-        same_again(turn, f"{change.hold} was released by hand, and the reason is the same")
+    if not session.by_hand and order.waived.get(change.hold) == change.reason:
+        same_again(session, f"{change.hold} was released by hand, and the reason is the same")
         return
     order.placed = {**order.placed, change.hold: Hold(change.reason, change.actor or change.source, change.time)}
     if change.hold in order.holds:  # a check found it before: it now takes both to clear
-        turn.event("HELD", reason=_said(change.hold, change.reason), actor=change.actor or change.source)
+        session.record("HELD", reason=_said(change.hold, change.reason), actor=change.actor or change.source)
 
 
-def _release(turn: Turn, change: HoldChanged) -> None:
-    order = turn.state
+def _release(session: OrderSession, change: HoldChanged) -> None:
+    order = session.state
     again = change.hold == "MANUAL" and _try_again(order)
     if not (again or change.hold in order.placed or change.hold in order.holds):
-        too_old(turn, f"{change.hold} is not in force")
+        too_old(session, f"{change.hold} is not in force")
         return
-    if change.hold in order.placed and turn.by_hand and order.placed[change.hold].actor != turn.by_hand:
+    if change.hold in order.placed and session.by_hand and order.placed[change.hold].actor != session.by_hand:
         # The channel placed it and will go on saying so; a person here knows better.
         order.waived = {**order.waived, change.hold: order.placed[change.hold].reason}
     order.placed = {k: hold for k, hold in order.placed.items() if k != change.hold}
@@ -86,7 +86,9 @@ def _release(turn: Turn, change: HoldChanged) -> None:
         }
     if change.hold not in order.holds:
         why = "tried again" if again else change.reason
-        turn.event("RELEASED", reason=_said(change.hold, why), actor=change.actor or change.source, intervention=True)
+        session.record(
+            "RELEASED", reason=_said(change.hold, why), actor=change.actor or change.source, intervention=True
+        )
 
 
 def _try_again(order: OrderState) -> bool:
@@ -103,49 +105,54 @@ def _try_again(order: OrderState) -> bool:
     return done
 
 
-def update(turn: Turn) -> None:
+def update(session: OrderSession) -> None:
     """Bring the holds in force in line with their sources; HELD and RELEASED for each that came or went."""
-    order = turn.state
+    order = session.state
     if order.header is not None and not is_live(order):
-        release_all(turn)
+        release_all(session)
         return
     if not (order.found or order.placed or order.holds) and all(
         allocation.status != "FAILED" for allocation in order.allocations
     ):
         return
-    now = _effective(turn)
+    now = _effective(session)
     for name, hold in now.items():
         if name not in order.holds:
             order.holds = {**order.holds, name: hold}
-            turn.event(
+            session.record(
                 "HELD",
                 reason=_said(name, hold.reason),
                 actor=hold.actor,
                 intervention=hold.soft,
-                decision=_record(turn, name, hold) if name in order.found else "",
+                decision=_record(session, name, hold) if name in order.found else "",
             )
     gone = [name for name in order.holds if name not in now]
     order.holds = now
     for name in gone:
-        _released(turn, name)
+        _released(session, name)
 
 
-def _record(turn: Turn, name: str, hold: Hold) -> str:
+def _record(session: OrderSession, name: str, hold: Hold) -> str:
     """Which rules hold it and why, as JSON: the pool's own record where it was the pool that found it."""
-    said = {"rules": turn.rules.version, "now": turn.command.time, "hold": name, "because": hold.reason.split("; ")}
-    return turn.decision or msgspec.json.encode(said).decode()
+    said = {
+        "rules": session.rules.version,
+        "now": session.command.time,
+        "hold": name,
+        "because": hold.reason.split("; "),
+    }
+    return session.decision or msgspec.json.encode(said).decode()
 
 
-def release_all(turn: Turn) -> None:
+def release_all(session: OrderSession) -> None:
     """Nothing is left to hold."""
-    gone = list(turn.state.holds)
-    turn.state.holds = {}
+    gone = list(session.state.holds)
+    session.state.holds = {}
     for name in gone:
-        turn.event("RELEASED", reason=_said(name, "nothing left to hold"), actor="orders")
+        session.record("RELEASED", reason=_said(name, "nothing left to hold"), actor="orders")
 
 
-def _effective(turn: Turn) -> dict[str, Hold]:
-    order, time = turn.state, turn.command.time
+def _effective(session: OrderSession) -> dict[str, Hold]:
+    order, time = session.state, session.command.time
     holds = {
         k: Hold(why, "checks", time) for k, why in order.found.items() if not is_waived(order.waived.get(k, ""), why)
     }
@@ -159,13 +166,13 @@ def _effective(turn: Turn) -> dict[str, Hold]:
     }
 
 
-def _released(turn: Turn, name: str) -> None:
-    command = turn.command
+def _released(session: OrderSession, name: str) -> None:
+    command = session.command
     by_hand = isinstance(command, HoldChanged)
     actor = (command.actor or command.source) if isinstance(command, HoldChanged) else "checks"
     reason = _said(name, command.reason if isinstance(command, HoldChanged) else "cleared by itself")
     # Somebody mended the address at the channel: the order did not go through untouched.
-    turn.event("RELEASED", reason=reason, actor=actor, intervention=by_hand or name == "INCORRECT_ADDRESS")
+    session.record("RELEASED", reason=reason, actor=actor, intervention=by_hand or name == "INCORRECT_ADDRESS")
 
 
 def _said(hold: str, why: str) -> str:

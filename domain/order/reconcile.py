@@ -12,46 +12,46 @@ from domain.records.values import EventLine, LineQty
 
 from .cancel_refunds import pay_back
 from .family import give_up, settle_family
-from .fulfilment.desired import Wants, facts, wants
+from .fulfilment.desired import Desired, facts, wants
 from .fulfilment.pullback import drop_finished, flush, free, recall, recall_all, withdraw_unsent
 from .fulfilment.requests import request_units, submit
 from .holds import release_all, update
 from .returns.exchange import keeps_stock
 from .returns.reconcile import settle_returns
-from .session import Turn, event_line
+from .session import OrderSession, event_line
 from .state.order import Line
 from .state.status import is_live, status
 
 __all__ = ["settle"]
 
 
-def settle(turn: Turn) -> None:
+def settle(session: OrderSession) -> None:
     """Do what the facts and quantities now call for."""
-    order = turn.state
+    order = session.state
     if order.header is None:
-        update(turn)
-        settle_returns(turn)
+        update(session)
+        settle_returns(session)
         return
-    _quantities(turn)
-    update(turn)
-    kept = bool(order.holds) and keeps_stock(turn)
+    _quantities(session)
+    update(session)
+    kept = bool(order.holds) and keeps_stock(session)
     if order.holds and not kept:
-        _stop(turn)
-    if turn.uncover or turn.release or turn.withdraw:
-        flush(turn)
+        _stop(session)
+    if session.uncover or session.release or session.withdraw:
+        flush(session)
     if order.requests:
-        drop_finished(turn)
+        drop_finished(session)
     if not order.holds:
-        _no_shipping(turn)
-        submit(turn)
-        request_units(turn)
+        _no_shipping(session)
+        submit(session)
+        request_units(session)
     elif kept:
-        request_units(turn)
+        request_units(session)
     if order.book is not None:
-        settle_returns(turn)
-    give_up(turn)
-    settle_family(turn)
-    _finish(turn)
+        settle_returns(session)
+    give_up(session)
+    settle_family(session)
+    _finish(session)
 
 
 class _Booked:
@@ -65,18 +65,18 @@ class _Booked:
         self.tell: list[LineQty] = []
 
 
-def _quantities(turn: Turn) -> None:
-    order, booked = turn.state, _Booked()
+def _quantities(session: OrderSession) -> None:
+    order, booked = session.state, _Booked()
     f = facts(order)
     for line in order.lines:
         if not (f.none and _calm(line)):
-            _line(turn, line, wants(line, f), booked)
+            _line(session, line, wants(line, f), booked)
     if booked.outside:
-        _outside(turn, booked.outside)
+        _outside(session, booked.outside)
     if booked.cancelled:
-        _cancelled(turn, booked)
+        _cancelled(session, booked)
     if not all(x.ordered for x in order.lines):
-        order.lines = [x for x in order.lines if x.ordered or x.wanted or _used(turn, x)]
+        order.lines = [x for x in order.lines if x.ordered or x.wanted or _used(session, x)]
 
 
 def _calm(line: Line) -> bool:
@@ -85,8 +85,8 @@ def _calm(line: Line) -> bool:
     return line.ordered == line.wanted and not (told or line.cancelled or line.outside)
 
 
-def _used(turn: Turn, line: Line) -> bool:
-    order = turn.state
+def _used(session: OrderSession, line: Line) -> bool:
+    order = session.state
     allocated = any(
         alloc_line.line_id == line.line_id for allocation in order.allocations for alloc_line in allocation.lines
     )
@@ -95,7 +95,7 @@ def _used(turn: Turn, line: Line) -> bool:
     )
 
 
-def _line(turn: Turn, line: Line, wants: Wants, booked: _Booked) -> None:
+def _line(session: OrderSession, line: Line, wants: Desired, booked: _Booked) -> None:
     line.cancel_wanted = wants.cancelled
     if wants.ordered > line.ordered:
         line.open += wants.ordered - line.ordered
@@ -107,7 +107,7 @@ def _line(turn: Turn, line: Line, wants: Wants, booked: _Booked) -> None:
     if not need:
         return
     why = "cancelled" if cancel else ("fulfilled_elsewhere" if outside else "edited")
-    free(turn, line, need, why)
+    free(session, line, need, why)
     n = min(surplus, line.open)
     line.take_open(n)
     line.ordered -= n
@@ -115,10 +115,10 @@ def _line(turn: Turn, line: Line, wants: Wants, booked: _Booked) -> None:
     _book_cancelled(line, min(cancel, line.open), wants, booked)
     left = need - n - (outside - (wants.outside - line.outside)) - (cancel - (wants.cancelled - line.cancelled))
     if left:
-        recall(turn, line, left, why)
+        recall(session, line, left, why)
 
 
-def _undo(line: Line, wants: Wants) -> None:
+def _undo(line: Line, wants: Desired) -> None:
     """Facts can be taken back: a fulfilment cancelled, a newer snapshot that shows fewer cancelled. The units are open again."""
     n = line.cancelled - wants.cancelled
     if n > 0:
@@ -139,7 +139,7 @@ def _book_outside(line: Line, n: int, booked: _Booked) -> None:
         line.outside += n
 
 
-def _book_cancelled(line: Line, n: int, wants: Wants, booked: _Booked) -> None:
+def _book_cancelled(line: Line, n: int, wants: Desired, booked: _Booked) -> None:
     if n <= 0:
         return
     booked.cancelled.append(event_line(line, n, line.cancelled))
@@ -151,31 +151,31 @@ def _book_cancelled(line: Line, n: int, wants: Wants, booked: _Booked) -> None:
         booked.tell.append(LineQty(line.line_id, line.sku, tell))
 
 
-def _outside(turn: Turn, units: list[EventLine]) -> None:
-    header = turn.state.header
+def _outside(session: OrderSession, units: list[EventLine]) -> None:
+    header = session.state.header
     by_channel = header is not None and header.fulfilled_by == "channel"
-    complete = not is_live(turn.state)
-    turn.event("SHIPPED", units, complete=complete, reason="by the channel" if by_channel else "outside Wharfinger")
+    complete = not is_live(session.state)
+    session.record("SHIPPED", units, complete=complete, reason="by the channel" if by_channel else "outside Wharfinger")
 
 
-def _cancelled(turn: Turn, booked: _Booked) -> None:
-    order, header = turn.state, turn.state.header
+def _cancelled(session: OrderSession, booked: _Booked) -> None:
+    order, header = session.state, session.state.header
     why = next((cancel.reason for cancel in reversed(order.cancels.values()) if cancel.reason), "")
     why = order.refused or why or (header.cancel_reason if header else "") or ("unfillable" if booked.tell else "")
     complete = all(line.cancelled == line.ordered for line in order.lines)
     at = header.cancelled_at if header and header.cancelled_at is not None else None
-    turn.event("CANCELLED", booked.cancelled, complete=complete, reason=why, at=at)
+    session.record("CANCELLED", booked.cancelled, complete=complete, reason=why, at=at)
     if booked.tell and not (
         header is not None and header.exchange_for
     ):  # an exchange's money moves back: ``order_family``
-        head = turn.head("ChannelCancel")
-        money = pay_back(turn, header, booked.tell, head["event_id"], complete=complete) if header else {}
-        turn.do(
+        head = session.head("ChannelCancel")
+        money = pay_back(session, header, booked.tell, head["event_id"], complete=complete) if header else {}
+        session.effect(
             ChannelCancel(
                 **head,
                 order_key=order.key,
-                target=turn.target,
-                channel_order_id=turn.order_id,
+                target=session.target,
+                channel_order_id=session.order_id,
                 lines=booked.tell,
                 reason=why,
                 **money,
@@ -183,30 +183,30 @@ def _cancelled(turn: Turn, booked: _Booked) -> None:
         )
 
 
-def _stop(turn: Turn) -> None:
+def _stop(session: OrderSession) -> None:
     """Cut-off and priority are judged anew at the release, so a held order keeps no stock that others could have."""
-    hard = any(not hold.soft for hold in turn.state.holds.values())
-    withdraw_unsent(turn, "held", failed=hard)
+    hard = any(not hold.soft for hold in session.state.holds.values())
+    withdraw_unsent(session, "held", failed=hard)
     if hard:
-        for allocation in turn.state.allocations:
-            recall_all(turn, allocation, "held")
+        for allocation in session.state.allocations:
+            recall_all(session, allocation, "held")
 
 
-def _no_shipping(turn: Turn) -> None:
+def _no_shipping(session: OrderSession) -> None:
     """A gift card or download has nothing to pick: it counts as shipped as soon as nothing holds the order."""
-    for line in turn.state.lines:
+    for line in session.state.lines:
         if not line.requires_shipping and line.open:
             n = line.open
             line.take_open(n)
             line.shipped += n
 
 
-def _finish(turn: Turn) -> None:
-    order = turn.state
+def _finish(session: OrderSession) -> None:
+    order = session.state
     if order.holds and not is_live(order):
-        release_all(turn)
+        release_all(session)
     if order.due and not any(line.unfillable for line in order.lines):
         order.due = 0
     if not order.completed and not is_live(order) and status(order) == "COMPLETED":
         order.completed = True
-        turn.event("COMPLETED", complete=True)
+        session.record("COMPLETED", complete=True)

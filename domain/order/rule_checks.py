@@ -21,7 +21,7 @@ from domain.rules.ruleset import RuleSet
 from .captures import own_currency
 from .condition_facts import of_order
 from .ledger import ledger
-from .session import Turn
+from .session import OrderSession
 from .state.order import OrderState
 from .state.reported import Flag, Header, Judged
 from .state.status import is_live
@@ -33,13 +33,13 @@ _JOIN = "; "
 _NOTHING = Judged()
 
 
-def check(turn: Turn) -> None:
+def check(session: OrderSession) -> None:
     """Judge the order by the rules in force: what holds it now, or why it is refused."""
-    order, header = turn.state, turn.state.header
+    order, header = session.state, session.state.header
     if header is None or header.fulfilled_by == "channel":
         order.found, order.judged = {}, _NOTHING
         return
-    facts = of_order(order, header, turn.rules, turn.command.time)
+    facts = of_order(order, header, session.rules, session.command.time)
     transactions = [
         (payment.kind, payment.status, payment.amount)
         for payment in order.payments.values()
@@ -56,31 +56,31 @@ def check(turn: Turn) -> None:
         payment_state=header.payment_state,
         total=total,
         transactions=transactions,
-        rules=turn.rules,
-        conditions=turn.conditions,
+        rules=session.rules,
+        conditions=session.conditions,
         facts=facts,
     )
     order.found = verdict.holds
     order.refused = order.refused or verdict.refusal
-    if (turn.rules.fraud or order.judged.flags or verdict.failed) and not header.exchange_for:
-        _fraud(turn, header, facts, verdict)
+    if (session.rules.fraud or order.judged.flags or verdict.failed) and not header.exchange_for:
+        _fraud(session, header, facts, verdict)
     else:
         order.judged = _NOTHING
 
 
-def _fraud(turn: Turn, header: Header, facts: Facts, verdict: Verdict) -> None:
-    order, fraud = turn.state, compiled_fraud(turn.rules)
+def _fraud(session: OrderSession, header: Header, facts: Facts, verdict: Verdict) -> None:
+    order, fraud = session.state, compiled_fraud(session.rules)
     hits, accepted = judge_fraud(
-        fraud.order, fraud, Look(turn.conditions, facts, lambda: _watched(header, fraud.kinds))
+        fraud.order, fraud, Look(session.conditions, facts, lambda: _watched(header, fraud.kinds))
     )
     if not (hits or order.judged.flags or verdict.failed):
         order.judged = Judged(accepted=accepted) if accepted else _NOTHING
         return
-    flags = _flags(turn, hits, fraud, facts)
+    flags = _flags(session, hits, fraud, facts)
     order.refused = order.refused or next((hit.why for hit in hits if not hit.hold), "")
-    held = {name: item for name, item in flags.items() if _holds(turn, fraud, name, item, facts)}
+    held = {name: item for name, item in flags.items() if _holds(session, fraud, name, item, facts)}
     order.found = _merged(verdict.holds, held.values())
-    order.judged = Judged(flags, accepted, _recheck(turn, fraud, held, verdict))
+    order.judged = Judged(flags, accepted, _recheck(session, fraud, held, verdict))
 
 
 def _watched(header: Header, kinds: frozenset[str]) -> frozenset[str]:
@@ -99,13 +99,13 @@ def _watched(header: Header, kinds: frozenset[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _flags(turn: Turn, hits: Iterable[RuleHit], fraud: Fraud, facts: Facts) -> dict[str, Flag]:
-    order, flags = turn.state, dict[str, Flag]()
-    version, now = turn.rules.version, turn.command.time
+def _flags(session: OrderSession, hits: Iterable[RuleHit], fraud: Fraud, facts: Facts) -> dict[str, Flag]:
+    order, flags = session.state, dict[str, Flag]()
+    version, now = session.rules.version, session.command.time
     for name, item in order.judged.flags.items():
         # The pool judges by other rules now; but what was released once is not held again for the same.
         if item.pool and (
-            item.version == version or not _holds(turn, fraud, name, item, facts) or _waived(order, item)
+            item.version == version or not _holds(session, fraud, name, item, facts) or _waived(order, item)
         ):
             flags[name] = item
     for hit in hits:
@@ -118,12 +118,12 @@ def _flags(turn: Turn, hits: Iterable[RuleHit], fraud: Fraud, facts: Facts) -> d
     return flags
 
 
-def _holds(turn: Turn, fraud: Fraud, name: str, f: Flag, facts: Facts) -> bool:
+def _holds(session: OrderSession, fraud: Fraud, name: str, f: Flag, facts: Facts) -> bool:
     rule = fraud.by_name.get(name)
     if rule is None:
         return True
-    over = rule.release_after_hours and f.since + rule.release_after_hours * HOUR_MS <= turn.command.time
-    return not over and not until(rule, turn.conditions, facts)
+    over = rule.release_after_hours and f.since + rule.release_after_hours * HOUR_MS <= session.command.time
+    return not over and not until(rule, session.conditions, facts)
 
 
 def _waived(order: OrderState, f: Flag) -> bool:
@@ -142,7 +142,7 @@ def _merged(holds: dict[str, str], flags: Iterable[Flag]) -> dict[str, str]:
     return found
 
 
-def _recheck(turn: Turn, fraud: Fraud, held: dict[str, Flag], verdict: Verdict) -> int:
+def _recheck(session: OrderSession, fraud: Fraud, held: dict[str, Flag], verdict: Verdict) -> int:
     """When a hold ends by itself; or in an hour, where a rule failed: it may be mended by then."""
     times = []
     for name, item in held.items():
@@ -150,28 +150,28 @@ def _recheck(turn: Turn, fraud: Fraud, held: dict[str, Flag], verdict: Verdict) 
         if rule is not None and rule.release_after_hours:
             times.append(item.since + rule.release_after_hours * HOUR_MS)
         if item.failed:
-            times.append(turn.command.time + HOUR_MS)
+            times.append(session.command.time + HOUR_MS)
     if verdict.failed:
-        times.append(turn.command.time + HOUR_MS)
+        times.append(session.command.time + HOUR_MS)
     return min(times, default=0)
 
 
-def flag(turn: Turn, hits: Iterable[RuleHit], decision: str) -> None:
+def flag(session: OrderSession, hits: Iterable[RuleHit], decision: str) -> None:
     """The pool found something: remember it, and judge the order with it. ``decision``: its record."""
-    order, now = turn.state, turn.command.time
-    new = {hit.rule: Flag(hit.hold, hit.why, now, turn.rules.version, True, hit.failed) for hit in hits if hit.hold}
+    order, now = session.state, session.command.time
+    new = {hit.rule: Flag(hit.hold, hit.why, now, session.rules.version, True, hit.failed) for hit in hits if hit.hold}
     order.judged = msgspec.structs.replace(order.judged, flags={**order.judged.flags, **new})
     order.refused = order.refused or next((hit.why for hit in hits if not hit.hold), "")
-    turn.decision = decision
-    check(turn)
+    session.decision = decision
+    check(session)
 
 
-def due(turn: Turn) -> None:
+def due(session: OrderSession) -> None:
     """A Tick: judge anew what is due. An order that somebody released meanwhile is left in peace."""
-    order = turn.state
-    if 0 < order.judged.recheck <= turn.command.time:
+    order = session.state
+    if 0 < order.judged.recheck <= session.command.time:
         if order.holds and is_live(order):
-            check(turn)
+            check(session)
         else:
             order.judged = msgspec.structs.replace(order.judged, recheck=0)
 

@@ -20,7 +20,7 @@ from .state.order import Allocation, Line, OrderState, Shipment
 from .state.rma_status import rma_status
 from .state.status import status
 
-__all__ = ["SOURCE", "OrderResult", "Turn", "event_line"]
+__all__ = ["SOURCE", "OrderResult", "OrderSession", "event_line"]
 
 SOURCE = "orders"
 
@@ -54,7 +54,7 @@ def event_line(line: Line, n: int, before: int = 0) -> EventLine:
     return EventLine(line.line_id, line.sku, n, n * line.unit_price - off)
 
 
-class Turn:
+class OrderSession:
     """A command, a state it may change, the rules for it, and the outputs so far. ``decision``: why a rule holds the order (JSON)."""
 
     __slots__ = (
@@ -127,7 +127,7 @@ class Turn:
         who, _, name = self.command.source.partition(":")
         return name if who == "operator" else ""
 
-    def event(
+    def record(
         self,
         kind: str,
         lines: Iterable[EventLine] = (),
@@ -204,15 +204,15 @@ class Turn:
             )
         )
 
-    def ask(self, command: PoolCommand) -> None:
+    def to_pool(self, command: PoolCommand) -> None:
         """Send a command to a pool."""
         self.pool.append(command)
 
-    def tell(self, command: OrderCommand) -> None:
+    def to_order(self, command: OrderCommand) -> None:
         """Send a command to another order."""
         self.orders.append(command)
 
-    def do(self, effect: Effect) -> None:
+    def effect(self, effect: Effect) -> None:
         """Have something done outside."""
         self.effects.append(effect)
 

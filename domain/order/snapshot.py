@@ -10,41 +10,41 @@ from domain.records.values import Address, EventLine, Order, OrderLine
 from .dedupe import same_again, too_old
 from .fulfilment.pullback import withdraw_all
 from .rule_checks import check
-from .session import Turn, event_line
+from .session import OrderSession, event_line
 from .state.order import Line, OrderState
 from .state.reported import Header, StoredAddress
 
 __all__ = ["edited", "upserted"]
 
 
-def upserted(turn: Turn, snapshot: OrderUpserted) -> None:
+def upserted(session: OrderSession, snapshot: OrderUpserted) -> None:
     """Fold a snapshot: the newest version counts; of two with one version, the one with the greater content hash."""
     _validate(snapshot)
-    order, old = turn.state, turn.state.header
+    order, old = session.state, session.state.header
     if old is not None and (snapshot.order.version, snapshot.content_hash) <= (old.version, old.content_hash):
         if (snapshot.order.version, snapshot.content_hash) == (old.version, old.content_hash):
-            same_again(turn, snapshot.idempotency_key)
+            same_again(session, snapshot.idempotency_key)
         else:
-            too_old(turn, f"version {snapshot.order.version}, in force is {old.version}")
+            too_old(session, f"version {snapshot.order.version}, in force is {old.version}")
         return
     order.header = new = _header(snapshot.order, snapshot.content_hash)
     changed, articles = _lines(order, snapshot.order.lines)
     if old is None:
-        _placed(turn, snapshot.order)
+        _placed(session, snapshot.order)
     else:
-        _changed(turn, old, new, changed, articles)
-    check(turn)
+        _changed(session, old, new, changed, articles)
+    check(session)
 
 
-def edited(turn: Turn, edit: OrderEdited) -> None:
+def edited(session: OrderSession, edit: OrderEdited) -> None:
     """An edit told as differences is a signal: the snapshot that follows it decides, so that nothing is applied twice."""
-    header = turn.state.header
+    header = session.state.header
     if header is not None and header.version >= edit.version:
-        too_old(turn, f"edit of version {edit.version}, in force is {header.version}")
+        too_old(session, f"edit of version {edit.version}, in force is {header.version}")
         return
     lines = [EventLine(line_qty.line_id, line_qty.sku, line_qty.qty) for line_qty in edit.additions]
     lines += [EventLine(line_qty.line_id, line_qty.sku, -line_qty.qty) for line_qty in edit.removals]
-    turn.event("UPDATED", lines, reason="edit told as differences, its snapshot follows", at=edit.version or None)
+    session.record("UPDATED", lines, reason="edit told as differences, its snapshot follows", at=edit.version or None)
 
 
 def _validate(snapshot: OrderUpserted) -> None:
@@ -149,26 +149,26 @@ def _take(line: Line, order_line: OrderLine) -> None:
     line.shown_outside = max(0, order_line.shipped - (line.shipped - line.outside))
 
 
-def _placed(turn: Turn, order: Order) -> None:
-    for line in turn.state.lines:
+def _placed(session: OrderSession, order: Order) -> None:
+    for line in session.state.lines:
         line.ordered = line.open = line.wanted
     why = "fulfilled by the channel" if order.fulfilled_by == "channel" else ("test order" if order.test else "")
-    lines = [event_line(x, x.wanted) for x in turn.state.lines]
-    turn.event("PLACED", lines, at=order.created_at, amount=order.total, reason=why)
+    lines = [event_line(x, x.wanted) for x in session.state.lines]
+    session.record("PLACED", lines, at=order.created_at, amount=order.total, reason=why)
 
 
-def _changed(turn: Turn, old: Header, new: Header, changed: list[Line], articles: bool) -> None:
+def _changed(session: OrderSession, old: Header, new: Header, changed: list[Line], articles: bool) -> None:
     at = new.version
-    turn.event("UPDATED", at=at, amount=new.total)
+    session.record("UPDATED", at=at, amount=new.total)
     if changed:
-        turn.event("EDITED", [event_line(line, line.wanted) for line in changed], at=at)
+        session.record("EDITED", [event_line(line, line.wanted) for line in changed], at=at)
     if new.payment_state != old.payment_state:
-        turn.event("PAYMENT_CHANGED", at=at, amount=new.total, reason=f"{old.payment_state} → {new.payment_state}")
+        session.record("PAYMENT_CHANGED", at=at, amount=new.total, reason=f"{old.payment_state} → {new.payment_state}")
     moved = _label(old) != _label(new)
     if moved:
-        _moved(turn, old, new)
+        _moved(session, old, new)
     if moved or articles:
-        withdraw_all(turn, "address_changed" if moved else "edited")
+        withdraw_all(session, "address_changed" if moved else "edited")
 
 
 def _label(header: Header) -> tuple[str, ...]:
@@ -187,35 +187,36 @@ def _label(header: Header) -> tuple[str, ...]:
     return (*where, header.service_level, header.fulfilled_by)
 
 
-def _moved(turn: Turn, old: Header, new: Header) -> None:
+def _moved(session: OrderSession, old: Header, new: Header) -> None:
     late = any(
-        allocation.at_wms and any(line.unshipped for line in allocation.lines) for allocation in turn.state.allocations
+        allocation.at_wms and any(line.unshipped for line in allocation.lines)
+        for allocation in session.state.allocations
     )
     what = "country" if old.ship_to.country != new.ship_to.country else "address"
     if old.service_level != new.service_level:
         what = "service"
     why = f"{what} changed after the pick order: it is recalled" if late else f"{what} changed"
-    turn.event("ADDRESS_CHANGED", at=new.version, reason=why, intervention=late)
-    _left_already(turn)
+    session.record("ADDRESS_CHANGED", at=new.version, reason=why, intervention=late)
+    _left_already(session)
 
 
-def _left_already(turn: Turn) -> None:
+def _left_already(session: OrderSession) -> None:
     """What is under way to the old address, and what a warehouse refused before to give up."""
-    lines = {line.line_id: line for line in turn.state.lines}
+    lines = {line.line_id: line for line in session.state.lines}
     away = [
         event_line(lines[line_qty.line_id], line_qty.qty)
-        for shipment in turn.state.shipments
+        for shipment in session.state.shipments
         if not shipment.delivered_at and shipment.status != "RETURN_TO_SENDER"
         for line_qty in shipment.lines
         if line_qty.line_id in lines
     ]
     if away:
-        too_late(turn, away, None, "shipped already")
-    for allocation in turn.state.allocations:
+        too_late(session, away, None, "shipped already")
+    for allocation in session.state.allocations:
         kept = [
             event_line(lines[line.line_id], line.unshipped)
             for line in allocation.lines
             if line.unshipped and line.line_id in lines
         ]
         if allocation.refused and kept:
-            too_late(turn, kept, allocation, "the warehouse refused")
+            too_late(session, kept, allocation, "the warehouse refused")

@@ -30,7 +30,7 @@ from domain.rules.ruleset import RuleSet
 
 from .requests import cancel_backorder, release, request
 from .serving import serve_freed
-from .session import Session
+from .session import PoolSession
 from .shortage import kept
 from .state import Meta
 from .stock_reports import report_stock
@@ -48,7 +48,7 @@ class PoolResult(msgspec.Struct, frozen=True):
     order_commands: list[OrderCommand]
 
 
-HANDLERS: dict[type, Callable[[Session, Any], None]] = {
+HANDLERS: dict[type, Callable[[PoolSession, Any], None]] = {
     AllocationRequested: request,
     AllocationReleased: release,
     AllocationKept: kept,
@@ -63,7 +63,7 @@ def handle(
     command: PoolCommand,
     rules: RuleSet,
     conditions: Conditions = UNCOMPILED,
-    session: type[Session] = Session,
+    session: type[PoolSession] = PoolSession,
 ) -> PoolResult:
     """Apply a command to the pool of ``view``.
 

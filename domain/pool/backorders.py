@@ -14,7 +14,7 @@ from domain.records.values import RuleHit
 from domain.rules.ruleset import Routing
 
 from .rule_checks import judge_request, routing_of
-from .session import Session
+from .session import PoolSession
 from .state import PoolOrder, PoolRequest, SkuQueue, SkuStock
 from .stock import available
 
@@ -76,7 +76,7 @@ def key_of(order: PoolOrder, request: PoolRequest) -> str:
     return queue_key(request.rank, request.placed_at, request.arrived, (order.key, request.no))
 
 
-def enqueue(session: Session, order: PoolOrder, request: PoolRequest, could: list[str]) -> None:
+def enqueue(session: PoolSession, order: PoolOrder, request: PoolRequest, could: list[str]) -> None:
     """A request begins to wait; after ``unfillable_after_days`` it is given up."""
     order.requests.append(request)
     request.arrived = session.meta.seq
@@ -85,14 +85,14 @@ def enqueue(session: Session, order: PoolOrder, request: PoolRequest, could: lis
     rejoin(session, order, request, ",".join(could))
 
 
-def expire_later(session: Session, order: PoolOrder, request: PoolRequest) -> None:
+def expire_later(session: PoolSession, order: PoolOrder, request: PoolRequest) -> None:
     """From now on it waits for stock, and not for ever, if the rules say so."""
     if days := routing_of(session, order, request).unfillable_after_days:
         request.expires = session.now + days * DAY_MS
         session.index("timers").set(timer(request.expires, "expire", f"{order.key}/{request.no}"))
 
 
-def finish(session: Session, order: PoolOrder, request: PoolRequest) -> None:
+def finish(session: PoolSession, order: PoolOrder, request: PoolRequest) -> None:
     """Nothing of the request waits any more (it has left its queues)."""
     order.requests.remove(request)
     order.done.append(request.no)
@@ -106,7 +106,7 @@ def timer(due: int, kind: str, id: str) -> str:
     return f"{max(due, 0):014d}\x1f{kind}\x1f{id}"
 
 
-def leave(session: Session, order: PoolOrder, request: PoolRequest) -> None:
+def leave(session: PoolSession, order: PoolOrder, request: PoolRequest) -> None:
     """Take the request out of its queues; its lines must be as they were when it joined."""
     if request.queue is None:
         return
@@ -123,7 +123,7 @@ def leave(session: Session, order: PoolOrder, request: PoolRequest) -> None:
     request.queue = None
 
 
-def rejoin(session: Session, order: PoolOrder, request: PoolRequest, depots: str) -> None:
+def rejoin(session: PoolSession, order: PoolOrder, request: PoolRequest, depots: str) -> None:
     """Put the request into the queues of these depots (joined ids)."""
     request.queue = depots
     for sku, units in units_by_sku(request).items():
@@ -137,7 +137,7 @@ def rejoin(session: Session, order: PoolOrder, request: PoolRequest, depots: str
         session.index(queue_index(sku, depots)).set(key_of(order, request), units)
 
 
-def requeue(session: Session, order: PoolOrder, request: PoolRequest) -> RuleHit | None:
+def requeue(session: PoolSession, order: PoolOrder, request: PoolRequest) -> RuleHit | None:
     """Rules or the excluded depots changed: class and depots are judged anew. A rule that can't be judged: the request has left its
     queues, and the caller hands it back to its order. What is parked stays so until its time.
     """
@@ -153,7 +153,7 @@ def requeue(session: Session, order: PoolOrder, request: PoolRequest) -> RuleHit
 
 
 def usable(
-    session: Session, order: PoolOrder, request: PoolRequest, walked: tuple[str, dict[str, int]] | None = None
+    session: PoolSession, order: PoolOrder, request: PoolRequest, walked: tuple[str, dict[str, int]] | None = None
 ) -> dict[str, dict[str, int]]:
     """What the request may take by SKU and depot: available less what is kept for those before it.
 
@@ -171,7 +171,7 @@ def usable(
     return found
 
 
-def take_kept(session: Session, stock: SkuStock, free: dict[str, int], kept: dict[str, int]) -> dict[str, int]:
+def take_kept(session: PoolSession, stock: SkuStock, free: dict[str, int], kept: dict[str, int]) -> dict[str, int]:
     """Take from each depot's units what is kept for the backorders (``kept``: by queue) that may use the depot."""
     rest: dict[str, int] = {}
     for depot, n in free.items():
@@ -185,7 +185,7 @@ def take_kept(session: Session, stock: SkuStock, free: dict[str, int], kept: dic
     return rest
 
 
-def _ahead(session: Session, stock: SkuStock, order: PoolOrder, request: PoolRequest, limit: int) -> dict[str, int]:
+def _ahead(session: PoolSession, stock: SkuStock, order: PoolOrder, request: PoolRequest, limit: int) -> dict[str, int]:
     """Units of the backorders before the request, by queue; counted up to ``limit``, where nothing is left anyway."""
     key = after_class(request.rank) if request.queue is None else key_of(order, request)
     kept: dict[str, int] = {}
@@ -200,7 +200,7 @@ def _ahead(session: Session, stock: SkuStock, order: PoolOrder, request: PoolReq
     return kept
 
 
-def _same_class(session: Session, name: str, rank: int, key: str, limit: int) -> int:
+def _same_class(session: PoolSession, name: str, rank: int, key: str, limit: int) -> int:
     index, units = session.index(name), 0
     entry = index.after(f"{rank:02d}/")
     while entry and entry[0] < key and units < limit:
@@ -209,7 +209,7 @@ def _same_class(session: Session, name: str, rank: int, key: str, limit: int) ->
     return units
 
 
-def close_if_done(session: Session, order: PoolOrder) -> None:
+def close_if_done(session: PoolSession, order: PoolOrder) -> None:
     """An order of which nothing waits and nothing is reserved is forgotten after a while."""
     if order.requests or any(line.live for allocation in order.allocations for line in allocation.lines):
         return

@@ -13,7 +13,7 @@ from domain.rules.fraud import Look, compiled_fraud, judge
 from domain.rules.ruleset import Velocity
 
 from .rule_checks import facts_of
-from .session import Session
+from .session import PoolSession
 from .state import Customer, CustomerOrder, PoolOrder, PoolRequest
 
 __all__ = ["KEPT_DAYS", "KEPT_ORDERS", "figures", "forget_customer", "suspicious"]
@@ -24,7 +24,7 @@ _DAY_MS = 24 * HOUR_MS
 
 
 def suspicious(
-    session: Session, order: PoolOrder, request: PoolRequest, allocation_requested: AllocationRequested
+    session: PoolSession, order: PoolOrder, request: PoolRequest, allocation_requested: AllocationRequested
 ) -> list[RuleHit]:
     """What the rules find in the customer's orders, this one counted. An order that has had stock before is not judged again; an exchange is
     no purchase: it is neither judged nor counted."""
@@ -47,7 +47,7 @@ def suspicious(
     return judge(rules, fraud, look)[0]
 
 
-def _counted(session: Session, request: AllocationRequested) -> Customer:
+def _counted(session: PoolSession, request: AllocationRequested) -> Customer:
     """The customer's record with this order in it. A repeat of an order replaces what it said before."""
     known = session.work.get(Customer, request.customer_key)
     customer = known or Customer()
@@ -62,11 +62,11 @@ def _counted(session: Session, request: AllocationRequested) -> Customer:
     return customer
 
 
-def _remember(session: Session, key: str) -> None:
+def _remember(session: PoolSession, key: str) -> None:
     session.index("timers").set(f"{session.now + KEPT_DAYS * _DAY_MS:014d}\x1fcustomer\x1f{key}")
 
 
-def forget_customer(session: Session, key: str) -> None:
+def forget_customer(session: PoolSession, key: str) -> None:
     """The timer of a customer's record: it goes where nothing recent is left in it."""
     customer = session.work.get(Customer, key)
     if customer is None:

@@ -13,13 +13,13 @@ from domain.records.values import LineQty
 from .backorders import expire_later, requeue, timer, units_by_sku
 from .rule_checks import routing_of
 from .serving import decide_for, give_up, hold_waiting, serve_waiting
-from .session import Session
+from .session import PoolSession
 from .state import PoolOrder, PoolRequest
 
 __all__ = ["all_there", "look_again", "park", "parked_now"]
 
 
-def parked_now(session: Session, order: PoolOrder, request: PoolRequest) -> Parked | None:
+def parked_now(session: PoolSession, order: PoolOrder, request: PoolRequest) -> Parked | None:
     """By which rule it is to wait, and until when; None: it may go."""
     rules = routing_of(session, order, request).park
     if not rules:
@@ -36,13 +36,13 @@ def parked_now(session: Session, order: PoolOrder, request: PoolRequest) -> Park
     )
 
 
-def all_there(session: Session, order: PoolOrder, request: PoolRequest) -> bool:
+def all_there(session: PoolSession, order: PoolOrder, request: PoolRequest) -> bool:
     """Could all of it be sent now?"""
     decision = decide_for(session, order, request)
     return bool(decision.parcels) and not decision.left
 
 
-def park(session: Session, order: PoolOrder, request: PoolRequest, wait: Parked) -> None:
+def park(session: PoolSession, order: PoolOrder, request: PoolRequest, wait: Parked) -> None:
     """Let a new request wait; its order hears of it as of a backorder, with the reason."""
     request.parked, request.arrived = wait.rule, session.meta.seq
     order.requests.append(request)
@@ -63,7 +63,7 @@ def park(session: Session, order: PoolOrder, request: PoolRequest, wait: Parked)
     _later(session, order, request, wait)
 
 
-def look_again(session: Session, order: PoolOrder, request: PoolRequest) -> None:
+def look_again(session: PoolSession, order: PoolOrder, request: PoolRequest) -> None:
     """Its time has come, or the rules changed: it goes on waiting, or is served as a backorder that came now."""
     if not request.parked:
         return
@@ -84,7 +84,7 @@ def look_again(session: Session, order: PoolOrder, request: PoolRequest) -> None
         give_up(session, order, request, "no_stock")
 
 
-def _later(session: Session, order: PoolOrder, request: PoolRequest, wait: Parked) -> None:
+def _later(session: PoolSession, order: PoolOrder, request: PoolRequest, wait: Parked) -> None:
     due = wait.until if wait.until is not None else (session.now // LOOK_AGAIN_MS + 1) * LOOK_AGAIN_MS
     session.index("timers").set(timer(due, "unpark", f"{order.key}/{request.no}"))
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from domain.rules.ruleset import RuleSet
 
 from .serving import give_back_day
-from .session import Session
+from .session import PoolSession
 from .shortage import answered
 from .state import PoolAllocation, PoolOrder, StockRow
-from .stock import Ledger
+from .stock import StockMoves
 from .waves import leave_wave
 
 __all__ = ["free_units"]
 
 
 def free_units(
-    session: Session,
+    session: PoolSession,
     order: PoolOrder,
     allocation: PoolAllocation,
     taken: dict[str, int],
@@ -28,7 +28,7 @@ def free_units(
     taken = {sku: n for sku, n in taken.items() if n}
     if not taken:
         return
-    ledger = Ledger(session, allocation.depot)
+    ledger = StockMoves(session, allocation.depot)
     rows = {sku: ledger.change(sku, 0, -n) for sku, n in taken.items()}
     ids = {"order_key": order.key, "allocation_id": allocation.id, "depot": allocation.depot}
     session.event(type, moves=ledger.moves(), reason=reason, **ids)

@@ -13,14 +13,14 @@ from .parking import all_there, park, parked_now
 from .releases import free_units
 from .rule_checks import judge_request
 from .serving import answer_new, hold_back, serve_waiting
-from .session import Session, find
+from .session import PoolSession, find
 from .shortage import answered, heard
 from .state import PoolOrder, PoolRequest, RequestJudged, WaitingLine
 
 __all__ = ["cancel_backorder", "release", "request"]
 
 
-def request(session: Session, allocation_requested: AllocationRequested) -> None:
+def request(session: PoolSession, allocation_requested: AllocationRequested) -> None:
     """Allocate; a request number that was answered before changes nothing."""
     _check(allocation_requested)
     order = session.order(allocation_requested.order_key)
@@ -94,7 +94,7 @@ def _request(allocation_requested: AllocationRequested) -> PoolRequest:
     )
 
 
-def release(session: Session, allocation_released: AllocationReleased) -> None:
+def release(session: PoolSession, allocation_released: AllocationReleased) -> None:
     """Give back units of an allocation that no WMS was told of; no lines means all that are left."""
     order, allocation = find(session, allocation_released.order_key, allocation_released.allocation_id)
     wanted = _wanted(allocation_released.lines)
@@ -120,7 +120,7 @@ def _wanted(lines: list[LineQty]) -> dict[str, int]:
     return wanted
 
 
-def cancel_backorder(session: Session, backorder_cancelled: BackorderCancelled) -> None:
+def cancel_backorder(session: PoolSession, backorder_cancelled: BackorderCancelled) -> None:
     """Units that wait are no longer wanted; no lines means all. What was allocated meanwhile the order releases itself."""
     order = session.order(backorder_cancelled.order_key)
     request = (

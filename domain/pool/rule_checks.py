@@ -17,7 +17,7 @@ from domain.rules.conditions import ConditionFailed, Facts
 from domain.rules.ruleset import Routing
 
 from .request_facts import RequestFacts, of_request
-from .session import Session
+from .session import PoolSession
 from .state import PoolOrder, PoolRequest, RequestJudged
 
 __all__ = ["facts_of", "judge_request", "routing_of"]
@@ -32,7 +32,7 @@ class _Unjudged(Exception):
 
 
 def facts_of(
-    session: Session, order_key: str, request: PoolRequest, customer: Callable[[], dict[str, int]] | None = None
+    session: PoolSession, order_key: str, request: PoolRequest, customer: Callable[[], dict[str, int]] | None = None
 ) -> Facts:
     """What conditions see of a request. ``customer``: makes the figures of its customer, for fraud rules."""
     channel, _, rest = order_key.partition(":")
@@ -58,7 +58,7 @@ def facts_of(
     )
 
 
-def judge_request(session: Session, order_key: str, request: PoolRequest) -> RuleHit | None:
+def judge_request(session: PoolSession, order_key: str, request: PoolRequest) -> RuleHit | None:
     """Set class, depots, routing and split of a request; a hit where one of them can't be judged."""
     facts = facts_of(session, order_key, request)
     judged = request.judged = request.judged or RequestJudged()
@@ -100,7 +100,7 @@ def judge_request(session: Session, order_key: str, request: PoolRequest) -> Rul
     return None
 
 
-def routing_of(session: Session, order: PoolOrder, request: PoolRequest) -> Routing:
+def routing_of(session: PoolSession, order: PoolOrder, request: PoolRequest) -> Routing:
     """The routing for a request: its channel's, and of that the variant its conditions chose."""
     return _variant(session.rules_for(order.key).routing, request.judged.variant if request.judged else "")
 

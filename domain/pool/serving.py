@@ -26,10 +26,10 @@ from .backorders import (
     want_of,
 )
 from .rule_checks import routing_of
-from .session import FREED_BUDGET, Session
+from .session import FREED_BUDGET, PoolSession
 from .shortage import list_fresh
 from .state import AllocLine, PoolAllocation, PoolOrder, PoolRequest, WaitingLine
-from .stock import Ledger, available
+from .stock import StockMoves, available
 from .waves import join_wave
 
 __all__ = [
@@ -48,7 +48,7 @@ __all__ = [
 Walked = tuple[str, dict[str, int]]
 
 
-def answer_new(session: Session, order: PoolOrder, request: PoolRequest) -> None:
+def answer_new(session: PoolSession, order: PoolOrder, request: PoolRequest) -> None:
     """Answer a request for the first time: what can be served is reserved, the rest waits or is unfillable by the rules."""
     decision = _decide(session, order, request, None)
     record = _text(session, order, decision, request)
@@ -76,7 +76,7 @@ def answer_new(session: Session, order: PoolOrder, request: PoolRequest) -> None
     )
 
 
-def _refused(session: Session, order: PoolOrder, request: PoolRequest, decision: Decision) -> str:
+def _refused(session: PoolSession, order: PoolOrder, request: PoolRequest, decision: Decision) -> str:
     """Why what is left can't wait; ``""``: it can. Before any depot is known, everything waits for the rules."""
     if session.rules.depots and not decision.could:
         refusals = sorted({str(c["refused"]) for c in decision.record["candidates"] if "refused" in c})
@@ -84,7 +84,7 @@ def _refused(session: Session, order: PoolOrder, request: PoolRequest, decision:
     return "" if routing_of(session, order, request).backorder else "no_stock"
 
 
-def serve_waiting(session: Session, order: PoolOrder, request: PoolRequest, walked: Walked | None = None) -> bool:
+def serve_waiting(session: PoolSession, order: PoolOrder, request: PoolRequest, walked: Walked | None = None) -> bool:
     """Try to serve a backorder; True where it got something. What still waits keeps its place."""
     decision = _decide(session, order, request, walked)
     if not decision.parcels:
@@ -106,7 +106,7 @@ def serve_waiting(session: Session, order: PoolOrder, request: PoolRequest, walk
     return True
 
 
-def give_up(session: Session, order: PoolOrder, request: PoolRequest, reason: str) -> None:
+def give_up(session: PoolSession, order: PoolOrder, request: PoolRequest, reason: str) -> None:
     """What waits will not come: tell the order, and let the others have what was kept."""
     lines = [LineQty(line.line_id, line.sku, line.qty) for line in request.lines]
     leave(session, order, request)
@@ -117,7 +117,7 @@ def give_up(session: Session, order: PoolOrder, request: PoolRequest, reason: st
     session.decided(order.key, request.no, request.trace, unfillable=lines, reason=reason)
 
 
-def hold_back(session: Session, order: PoolOrder, request: PoolRequest, hits: list[RuleHit]) -> None:
+def hold_back(session: PoolSession, order: PoolOrder, request: PoolRequest, hits: list[RuleHit]) -> None:
     """Answer a request with the rules that keep it from being decided on; the order asks anew once they are released."""
     order.done.append(request.no)
     why = "; ".join(rule_hit.why for rule_hit in hits)
@@ -134,7 +134,7 @@ def hold_back(session: Session, order: PoolOrder, request: PoolRequest, hits: li
     session.decided(order.key, request.no, request.trace, reason=why, decision=record, held=lines, hits=hits)
 
 
-def hold_waiting(session: Session, order: PoolOrder, request: PoolRequest, hit: RuleHit) -> None:
+def hold_waiting(session: PoolSession, order: PoolOrder, request: PoolRequest, hit: RuleHit) -> None:
     """A waiting request that has left its queues, since a rule could not be judged: hand it back to its order."""
     finish(session, order, request)
     order.done.remove(request.no)
@@ -147,7 +147,7 @@ def _waiting(lines: list[DemandLine]) -> list[WaitingLine]:
     return [WaitingLine(line.line_id, line.sku, line.qty, line.bundle_id) for line in lines]
 
 
-def _decide(session: Session, order: PoolOrder, request: PoolRequest, walked: Walked | None) -> Decision:
+def _decide(session: PoolSession, order: PoolOrder, request: PoolRequest, walked: Walked | None) -> Decision:
     full = {
         depot.id: days
         for depot in session.rules.depots
@@ -162,24 +162,24 @@ def _decide(session: Session, order: PoolOrder, request: PoolRequest, walked: Wa
     )
 
 
-def decide_for(session: Session, order: PoolOrder, request: PoolRequest) -> Decision:
+def decide_for(session: PoolSession, order: PoolOrder, request: PoolRequest) -> Decision:
     """What would be decided now; nothing is done."""
     return _decide(session, order, request, None)
 
 
-def _full_days(session: Session, depot: str) -> set[str]:
+def _full_days(session: PoolSession, depot: str) -> set[str]:
     limit = session.compiled.depots[depot].capacity_per_day
     return {day for day, n in session.capacity(depot).days.items() if n >= limit}
 
 
-def _text(session: Session, order: PoolOrder, decision: Decision, request: PoolRequest) -> str:
+def _text(session: PoolSession, order: PoolOrder, decision: Decision, request: PoolRequest) -> str:
     record = {**decision.record, "rules": session.rules_for(order.key).version, "class": request.class_name}
     if request.judged and request.judged.variant:
         record["routing"] = request.judged.variant
     return msgspec.json.encode(record).decode()
 
 
-def _retry_later(session: Session, order: PoolOrder, request: PoolRequest, decision: Decision) -> None:
+def _retry_later(session: PoolSession, order: PoolOrder, request: PoolRequest, decision: Decision) -> None:
     """A depot was full or closed for as far as one can see: look again tomorrow, since no stock may ever come in."""
     if decision.later:
         midnight = (session.now // DAY_MS + 1) * DAY_MS  # one timer a day, however often it is tried
@@ -187,13 +187,13 @@ def _retry_later(session: Session, order: PoolOrder, request: PoolRequest, decis
 
 
 def _reserve(
-    session: Session, order: PoolOrder, request: PoolRequest, parcel: Parcel, type: str, *, whole: bool
+    session: PoolSession, order: PoolOrder, request: PoolRequest, parcel: Parcel, type: str, *, whole: bool
 ) -> AllocationPlan:
     """Reserve a parcel's units and take its place in the depot's day."""
     depot, rate, promise = parcel.candidate.depot, parcel.candidate.rate, parcel.candidate.promise
     id = allocation_id(session.pool, order.key, order.next)
     order.next += 1
-    ledger = Ledger(session, depot.id)
+    ledger = StockMoves(session, depot.id)
     for line_qty in parcel.lines:
         ledger.change(line_qty.sku, 0, line_qty.qty)
     lines = [AllocLine(line.line_id, line.sku, line.qty) for line in parcel.lines]
@@ -232,7 +232,7 @@ def _reserve(
     return join_wave(session, order, request, allocation, plan)
 
 
-def give_back_day(session: Session, allocation: PoolAllocation) -> None:
+def give_back_day(session: PoolSession, allocation: PoolAllocation) -> None:
     """An allocation of which nothing will leave frees its place in the depot's day."""
     capacity = session.capacity(allocation.depot)
     if capacity.days.get(allocation.day):
@@ -240,7 +240,7 @@ def give_back_day(session: Session, allocation: PoolAllocation) -> None:
         session.save_capacity(allocation.depot, capacity)
 
 
-def serve_freed(session: Session) -> None:
+def serve_freed(session: PoolSession) -> None:
     """Serve backorders of the SKUs of which this command freed stock; what is beyond the budget waits for the ticks."""
     budget = FREED_BUDGET
     todo = session.index("todo")
@@ -255,7 +255,7 @@ def serve_freed(session: Session) -> None:
             todo.set(sku)
 
 
-def walk(session: Session, sku: str, budget: int) -> tuple[int, bool, int]:
+def walk(session: PoolSession, sku: str, budget: int) -> tuple[int, bool, int]:
     """Go down the queues of a SKU, class by class and the oldest first, while a depot has units for somebody.
 
     Gives the budget left, whether the end was reached, and how many were served. Those who can't be served yet keep what they
@@ -286,13 +286,13 @@ def walk(session: Session, sku: str, budget: int) -> tuple[int, bool, int]:
     return budget, not heads, served
 
 
-def _push(session: Session, heads: list[tuple[str, str]], sku: str, depots: str, after: str) -> None:
+def _push(session: PoolSession, heads: list[tuple[str, str]], sku: str, depots: str, after: str) -> None:
     entry = session.index(queue_index(sku, depots)).after(after)
     if entry:
         heapq.heappush(heads, (entry[0], depots))
 
 
-def exclude(session: Session, order: PoolOrder, depot: str, line_ids: set[str]) -> None:
+def exclude(session: PoolSession, order: PoolOrder, depot: str, line_ids: set[str]) -> None:
     """The depot failed on these lines: what still waits of them looks elsewhere. (New requests name such depots themselves.)"""
     for waiting in [*order.requests]:
         if depot not in waiting.excluded and any(line.line_id in line_ids for line in waiting.lines):

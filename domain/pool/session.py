@@ -27,7 +27,7 @@ from .ordered_index import OrderedIndex
 from .state import B_GRADE, NEW, Capacity, Meta, PoolAllocation, PoolOrder, SkuStock
 from .view import PoolView, Work
 
-__all__ = ["FREED_BUDGET", "Session", "find"]
+__all__ = ["FREED_BUDGET", "PoolSession", "find"]
 
 FREED_BUDGET = 200
 """Backorders one command looks at when stock comes free; the rest waits in ``todo`` for the ticks."""
@@ -35,7 +35,7 @@ FREED_BUDGET = 200
 SOURCE = "pools"
 
 
-class Session:
+class PoolSession:
     """The state of one ``handle`` call."""
 
     unit_of_work: type[Work] = Work
@@ -238,7 +238,7 @@ class Session:
         )
 
 
-def find(session: Session, order_key: str, allocation_id: str) -> tuple[PoolOrder, PoolAllocation]:
+def find(session: PoolSession, order_key: str, allocation_id: str) -> tuple[PoolOrder, PoolAllocation]:
     """An allocation of ours. Raises Rejected where the pool does not know it (never made, or forgotten)."""
     order = session.order(order_key)
     for allocation in order.allocations if order else ():

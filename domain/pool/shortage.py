@@ -11,7 +11,7 @@ from domain.keys import allocation_id
 from domain.records.commands import AllocationKept
 from domain.records.values import LineQty
 
-from .session import Session, find
+from .session import PoolSession, find
 from .state import PoolAllocation, PoolOrder, PoolRequest, StockRow
 from .stock import row_of
 
@@ -33,7 +33,7 @@ def _place(order_key: str, allocation: PoolAllocation) -> str:
 
 
 def list_fresh(
-    session: Session, order: PoolOrder, request: PoolRequest, allocation: PoolAllocation, *, whole: bool
+    session: PoolSession, order: PoolOrder, request: PoolRequest, allocation: PoolAllocation, *, whole: bool
 ) -> None:
     """Remember an allocation that no WMS has begun, by how much it matters. ``whole``: its order must not be split."""
     allocation.rank, allocation.placed_at = request.rank, min(max(request.placed_at, 0), _OLDEST)
@@ -42,7 +42,7 @@ def list_fresh(
         session.index(_index(sku, allocation.depot)).set(_place(order.key, allocation))
 
 
-def heard(session: Session, order_key: str, allocation: PoolAllocation) -> None:
+def heard(session: PoolSession, order_key: str, allocation: PoolAllocation) -> None:
     """A WMS is at work on it, or nothing of it is left: it can't be asked back any more."""
     if allocation.rank < 0:
         return
@@ -51,7 +51,7 @@ def heard(session: Session, order_key: str, allocation: PoolAllocation) -> None:
     allocation.rank = -1
 
 
-def ask_back(session: Session, sku: str, depot: str) -> None:
+def ask_back(session: PoolSession, sku: str, depot: str) -> None:
     """Ask back so many units as are reserved and not there, less what was asked already."""
     row = row_of(session.stock(sku), depot, session.quality(sku))
     index, budget = session.index(_index(sku, depot)), ASK_BUDGET
@@ -64,7 +64,7 @@ def ask_back(session: Session, sku: str, depot: str) -> None:
     session.save_stock(session.stock(sku))
 
 
-def _ask(session: Session, order: PoolOrder, allocation: PoolAllocation, sku: str, row: StockRow) -> None:
+def _ask(session: PoolSession, order: PoolOrder, allocation: PoolAllocation, sku: str, row: StockRow) -> None:
     """Ask for what lacks; for all of it where it must not be divided."""
     units = []
     for line in allocation.lines:
@@ -85,7 +85,7 @@ def _ask(session: Session, order: PoolOrder, allocation: PoolAllocation, sku: st
         session.save_order(order)
 
 
-def answered(session: Session, allocation: PoolAllocation, line_id: str, n: int) -> None:
+def answered(session: PoolSession, allocation: PoolAllocation, line_id: str, n: int) -> None:
     """Up to ``n`` units of a line that were asked back are no longer waited for: they came back, or they won't."""
     for line in allocation.lines:
         if line.line_id == line_id and (k := min(n, line.asked)) > 0:
@@ -96,7 +96,7 @@ def answered(session: Session, allocation: PoolAllocation, line_id: str, n: int)
             session.save_stock(stock)
 
 
-def kept(session: Session, allocation_kept: AllocationKept) -> None:
+def kept(session: PoolSession, allocation_kept: AllocationKept) -> None:
     """A WMS has these units: ask the next allocation. Raises Rejected for an allocation that is not known."""
     order, allocation = find(session, allocation_kept.order_key, allocation_kept.allocation_id)
     heard(session, order.key, allocation)

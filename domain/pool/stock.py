@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 from domain.records.values import StockMove
 
-from .session import Session
+from .session import PoolSession
 from .state import NEW, SkuStock, StockRow
 
-__all__ = ["Ledger", "available", "row_of"]
+__all__ = ["StockMoves", "available", "row_of"]
 
 
 def row_of(stock: SkuStock, depot: str, quality: str = NEW) -> StockRow:
@@ -28,7 +28,7 @@ def row_of(stock: SkuStock, depot: str, quality: str = NEW) -> StockRow:
 
 def available(stock: SkuStock, safety: Mapping[str, int], quality: str = NEW) -> dict[str, int]:
     """Units that may be promised by depot: on hand, less reserved, less safety stock. ``safety`` names the depots that may send it;
-    ``quality``: what orders for this SKU are served from (``Session.quality``)."""
+    ``quality``: what orders for this SKU are served from (``PoolSession.quality``)."""
     found: dict[str, int] = {}
     for row in stock.rows:
         if row.quality == quality and row.depot in safety:
@@ -38,10 +38,10 @@ def available(stock: SkuStock, safety: Mapping[str, int], quality: str = NEW) ->
     return found
 
 
-class Ledger:
+class StockMoves:
     """Changes rows of one depot and collects the moves, one a SKU; no ``quality``: the one that orders are served from."""
 
-    def __init__(self, session: Session, depot: str, quality: str = "") -> None:
+    def __init__(self, session: PoolSession, depot: str, quality: str = "") -> None:
         self._session = session
         self._depot = depot
         self._quality = quality

@@ -7,10 +7,10 @@ from domain.records.commands import StockReported
 from domain.rules.partners import depot_of
 
 from .backorders import DAY_MS, timer
-from .session import Session
+from .session import PoolSession
 from .shortage import ask_back
 from .state import Fact, StockRow
-from .stock import Ledger, row_of
+from .stock import StockMoves, row_of
 
 __all__ = ["KEEP_FACTS_DAYS", "report_stock"]
 
@@ -25,7 +25,7 @@ EVENTS = {
 }
 
 
-def report_stock(session: Session, report: StockReported) -> None:
+def report_stock(session: PoolSession, report: StockReported) -> None:
     """Apply a count, receipt, restock or correction once, and serve those who wait.
 
     Stock is never booked below what is reserved. What a count misses is remembered (``deficit``), and the allocations that matter
@@ -41,7 +41,7 @@ def report_stock(session: Session, report: StockReported) -> None:
     quality = report.quality or session.quality(report.sku)
     row = row_of(stock, report.depot, quality)
     delta, reason = _delta(row, report)
-    ledger = Ledger(session, report.depot, quality)
+    ledger = StockMoves(session, report.depot, quality)
     ledger.change(report.sku, delta, 0)
     session.event(
         EVENTS[report.kind], depot=report.depot, moves=ledger.moves(), reason=reason, reference=report.reference
@@ -61,7 +61,7 @@ def _check(report: StockReported) -> None:
         raise Rejected("stock.qty", "qty", f"{report.qty} units can't be; a CORRECTION may be negative")
 
 
-def _seen(session: Session, report: StockReported, content: str) -> bool:
+def _seen(session: PoolSession, report: StockReported, content: str) -> bool:
     fact = session.work.get(Fact, report.idempotency_key)
     if fact is None:
         session.work.put(report.idempotency_key, Fact(content))

@@ -7,7 +7,7 @@ from .fraud import forget_customer
 from .parking import look_again
 from .rule_checks import routing_of
 from .serving import give_up, hold_waiting, serve_freed, serve_waiting, walk
-from .session import Session
+from .session import PoolSession
 from .state import Fact, PoolOrder, PoolRequest
 from .waves import Released, release_group, tell_waves
 
@@ -17,7 +17,7 @@ TICK_BUDGET = 1000
 """Timers, requests rebuilt and backorders looked at in one tick, each; the rest follows in the next ones."""
 
 
-def tick(session: Session) -> None:
+def tick(session: PoolSession) -> None:
     """Do what is due, in bounded portions."""
     _timers(session)
     _sweep(session)
@@ -27,7 +27,7 @@ def tick(session: Session) -> None:
         _todo(session)
 
 
-def _timers(session: Session) -> None:
+def _timers(session: PoolSession) -> None:
     timers, waves = session.index("timers"), dict[str, Released]()
     for _ in range(TICK_BUDGET):
         entry = timers.after()
@@ -48,13 +48,13 @@ def _timers(session: Session) -> None:
     tell_waves(session, waves)
 
 
-def _forget(session: Session, key: str) -> None:
+def _forget(session: PoolSession, key: str) -> None:
     order = session.order(key)
     if order and 0 < order.forget <= session.now:
         session.work.drop(PoolOrder, key)
 
 
-def _due(session: Session, kind: str, id: str) -> None:
+def _due(session: PoolSession, kind: str, id: str) -> None:
     order, request = _find(session, id)
     if order is None or request is None:
         return
@@ -73,13 +73,13 @@ def _due(session: Session, kind: str, id: str) -> None:
     give_up(session, order, request, f"backorder_over_{routing_of(session, order, request).unfillable_after_days}_days")
 
 
-def _find(session: Session, id: str) -> tuple[PoolOrder | None, PoolRequest | None]:
+def _find(session: PoolSession, id: str) -> tuple[PoolOrder | None, PoolRequest | None]:
     key, _, no = id.rpartition("/")
     order = session.order(key)
     return order, next((request for request in order.requests if str(request.no) == no), None) if order else None
 
 
-def _sweep(session: Session) -> None:
+def _sweep(session: PoolSession) -> None:
     """After a change of rules, put every waiting request into the queue it now belongs to; only then serve by the new rules."""
     if session.meta.rules == session.rules.version and session.meta.sweep is None:
         return
@@ -105,7 +105,7 @@ def _sweep(session: Session) -> None:
     session.save_meta()
 
 
-def _todo(session: Session) -> None:
+def _todo(session: PoolSession) -> None:
     """Go on with SKUs of which more came free than one command may hand out."""
     todo, budget = session.index("todo"), TICK_BUDGET
     while budget > 0 and (entry := todo.after()):

@@ -16,7 +16,7 @@ from domain.records.values import AllocationPlan
 from domain.rules.ruleset import Wave
 
 from .backorders import timer
-from .session import Session
+from .session import PoolSession
 from .state import GroupMember, PoolAllocation, PoolOrder, PoolRequest, WaveGroup
 
 __all__ = ["Released", "join_wave", "leave_wave", "release_group", "tell_waves"]
@@ -32,7 +32,7 @@ class Released(msgspec.Struct):
 
 
 def join_wave(
-    session: Session, order: PoolOrder, request: PoolRequest, allocation: PoolAllocation, plan: AllocationPlan
+    session: PoolSession, order: PoolOrder, request: PoolRequest, allocation: PoolAllocation, plan: AllocationPlan
 ) -> AllocationPlan:
     """Let a new allocation wait for its wave, where the rules bundle it; the plan comes back with the wave's name."""
     rules = session.rules.bundling
@@ -57,7 +57,7 @@ def join_wave(
     return msgspec.structs.replace(plan, wave=group.wave)
 
 
-def _open_group(session: Session, key: str, most: int) -> tuple[str, WaveGroup | None]:
+def _open_group(session: PoolSession, key: str, most: int) -> tuple[str, WaveGroup | None]:
     """The group of this key that still has room, or the id of the next one."""
     n = 0
     while (group := session.work.get(WaveGroup, f"{key}\x1f{n}")) is not None and len(group.members) >= most:
@@ -65,12 +65,12 @@ def _open_group(session: Session, key: str, most: int) -> tuple[str, WaveGroup |
     return f"{key}\x1f{n}", group
 
 
-def _wave_name(session: Session, row: Wave, depot: str, at: int) -> str:
+def _wave_name(session: PoolSession, row: Wave, depot: str, at: int) -> str:
     """``depot/carrier/local time``."""
     return f"{depot}/{row.carrier}/{session.compiled.calendars[depot].local(at // MINUTE * MINUTE)}"
 
 
-def leave_wave(session: Session, allocation: PoolAllocation) -> None:
+def leave_wave(session: PoolSession, allocation: PoolAllocation) -> None:
     """The allocation waits no longer: nothing of it is left to ship, or its warehouse has it already."""
     group = session.work.get(WaveGroup, allocation.waits_in) if allocation.waits_in else None
     id, allocation.waits_in = allocation.waits_in, ""
@@ -84,7 +84,7 @@ def leave_wave(session: Session, allocation: PoolAllocation) -> None:
         session.index("timers").remove(timer(group.due, "wave", id))
 
 
-def release_group(session: Session, id: str, waves: dict[str, Released]) -> None:
+def release_group(session: PoolSession, id: str, waves: dict[str, Released]) -> None:
     """Its time has come: everyone in it is told, those that leave together with the id they share. ``waves`` adds up by wave."""
     group = session.work.get(WaveGroup, id)
     if group is None:
@@ -119,7 +119,7 @@ def release_group(session: Session, id: str, waves: dict[str, Released]) -> None
 
 
 def _release(
-    session: Session, group: WaveGroup, group_id: str, allocation: PoolAllocation, cost: tuple[int, int]
+    session: PoolSession, group: WaveGroup, group_id: str, allocation: PoolAllocation, cost: tuple[int, int]
 ) -> WaveReleased:
     """``cost``: its share of the parcel, and what its own would cost."""
     head = ("", "WaveReleased", session.now, "pools", allocation.trace)
@@ -130,7 +130,7 @@ def _release(
     )
 
 
-def _bundled(session: Session, group: WaveGroup, cost: BundleCost) -> str:
+def _bundled(session: PoolSession, group: WaveGroup, cost: BundleCost) -> str:
     """Record what leaves together and why that is cheaper; the event's id is the bundle's."""
     record = {
         "wave": group.wave,
@@ -144,7 +144,7 @@ def _bundled(session: Session, group: WaveGroup, cost: BundleCost) -> str:
     return session.event("BUNDLED", depot=group.depot, reference=group.wave, decision=text)
 
 
-def tell_waves(session: Session, waves: dict[str, Released]) -> None:
+def tell_waves(session: PoolSession, waves: dict[str, Released]) -> None:
     """One event a wave."""
     for wave, told in waves.items():
         reason = f"{told.allocations} allocations, {told.bundles} bundles, {told.saving} saved"

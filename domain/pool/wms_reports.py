@@ -18,10 +18,10 @@ from domain.rules.partners import same_partner
 from .backorders import close_if_done
 from .releases import free_units
 from .serving import exclude
-from .session import Session, find
+from .session import PoolSession, find
 from .shortage import answered, ask_back, heard
 from .state import AllocLine, PoolAllocation, PoolOrder
-from .stock import Ledger, row_of
+from .stock import StockMoves, row_of
 from .waves import leave_wave
 
 __all__ = ["report_wms"]
@@ -60,7 +60,7 @@ class Report(msgspec.Struct, frozen=True):
         return {"order_key": self.order.key, "allocation_id": allocation.id, "depot": allocation.depot}
 
 
-def report_wms(session: Session, report: WmsReported) -> None:
+def report_wms(session: PoolSession, report: WmsReported) -> None:
     """Move stock as the WMS says and tell the order. Raises Rejected: unknown allocation, status or line, impossible units,
     another 3PL's pick order."""
     if report.status not in PROGRESS and report.status not in ENDS:
@@ -152,7 +152,7 @@ def _by_sku(growth: list[Growth], figure: str) -> dict[str, int]:
     return units
 
 
-def _short(session: Session, report: Report) -> None:
+def _short(session: PoolSession, report: Report) -> None:
     """Units that won't come from this depot: short picked or rejected. The order asks for them again, elsewhere."""
     short = [g for g in report.growth if g.short]
     if not short:
@@ -173,7 +173,7 @@ def _short(session: Session, report: Report) -> None:
     session.progressed(report.progress, status, _lines(report.allocation), short[0].line.reason)
 
 
-def _cancelled(session: Session, report: Report) -> None:
+def _cancelled(session: PoolSession, report: Report) -> None:
     taken = _by_sku(report.growth, "cancelled")
     if not taken:
         return
@@ -185,7 +185,7 @@ def _cancelled(session: Session, report: Report) -> None:
     session.progressed(report.progress, "CANCELLED", _lines(report.allocation), report.told.reason)
 
 
-def _picked(session: Session, report: Report) -> bool:
+def _picked(session: PoolSession, report: Report) -> bool:
     for growth in report.growth:
         growth.line.picked += growth.picked
     if any(g.picked for g in report.growth):
@@ -194,7 +194,7 @@ def _picked(session: Session, report: Report) -> bool:
     return False
 
 
-def _shipped(session: Session, report: Report) -> bool:
+def _shipped(session: PoolSession, report: Report) -> bool:
     """Take shipped units off stock and reservations; late ones off the stock alone."""
     units, late = _by_sku(report.growth, "shipped"), _by_sku(report.growth, "late")
     if not units:
@@ -203,7 +203,7 @@ def _shipped(session: Session, report: Report) -> bool:
         growth.line.shipped += growth.shipped
         growth.line.late += growth.late
     _make_room(session, report, late)
-    ledger = Ledger(session, report.allocation.depot)
+    ledger = StockMoves(session, report.allocation.depot)
     for sku, n in units.items():
         row = ledger.change(sku, -n, late.get(sku, 0) - n)
         row.deficit = min(row.deficit, row.reserved)
@@ -213,9 +213,9 @@ def _shipped(session: Session, report: Report) -> bool:
     return True
 
 
-def _make_room(session: Session, report: Report, late: dict[str, int]) -> None:
+def _make_room(session: PoolSession, report: Report, late: dict[str, int]) -> None:
     """Units that left late may be reserved by others meanwhile: book them as missing, so that stock does not go below that."""
-    ledger = Ledger(session, report.allocation.depot)
+    ledger = StockMoves(session, report.allocation.depot)
     for sku, n in late.items():
         row = row_of(session.stock(sku), report.allocation.depot, session.quality(sku))
         if (lacking := n - (row.on_hand - row.reserved)) > 0:
@@ -259,7 +259,7 @@ def _lines(allocation: PoolAllocation) -> list[WmsLine]:
     ]
 
 
-def _mates(session: Session, allocation: PoolAllocation) -> list[ParcelPart]:
+def _mates(session: PoolSession, allocation: PoolAllocation) -> list[ParcelPart]:
     """What is in a bundle's parcel where its WMS does not say: the units of every member that has any left."""
     parts = []
     for id in allocation.mates:
@@ -275,7 +275,7 @@ def _mates(session: Session, allocation: PoolAllocation) -> list[ParcelPart]:
     return parts
 
 
-def _progress(session: Session, allocation: PoolAllocation, report: WmsReported) -> AllocationProgressed:
+def _progress(session: PoolSession, allocation: PoolAllocation, report: WmsReported) -> AllocationProgressed:
     """What all parts of the report share."""
     return AllocationProgressed(
         "",

@@ -11,7 +11,7 @@ from .checks.clickhouse import ClickHouse
 from .checks.evidence import Channel, Evidence, Exchange, Poison, SentOrder
 from .checks.log import read_topic
 from .ledgers import fetch, from_bol, from_shopify, from_threepl, money, payments
-from .processes import ACCOUNT, PORTAL, Site
+from .processes import ACCOUNT, PORTAL, DemoProcesses
 
 __all__ = ["catch_up", "collect"]
 
@@ -19,7 +19,13 @@ CATCH_UP_SECONDS = 60.0
 
 
 def collect(
-    site: Site, bootstrap: str, clickhouse: ClickHouse, broken: list[Poison], exchanges: list[Exchange], *, stop: Stop
+    site: DemoProcesses,
+    bootstrap: str,
+    clickhouse: ClickHouse,
+    broken: list[Poison],
+    exchanges: list[Exchange],
+    *,
+    stop: Stop,
 ) -> Evidence:
     """Read everything. ``broken``: the deliveries that were spoilt on purpose; ``exchanges``: what customers asked for on the shop's own page.
 

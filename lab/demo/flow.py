@@ -15,7 +15,7 @@ from .lag import RETRY, Lag
 from .ledgers import progress
 from .operator import Operator
 from .portal import Portal
-from .processes import Site
+from .processes import DemoProcesses
 from .watch import Watch
 
 __all__ = ["Flow", "Stuck"]
@@ -37,7 +37,7 @@ class Flow:
 
     def __init__(
         self,
-        site: Site,
+        site: DemoProcesses,
         supervisor: Supervisor,
         display: Display,
         bootstrap: str,

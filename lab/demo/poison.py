@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from .checks.evidence import Poison
-from .processes import ACCOUNT, SECRETS, Site
+from .processes import ACCOUNT, SECRETS, DemoProcesses
 
 __all__ = ["BROKEN", "send"]
 
@@ -33,7 +33,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any]]] = {
 """What is wrong → topic and body."""
 
 
-def send(site: Site, seed: int) -> list[Poison]:
+def send(site: DemoProcesses, seed: int) -> list[Poison]:
     """Send each of them; those that were answered with 2xx must be found again."""
     confirmed = []
     for name, (topic, body) in BROKEN.items():
@@ -43,7 +43,7 @@ def send(site: Site, seed: int) -> list[Poison]:
     return confirmed
 
 
-def _post(site: Site, topic: str, delivery: str, body: bytes) -> bool:
+def _post(site: DemoProcesses, topic: str, delivery: str, body: bytes) -> bool:
     digest = hmac.new(SECRETS["SHOPIFY"].encode(), body, hashlib.sha256).digest()
     headers = {
         "Content-Type": "application/json",

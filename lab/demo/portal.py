@@ -11,7 +11,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from .checks.evidence import Exchange
-from .processes import PORTAL, SECRETS, Site
+from .processes import PORTAL, SECRETS, DemoProcesses
 
 __all__ = ["Portal"]
 
@@ -19,7 +19,7 @@ __all__ = ["Portal"]
 class Portal:
     """``asked`` is its own ledger: what a customer was told to be on its way (answered with 2xx)."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: DemoProcesses) -> None:
         self._url = f"{site.webhooks}/webhooks/portal/{PORTAL}"
         self._seed = site.plan.seed
         self.asked: list[Exchange] = []

@@ -18,9 +18,9 @@ from ops.servers.ports import free_port
 from ops.supervisor import Spec
 
 from .plan import PACE, Plan, Stock
-from .workdir import Home
+from .workdir import WorkDir
 
-__all__ = ["ACCOUNT", "PORTAL", "SECRETS", "Site"]
+__all__ = ["ACCOUNT", "PORTAL", "SECRETS", "DemoProcesses"]
 
 WHARF = (sys.executable, "-c", "from wharf.cli import main; main()")
 ACCOUNT = "acme"
@@ -45,10 +45,10 @@ SECRETS = {
 
 
 @dataclass(slots=True)
-class Site:
+class DemoProcesses:
     """One run's processes. Ports are taken when the object is made."""
 
-    home: Home
+    home: WorkDir
     plan: Plan
     workers: int
     rules: Path

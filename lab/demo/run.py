@@ -23,9 +23,9 @@ from .collect import collect
 from .display import Display
 from .flow import Flow, Stuck
 from .plan import make_plan
-from .processes import Site
+from .processes import DemoProcesses
 from .report import Report, summarize
-from .workdir import Home
+from .workdir import WorkDir
 
 __all__ = ["DemoFailed", "Options", "run"]
 
@@ -64,7 +64,7 @@ def run(options: Options) -> Report:
     DemoFailed, Stopped.
     """
     with handled(Stop()) as stop:
-        home = Home(options.home)
+        home = WorkDir(options.home)
         home.prepare()
         site = _site(options, home)
         site.write_config()
@@ -72,7 +72,7 @@ def run(options: Options) -> Report:
         return _run(options, home, site, stop)
 
 
-def _run(options: Options, home: Home, site: Site, stop: Stop) -> Report:
+def _run(options: Options, home: WorkDir, site: DemoProcesses, stop: Stop) -> Report:
     supervisor = Supervisor(home.logs, site.environment(), die_with_us=not options.keep, stop=stop)
     kept = False
     try:
@@ -92,7 +92,7 @@ def _run(options: Options, home: Home, site: Site, stop: Stop) -> Report:
             home.drop_data()
 
 
-def _site(options: Options, home: Home) -> Site:
+def _site(options: Options, home: WorkDir) -> DemoProcesses:
     from lab.simulators.catalogue import catalogue
     from ops.rules.load import load
 
@@ -102,12 +102,19 @@ def _site(options: Options, home: Home) -> Site:
         raise UserError(f"{options.rules}: no depots: the demo has nowhere to ship from")
     skus = [product.sku for product in catalogue(options.seed)]
     plan = make_plan(options.orders, options.seed, skus, list(depots), options.speed)
-    return Site(home, plan, options.workers, options.rules, depots)
+    return DemoProcesses(home, plan, options.workers, options.rules, depots)
 
 
 class _Run:
     def __init__(
-        self, options: Options, home: Home, site: Site, supervisor: Supervisor, display: Display, *, stop: Stop
+        self,
+        options: Options,
+        home: WorkDir,
+        site: DemoProcesses,
+        supervisor: Supervisor,
+        display: Display,
+        *,
+        stop: Stop,
     ) -> None:
         self.options, self.home, self.site, self.supervisor, self.display = options, home, site, supervisor, display
         self._stop = stop
@@ -217,7 +224,7 @@ def _servers(home: Path) -> tuple[str, str]:
     return str(kafka["bootstrap"]), clickhouse
 
 
-def _simulated_now(site: Site) -> str:
+def _simulated_now(site: DemoProcesses) -> str:
     from ops.clock import from_setting
 
     ms: Any = from_setting(site.clock)()

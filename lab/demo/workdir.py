@@ -14,14 +14,14 @@ from typing import Any
 from ops.errors import UserError
 from ops.private import own
 
-__all__ = ["Home"]
+__all__ = ["WorkDir"]
 
 MARK = ".wharf-demo"
 STATE = "running.json"
 STOP_SECONDS = 40.0
 
 
-class Home:
+class WorkDir:
     """``path`` with ``logs/`` and the servers' data in it. One demo at a time."""
 
     def __init__(self, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from ops.clock import Clock, system
 
-__all__ = ["VIOLATION", "Entry", "Ledger"]
+__all__ = ["VIOLATION", "Entry", "EventLog"]
 
 Entry = dict[str, Any]
 """``n`` (from 1), ``at`` (UTC ms by the simulator's clock), ``kind``, and the fields of that kind."""
@@ -21,7 +21,7 @@ VIOLATION = "violation"
 """The kind of an entry that must never be: shipped twice, shipped from nothing. A sound run has none."""
 
 
-class Ledger:
+class EventLog:
     """Entries in order. Not safe for threads: a simulator is one event loop."""
 
     def __init__(self, path: Path | None = None, now: Clock = system) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .ledger import Ledger
+from .ledger import EventLog
 
 __all__ = ["Declined", "Payments", "Refund"]
 
@@ -32,7 +32,7 @@ class Refund:
 class Payments:
     """Payments of orders by (order, payment). ``ledger``: kinds ``captured``, ``refunded``, ``declined``."""
 
-    def __init__(self, ledger: Ledger, currency: str = "EUR") -> None:
+    def __init__(self, ledger: EventLog, currency: str = "EUR") -> None:
         self.ledger, self.currency = ledger, currency
         self._captured: dict[tuple[str, str], int] = {}
         self._refunded: dict[tuple[str, str], int] = {}

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from domain.pool.session import Session
+from domain.pool.session import PoolSession
 from domain.pool.view import PoolView, Work
 
 __all__ = ["LivePool", "LiveWork", "QuietSession", "T"]
@@ -64,7 +64,7 @@ class LiveWork(Work):
         """It is all there already."""
 
 
-class QuietSession(Session):
+class QuietSession(PoolSession):
     """Nobody reads a simulated pool's events, nor the ids of what it sends: they are only counted (queues sort by that, and a bundle's
     parcel is named by it)."""
 

@@ -15,7 +15,7 @@ import msgspec
 from domain.errors import Rejected
 from domain.pool import aggregate as pool
 from domain.pool.releases import stock_after
-from domain.pool.session import Session
+from domain.pool.session import PoolSession
 from domain.pool.state import NEW, SkuStock
 from domain.pool.stock import row_of
 from domain.records import commands as c
@@ -29,7 +29,7 @@ from streams.cel import conditions
 
 from .outcomes import Happened, Real
 
-__all__ = ["World"]
+__all__ = ["Rerun"]
 
 
 TICK_MS = 600_000
@@ -39,7 +39,7 @@ TICK_MS = 600_000
 _Less = c.AllocationReleased | c.BackorderCancelled | c.WmsReported
 
 
-class World:
+class Rerun:
     """``start``: from when ``rules`` decide and orders count, UTC ms."""
 
     def __init__(self, rules: RuleSet | None, start: int, before: RuleSet) -> None:
@@ -100,7 +100,7 @@ class World:
         for name, view in self._views.items():
             for _ in range(10_000):
                 self._do(view, c.Tick(command.event_id, "Tick", command.time, "simulation", ""))
-                if not Session(view, name, command.time, "", of_pool(self._rules, name)).rebuilding:
+                if not PoolSession(view, name, command.time, "", of_pool(self._rules, name)).rebuilding:
                     break
 
     def _tick(self, command: c.Tick) -> None:

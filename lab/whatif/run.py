@@ -18,7 +18,7 @@ from ops.errors import UserError
 from .history import entries
 from .order_result import Row
 from .report import compare
-from .rerun import World
+from .rerun import Rerun
 
 __all__ = ["fold", "simulate"]
 
@@ -39,9 +39,9 @@ def fold(
     span: tuple[int, int],
     before: RuleSet,
     progress: Callable[[int], None] = lambda _: None,
-) -> World:
+) -> Rerun:
     """Fold a log through one world; ``span``: from, to (UTC ms, the end is not in it). ``progress`` gets the byte reached."""
-    world, (start, end) = World(rules, span[0], before), span
+    world, (start, end) = Rerun(rules, span[0], before), span
     for n, (at, record) in enumerate(entries(path)):
         if record is None:
             world.begin_partition()

@@ -6,7 +6,7 @@ from domain.errors import Rejected
 from domain.order.dedupe import same_again, too_old
 from domain.order.returns.exchange import keeps_stock
 from domain.order.rule_checks import flag
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.order import Allocation, AllocLine, Line, Request, RequestLine
 from domain.records.commands import AllocationDecided, WaveReleased
 from domain.records.values import AllocationPlan, EventLine
@@ -20,28 +20,28 @@ DAY_MS = 86_400_000
 _NOTHING = RequestLine("", "", 0, 0)
 
 
-def allocation_decided(turn: Turn, decision: AllocationDecided) -> None:
+def allocation_decided(session: OrderSession, decision: AllocationDecided) -> None:
     """Fold a decision. Told again, it changes nothing: known allocations are skipped, answered units are not answered twice."""
-    if turn.state.header is None:
+    if session.state.header is None:
         raise Rejected(
             "order.unknown",
             "order_key",
             f"{decision.order_key} was never placed, yet pool {decision.pool} decided on it",
         )
-    request = next((r for r in turn.state.requests if r.no == decision.request_no), None)
-    lines = {line.line_id: line for line in turn.state.lines}
-    before = len(turn.events), len(turn.state.allocations)
+    request = next((r for r in session.state.requests if r.no == decision.request_no), None)
+    lines = {line.line_id: line for line in session.state.lines}
+    before = len(session.events), len(session.state.allocations)
     pending = sum(line.pending for line in request.lines) if request else 0
     for plan in decision.allocations:
-        if turn.allocation(plan.allocation_id) is None:
-            _allocate(turn, decision, plan, request, lines)
-    _backorder(turn, decision, request, lines)
-    _unfillable(turn, decision, request, lines)
-    _held(turn, decision, request, lines)
-    _exchange_short(turn)
-    after = len(turn.events), len(turn.state.allocations)
+        if session.allocation(plan.allocation_id) is None:
+            _allocate(session, decision, plan, request, lines)
+    _backorder(session, decision, request, lines)
+    _unfillable(session, decision, request, lines)
+    _held(session, decision, request, lines)
+    _exchange_short(session)
+    after = len(session.events), len(session.state.allocations)
     if before == after and pending == (sum(line.pending for line in request.lines) if request else 0):
-        same_again(turn, f"decision on request {decision.request_no}")
+        same_again(session, f"decision on request {decision.request_no}")
 
 
 def _part(request: Request | None, line_id: str) -> RequestLine:
@@ -63,24 +63,28 @@ def _answer(request_line: RequestLine, line: Line | None, qty: int) -> tuple[int
 
 
 def _allocate(
-    turn: Turn, decision: AllocationDecided, plan: AllocationPlan, request: Request | None, lines: dict[str, Line]
+    session: OrderSession,
+    decision: AllocationDecided,
+    plan: AllocationPlan,
+    request: Request | None,
+    lines: dict[str, Line],
 ) -> None:
-    allocation = _allocation(decision, plan, turn)
-    turn.state.allocations.append(allocation)
+    allocation = _allocation(decision, plan, session)
+    session.state.allocations.append(allocation)
     units: list[EventLine] = []
     for alloc_line in allocation.lines:
         line = lines.get(alloc_line.line_id)
         wanted = sum(_answer(_part(request, alloc_line.line_id), line, alloc_line.qty))
         if line is not None:
             line.allocated += wanted
-        give_back(turn, allocation, alloc_line, None, alloc_line.qty - wanted, why="not_wanted")
-        if line is not None and turn.state.holds and not keeps_stock(turn):
-            give_back(turn, allocation, alloc_line, line, wanted, why="held")
+        give_back(session, allocation, alloc_line, None, alloc_line.qty - wanted, why="not_wanted")
+        if line is not None and session.state.holds and not keeps_stock(session):
+            give_back(session, allocation, alloc_line, line, wanted, why="held")
         elif line is not None and wanted:
             units.append(event_line(line, wanted))
     if units:
-        complete = all(x.open + x.requested + x.backordered == 0 for x in turn.state.lines if x.requires_shipping)
-        turn.event(
+        complete = all(x.open + x.requested + x.backordered == 0 for x in session.state.lines if x.requires_shipping)
+        session.record(
             "ALLOCATED",
             units,
             allocation=allocation,
@@ -90,13 +94,13 @@ def _allocate(
         )
 
 
-def _allocation(decision: AllocationDecided, plan: AllocationPlan, turn: Turn) -> Allocation:
+def _allocation(decision: AllocationDecided, plan: AllocationPlan, session: OrderSession) -> Allocation:
     return Allocation(
         id=plan.allocation_id,
         request_no=decision.request_no,
         pool=decision.pool,
         depot=plan.depot,
-        target=target_of(plan.depot, turn.rules),
+        target=target_of(plan.depot, session.rules),
         lines=[AllocLine(line_qty.line_id, line_qty.sku, line_qty.qty) for line_qty in plan.lines],
         service=plan.service,
         carrier=plan.carrier,
@@ -112,22 +116,22 @@ def _allocation(decision: AllocationDecided, plan: AllocationPlan, turn: Turn) -
     )
 
 
-def wave_released(turn: Turn, wave: WaveReleased) -> None:
+def wave_released(session: OrderSession, wave: WaveReleased) -> None:
     """Its wave is released: the pick order goes out (``order_requests.submit``), if anything of it is still wanted.
 
     Raises Rejected for an unknown allocation. What was cancelled or held while the release was on its way stays behind.
     """
-    allocation = turn.allocation(wave.allocation_id)
+    allocation = session.allocation(wave.allocation_id)
     if allocation is None:
         raise Rejected(
             "allocation.unknown", "allocation_id", f"{wave.allocation_id!r} is no allocation of {wave.order_key}"
         )
     if not allocation.waits:
-        same_again(turn, f"wave of {allocation.id} was released already")
+        same_again(session, f"wave of {allocation.id} was released already")
         return
     allocation.waits = False
     if allocation.sent or not any(alloc_line.live for alloc_line in allocation.lines):
-        too_old(turn, f"wave of {allocation.id}: it is {allocation.status} already")
+        too_old(session, f"wave of {allocation.id}: it is {allocation.status} already")
         return
     allocation.wave, allocation.group_id, allocation.group_size, allocation.cost = (
         wave.wave,
@@ -138,15 +142,17 @@ def wave_released(turn: Turn, wave: WaveReleased) -> None:
     units = [
         event_line(line, alloc_line.live)
         for alloc_line in allocation.lines
-        if alloc_line.live and (line := turn.line(alloc_line.line_id)) is not None
+        if alloc_line.live and (line := session.line(alloc_line.line_id)) is not None
     ]
     together = (
         f"with {wave.group_size - 1} more: its part {wave.cost} instead of {wave.alone}" if wave.group_id else "alone"
     )
-    turn.event("WAVE_RELEASED", units, allocation=allocation, reason=f"{wave.wave}, {together}")
+    session.record("WAVE_RELEASED", units, allocation=allocation, reason=f"{wave.wave}, {together}")
 
 
-def _backorder(turn: Turn, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:
+def _backorder(
+    session: OrderSession, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]
+) -> None:
     """Units that wait for stock. A pool may tell again what waits already: only what it had not answered counts."""
     units = []
     for line_qty in decision.backordered:
@@ -158,12 +164,14 @@ def _backorder(turn: Turn, decision: AllocationDecided, request: Request | None,
             line.backordered += wanted
             units.append(event_line(line, wanted))
         if answered > wanted:
-            uncover(turn, decision.request_no, request_line, answered - wanted)
+            uncover(session, decision.request_no, request_line, answered - wanted)
     if units:
-        turn.event("BACKORDERED", units, reason=decision.reason, decision=decision.decision)
+        session.record("BACKORDERED", units, reason=decision.reason, decision=decision.decision)
 
 
-def _unfillable(turn: Turn, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:
+def _unfillable(
+    session: OrderSession, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]
+) -> None:
     """No depot can. Units that waited in vain are given up; fresh ones wait for a person, or for the day they are given up too."""
     units = []
     for line_qty in decision.unfillable:
@@ -178,13 +186,13 @@ def _unfillable(turn: Turn, decision: AllocationDecided, request: Request | None
         if fresh + waited:
             units.append(event_line(line, fresh + waited))
     if units:
-        days = turn.rules.routing.unfillable_after_days
-        if not turn.state.due and days and any(value.unfillable for value in lines.values()):
-            turn.state.due = turn.command.time + days * DAY_MS
-        turn.event("UNFILLABLE", units, reason=decision.reason, decision=decision.decision)
+        days = session.rules.routing.unfillable_after_days
+        if not session.state.due and days and any(value.unfillable for value in lines.values()):
+            session.state.due = session.command.time + days * DAY_MS
+        session.record("UNFILLABLE", units, reason=decision.reason, decision=decision.decision)
 
 
-def _held(turn: Turn, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:
+def _held(session: OrderSession, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:
     """A rule of the pool keeps the order from going on: its units are open again, and asked for anew once it is released."""
     answered = 0
     for line_qty in decision.held:
@@ -194,22 +202,22 @@ def _held(turn: Turn, decision: AllocationDecided, request: Request | None, line
         if line is not None:
             line.open += fresh + waited
     if answered:
-        flag(turn, decision.hits, decision.decision)
+        flag(session, decision.hits, decision.decision)
 
 
-def _exchange_short(turn: Turn) -> None:
+def _exchange_short(session: OrderSession) -> None:
     """An exchange that can't be had at once is credited instead, where the rules say so: the units are given up."""
-    header = turn.state.header
-    if header is None or not header.exchange_for or turn.rules.returns.exchange.out_of_stock != "credit":
+    header = session.state.header
+    if header is None or not header.exchange_for or session.rules.returns.exchange.out_of_stock != "credit":
         return
-    for line in turn.state.lines:
+    for line in session.state.lines:
         if line.backordered or line.unfillable:
             line.dropped = max(line.dropped, line.cancelled + line.backordered + line.unfillable)
 
 
-def tick(turn: Turn, now: int) -> None:
+def tick(session: OrderSession, now: int) -> None:
     """Give up what no depot could deliver for as many days as the rules say."""
-    order = turn.state
+    order = session.state
     if order.due and now >= order.due:
         order.due = 0
         for line in order.lines:

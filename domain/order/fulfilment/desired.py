@@ -13,12 +13,12 @@ import msgspec
 from domain.order.state.order import Line, OrderState
 from domain.order.state.reported import Fulfilment
 
-__all__ = ["Facts", "Wants", "facts", "is_foreign", "wants"]
+__all__ = ["Desired", "Reported", "facts", "is_foreign", "wants"]
 
 _UNDONE = frozenset({"cancelled", "canceled", "error", "failure", "failed"})
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Reported(msgspec.Struct, frozen=True):
     """Sums over an order's facts, by line. ``known``: cancelled by the channel's own word; ``cancelled``: ours and theirs."""
 
     every: bool
@@ -33,7 +33,7 @@ class Facts(msgspec.Struct, frozen=True):
         return not (self.every or self.cancelled or self.outside)
 
 
-class Wants(msgspec.Struct, frozen=True):
+class Desired(msgspec.Struct, frozen=True):
     """Levels for one line: units to keep in ``ordered``, of them shipped by others, to be cancelled, cancelled to the channel's knowledge."""
 
     ordered: int
@@ -45,7 +45,7 @@ class Wants(msgspec.Struct, frozen=True):
 _NONE: dict[str, int] = {}
 
 
-def facts(order: OrderState) -> Facts:
+def facts(order: OrderState) -> Reported:
     """Sum the facts up, once a command."""
     cancelled = known = refunded = _NONE
     every = every_known = order.header is not None and order.header.cancelled_at is not None
@@ -67,10 +67,10 @@ def facts(order: OrderState) -> Facts:
         if order.fulfilments
         else _NONE
     )
-    return Facts(every or bool(order.refused), every_known, cancelled, known, outside)
+    return Reported(every or bool(order.refused), every_known, cancelled, known, outside)
 
 
-def wants(line: Line, f: Facts) -> Wants:
+def wants(line: Line, f: Reported) -> Desired:
     """The levels of a line. What we shipped ourselves is done and bounds all of them."""
     ours = line.shipped - line.outside
     ordered = max(line.wanted, ours)
@@ -79,7 +79,7 @@ def wants(line: Line, f: Facts) -> Wants:
     left = ordered - ours - outside
     known = left if f.every_known else max(f.known.get(line.line_id, 0), line.shown_cancelled)
     asked = left if f.every else max(known, f.cancelled.get(line.line_id, 0), line.dropped)
-    return Wants(ordered, outside, min(asked, left), min(known, left))
+    return Desired(ordered, outside, min(asked, left), min(known, left))
 
 
 def is_foreign(order: OrderState, fulfilment_id: str, fulfilment: Fulfilment) -> bool:

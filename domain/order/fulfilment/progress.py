@@ -10,7 +10,7 @@ import msgspec
 
 from domain.errors import Rejected
 from domain.order.dedupe import same_again, too_old
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.order import Allocation, AllocLine, Line
 from domain.records.commands import AllocationProgressed
 from domain.records.values import EventLine, WmsLine
@@ -54,11 +54,11 @@ class _Moved(msgspec.Struct):
         return bool(self.picked or self.shipped or self.short or self.cancelled or self.extra)
 
 
-def allocation_progressed(turn: Turn, report: AllocationProgressed) -> None:
+def allocation_progressed(session: OrderSession, report: AllocationProgressed) -> None:
     """Fold a report. Raises Rejected where the order, the allocation or the status is not known."""
     if report.status not in _KNOWN:
         raise Rejected("allocation.status", "status", f"{report.status!r} is none of {', '.join(sorted(_KNOWN))}")
-    allocation = turn.allocation(report.allocation_id)
+    allocation = session.allocation(report.allocation_id)
     if allocation is None:
         raise Rejected(
             "allocation.unknown", "allocation_id", f"{report.allocation_id!r} is no allocation of {report.order_key}"
@@ -70,33 +70,33 @@ def allocation_progressed(turn: Turn, report: AllocationProgressed) -> None:
             "SUBMITTED",
         )  # it answers, so it has the order, whatever became of our own sending
     before, rank = _RANK[allocation.status], _RANK.get(report.status, 0)
-    moved = _apply(turn, allocation, report)
+    moved = _apply(session, allocation, report)
     refusal = report.status == "CANCEL_REJECTED" and not allocation.refused
     if not refusal and rank <= before and not any(m.news for m in moved):
-        if not relabelled(turn, allocation, report):
-            _nothing_new(turn, allocation, report, late=rank < before)
+        if not relabelled(session, allocation, report):
+            _nothing_new(session, allocation, report, late=rank < before)
         return
     if rank > before:
         allocation.status = report.status
     if refusal:
-        _refused(turn, allocation, report)
-    _tell(turn, allocation, report, moved, before)
+        _refused(session, allocation, report)
+    _tell(session, allocation, report, moved, before)
     if not any(line.unshipped for line in allocation.lines):
         allocation.status = "CLOSED"
 
 
-def _nothing_new(turn: Turn, allocation: Allocation, report: AllocationProgressed, *, late: bool) -> None:
+def _nothing_new(session: OrderSession, allocation: Allocation, report: AllocationProgressed, *, late: bool) -> None:
     if late and report.status in _STEPS:
-        too_old(turn, f"{report.allocation_id} {report.status}: it is {allocation.status} already")
+        too_old(session, f"{report.allocation_id} {report.status}: it is {allocation.status} already")
     else:
-        same_again(turn, f"{report.allocation_id} {report.status}")
+        same_again(session, f"{report.allocation_id} {report.status}")
 
 
-def _apply(turn: Turn, allocation: Allocation, report: AllocationProgressed) -> list[_Moved]:
+def _apply(session: OrderSession, allocation: Allocation, report: AllocationProgressed) -> list[_Moved]:
     told = {wms_line.line_id: wms_line for wms_line in report.lines}
     moved = []
     for alloc_line in allocation.lines:
-        line = turn.line(alloc_line.line_id)
+        line = session.line(alloc_line.line_id)
         if line is not None:
             moved.append(_line(line, alloc_line, _figures(alloc_line, told.get(alloc_line.line_id), report)))
     return moved
@@ -162,39 +162,41 @@ def _books(line: AllocLine) -> tuple[int, int]:
     return line.live - line.shipped - picked, picked
 
 
-def _refused(turn: Turn, allocation: Allocation, report: AllocationProgressed) -> None:
+def _refused(session: OrderSession, allocation: Allocation, report: AllocationProgressed) -> None:
     units = [
         event_line(line, alloc_line.asked)
         for alloc_line in allocation.lines
-        if alloc_line.asked and (line := turn.line(alloc_line.line_id)) is not None
+        if alloc_line.asked and (line := session.line(alloc_line.line_id)) is not None
     ]
-    stop_asking(turn, allocation)
+    stop_asking(session, allocation)
     allocation.refused = True
-    turn.event("CANCEL_REJECTED", units, at=report.occurred_at, allocation=allocation, reason=report.reason)
+    session.record("CANCEL_REJECTED", units, at=report.occurred_at, allocation=allocation, reason=report.reason)
     if (
         allocation.recall
     ):  # the units were to go elsewhere, or otherwise; a person may still reach the customer or the carrier
-        too_late(turn, units, allocation, report.reason or "the warehouse refused")
+        too_late(session, units, allocation, report.reason or "the warehouse refused")
 
 
-def _tell(turn: Turn, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved], before: int) -> None:
+def _tell(
+    session: OrderSession, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved], before: int
+) -> None:
     at = report.occurred_at
     if report.status == "ACCEPTED":
-        turn.event("ACCEPTED", at=at, allocation=allocation)
-    _picked(turn, allocation, report, moved)
+        session.record("ACCEPTED", at=at, allocation=allocation)
+    _picked(session, allocation, report, moved)
     if report.status == "PACKED" and before < _RANK["PACKED"]:
-        turn.event("PACKED", at=at, allocation=allocation)
+        session.record("PACKED", at=at, allocation=allocation)
     left = [m for m in moved if m.shipped]
     if left:
-        shipped(turn, allocation, report, [(m.line, m.shipped, m.shipped_before) for m in left])
-    _came_back(turn, allocation, report, moved)
+        shipped(session, allocation, report, [(m.line, m.shipped, m.shipped_before) for m in left])
+    _came_back(session, allocation, report, moved)
     extra = [event_line(m.line, m.extra) for m in moved if m.extra]
     if extra:
         why = "shipped though it had been given up: pull back what replaces it"
-        turn.event("EXCEPTION", extra, at=at, allocation=allocation, reason=why, intervention=True)
+        session.record("EXCEPTION", extra, at=at, allocation=allocation, reason=why, intervention=True)
 
 
-def _picked(turn: Turn, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved]) -> None:
+def _picked(session: OrderSession, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved]) -> None:
     """PICKED once the picking is done: by the WMS's word, or because every unit is accounted for."""
     done = report.status in _ALL or all(min(line.picked, line.live) == line.live for line in allocation.lines)
     units: list[EventLine] = []
@@ -206,13 +208,15 @@ def _picked(turn: Turn, allocation: Allocation, report: AllocationProgressed, mo
     if units:
         complete = all(
             line.picked + line.shipped + line.cancelled >= line.ordered
-            for line in turn.state.lines
+            for line in session.state.lines
             if line.requires_shipping
         )
-        turn.event("PICKED", units, at=report.occurred_at, allocation=allocation, complete=complete)
+        session.record("PICKED", units, at=report.occurred_at, allocation=allocation, complete=complete)
 
 
-def _came_back(turn: Turn, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved]) -> None:
+def _came_back(
+    session: OrderSession, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved]
+) -> None:
     for m in moved:
         if (m.short or m.unasked) and allocation.depot not in m.line.excluded:
             m.line.excluded = [*m.line.excluded, allocation.depot]
@@ -222,17 +226,23 @@ def _came_back(turn: Turn, allocation: Allocation, report: AllocationProgressed,
     gone = [event_line(m.line, m.cancelled) for m in moved if m.cancelled]
     why = report.reason or next((line.reason for line in report.lines if line.reason), "")
     if report.status == "REJECTED" or any(m.unasked for m in moved):
-        _event(turn, "REJECTED", short + gone, allocation, report, why=why)
+        _event(session, "REJECTED", short + gone, allocation, report, why=why)
         return
-    _event(turn, "SHORT_PICKED", short, allocation, report, why=why)
-    _event(turn, "UNALLOCATED" if allocation.counted else "WITHDRAWN", gone, allocation, report, why=why)
+    _event(session, "SHORT_PICKED", short, allocation, report, why=why)
+    _event(session, "UNALLOCATED" if allocation.counted else "WITHDRAWN", gone, allocation, report, why=why)
     allocation.counted = allocation.counted and any(line.asked for line in allocation.lines)
 
 
 def _event(
-    turn: Turn, kind: str, units: list[EventLine], allocation: Allocation, report: AllocationProgressed, *, why: str
+    session: OrderSession,
+    kind: str,
+    units: list[EventLine],
+    allocation: Allocation,
+    report: AllocationProgressed,
+    *,
+    why: str,
 ) -> None:
     if units:
-        turn.event(
+        session.record(
             kind, units, at=report.occurred_at, allocation=allocation, reason=why, intervention=kind != "WITHDRAWN"
         )

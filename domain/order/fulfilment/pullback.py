@@ -6,7 +6,7 @@ word: they are asked for (``asked``) and stay where they are until it says CANCE
 
 from __future__ import annotations
 
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.order import Allocation, AllocLine, Line, Request, RequestLine
 from domain.records.commands import AllocationKept, AllocationReleased, BackorderCancelled
 from domain.records.effects import PickOrderCancel
@@ -29,19 +29,19 @@ __all__ = [
 ]
 
 
-def free(turn: Turn, line: Line, need: int, why: str) -> None:
+def free(session: OrderSession, line: Line, need: int, why: str) -> None:
     """Bring ``open`` of a line up to ``need`` units, as far as that can be done at once."""
-    for request in turn.state.requests:
+    for request in session.state.requests:
         for request_line in request.lines:
             if request_line.line_id == line.line_id and line.open < need:
-                _unask(turn, request, request_line, line, need - line.open)
-    for allocation in turn.state.allocations:
+                _unask(session, request, request_line, line, need - line.open)
+    for allocation in session.state.allocations:
         for alloc_line in allocation.lines:
             if alloc_line.line_id == line.line_id and not allocation.at_wms and line.open < need:
-                give_back(turn, allocation, alloc_line, line, min(need - line.open, alloc_line.live), why=why)
+                give_back(session, allocation, alloc_line, line, min(need - line.open, alloc_line.live), why=why)
 
 
-def _unask(turn: Turn, request: Request, request_line: RequestLine, line: Line, n: int) -> None:
+def _unask(session: OrderSession, request: Request, request_line: RequestLine, line: Line, n: int) -> None:
     k = min(n, request_line.wanted)
     request_line.wanted -= k
     line.requested -= k
@@ -49,13 +49,13 @@ def _unask(turn: Turn, request: Request, request_line: RequestLine, line: Line, 
     if number:
         request_line.backordered -= number
         line.backordered -= number
-        uncover(turn, request.no, request_line, number)
+        uncover(session, request.no, request_line, number)
     line.open += k + number
 
 
-def uncover(turn: Turn, request_no: int, line: RequestLine, n: int) -> None:
+def uncover(session: OrderSession, request_no: int, line: RequestLine, n: int) -> None:
     """Tell the pool that ``n`` backordered units are no longer wanted."""
-    _add(turn.uncover.setdefault(request_no, []), LineQty(line.line_id, line.sku, n))
+    _add(session.uncover.setdefault(request_no, []), LineQty(line.line_id, line.sku, n))
 
 
 def _add(units: list[LineQty], more: LineQty) -> None:
@@ -68,7 +68,7 @@ def _add(units: list[LineQty], more: LineQty) -> None:
 
 
 def give_back(
-    turn: Turn, allocation: Allocation, alloc_line: AllocLine, line: Line | None, n: int, *, why: str
+    session: OrderSession, allocation: Allocation, alloc_line: AllocLine, line: Line | None, n: int, *, why: str
 ) -> None:
     """Release ``n`` units of an allocation that no WMS knows of; no line: they were never counted as ours."""
     if n <= 0:
@@ -77,35 +77,35 @@ def give_back(
     if line is not None:
         line.allocated -= n
         line.open += n
-    _add(turn.release.setdefault(allocation.id, (why, []))[1], LineQty(alloc_line.line_id, alloc_line.sku, n))
+    _add(session.release.setdefault(allocation.id, (why, []))[1], LineQty(alloc_line.line_id, alloc_line.sku, n))
 
 
-def recall(turn: Turn, line: Line, n: int, why: str) -> None:
+def recall(session: OrderSession, line: Line, n: int, why: str) -> None:
     """Ask warehouses to give up ``n`` units of a line in all, what they have not picked first; what was asked already counts."""
-    mine = [(a, x) for a in turn.state.allocations for x in a.lines if x.line_id == line.line_id and a.at_wms]
+    mine = [(a, x) for a in session.state.allocations for x in a.lines if x.line_id == line.line_id and a.at_wms]
     n -= sum(x.asked for _, x in mine)
     for allocation, alloc_line in sorted(mine, key=lambda found: found[1].picked):
         if n > 0 and not allocation.refused:
-            n -= recall_units(turn, allocation, alloc_line, n, why)
+            n -= recall_units(session, allocation, alloc_line, n, why)
 
 
-def recall_all(turn: Turn, allocation: Allocation, why: str) -> None:
+def recall_all(session: OrderSession, allocation: Allocation, why: str) -> None:
     """Ask a warehouse to give up all that has not left."""
     if allocation.at_wms and not allocation.refused:
         for line in allocation.lines:
-            recall_units(turn, allocation, line, line.unshipped, why)
+            recall_units(session, allocation, line, line.unshipped, why)
 
 
-def recall_units(turn: Turn, allocation: Allocation, line: AllocLine, n: int, why: str) -> int:
+def recall_units(session: OrderSession, allocation: Allocation, line: AllocLine, n: int, why: str) -> int:
     """Ask a warehouse to give up units of a line of a pick order; gives how many, beyond those asked for already."""
     k = min(n, line.unshipped - line.asked)
     if k > 0:
         line.asked += k
-        _add(turn.withdraw.setdefault(allocation.id, (why, []))[1], LineQty(line.line_id, line.sku, k))
+        _add(session.withdraw.setdefault(allocation.id, (why, []))[1], LineQty(line.line_id, line.sku, k))
     return max(k, 0)
 
 
-def stop_asking(turn: Turn, allocation: Allocation) -> None:
+def stop_asking(session: OrderSession, allocation: Allocation) -> None:
     """The warehouse gives up nothing: what was asked for stays. If a count was why, the pool has to ask somebody else."""
     kept = [
         LineQty(alloc_line.line_id, alloc_line.sku, alloc_line.asked)
@@ -115,76 +115,76 @@ def stop_asking(turn: Turn, allocation: Allocation) -> None:
     for line in allocation.lines:
         line.asked = 0
     if allocation.counted:
-        allocation.counted, head = False, turn.head("AllocationKept")
-        turn.ask(
+        allocation.counted, head = False, session.head("AllocationKept")
+        session.to_pool(
             AllocationKept(
-                **head, pool=allocation.pool, order_key=turn.state.key, allocation_id=allocation.id, lines=kept
+                **head, pool=allocation.pool, order_key=session.state.key, allocation_id=allocation.id, lines=kept
             )
         )
 
 
-def withdraw_unsent(turn: Turn, why: str, *, failed: bool) -> None:
+def withdraw_unsent(session: OrderSession, why: str, *, failed: bool) -> None:
     """Take back all that no WMS has; ``failed``: also where a pick order could not be delivered."""
-    lines = {x.line_id: x for x in turn.state.lines}
-    unask_all(turn)
-    for allocation in turn.state.allocations:
+    lines = {x.line_id: x for x in session.state.lines}
+    unask_all(session)
+    for allocation in session.state.allocations:
         if not allocation.at_wms and (failed or allocation.status != "FAILED"):
             for line in allocation.lines:
-                give_back(turn, allocation, line, lines.get(line.line_id), line.live, why=why)
+                give_back(session, allocation, line, lines.get(line.line_id), line.live, why=why)
 
 
-def unask_all(turn: Turn) -> None:
+def unask_all(session: OrderSession) -> None:
     """Take back all that a pool has not answered or that waits for stock."""
-    lines = {x.line_id: x for x in turn.state.lines}
-    for request in turn.state.requests:
+    lines = {x.line_id: x for x in session.state.lines}
+    for request in session.state.requests:
         for line in request.lines:
-            _unask(turn, request, line, lines[line.line_id], line.wanted + line.backordered)
+            _unask(session, request, line, lines[line.line_id], line.wanted + line.backordered)
 
 
-def withdraw_all(turn: Turn, why: str) -> None:
+def withdraw_all(session: OrderSession, why: str) -> None:
     """Address or article changed: all that has not left is to be asked for anew."""
-    withdraw_unsent(turn, why, failed=True)
-    for allocation in turn.state.allocations:
+    withdraw_unsent(session, why, failed=True)
+    for allocation in session.state.allocations:
         if allocation.at_wms:
             allocation.recall = True
-            recall_all(turn, allocation, why)
-    for line in turn.state.lines:
+            recall_all(session, allocation, why)
+    for line in session.state.lines:
         line.unfillable = 0
 
 
-def flush(turn: Turn) -> None:
+def flush(session: OrderSession) -> None:
     """Send what was gathered: one command or effect a request or allocation."""
-    order = turn.state
+    order = session.state
     pools = {request.no: request.pool for request in order.requests}
-    for no, lines in turn.uncover.items():
-        pool = pools.get(no, turn.rules.default_pool)
-        turn.ask(
+    for no, lines in session.uncover.items():
+        pool = pools.get(no, session.rules.default_pool)
+        session.to_pool(
             BackorderCancelled(
-                **turn.head("BackorderCancelled"), pool=pool, order_key=order.key, request_no=no, lines=lines
+                **session.head("BackorderCancelled"), pool=pool, order_key=order.key, request_no=no, lines=lines
             )
         )
-    for allocation_id, (why, lines) in turn.release.items():
-        allocation = turn.allocation(allocation_id)
+    for allocation_id, (why, lines) in session.release.items():
+        allocation = session.allocation(allocation_id)
         if allocation is not None:
-            _release(turn, allocation, why, lines)
-    for allocation_id, (why, lines) in turn.withdraw.items():
-        allocation = turn.allocation(allocation_id)
+            _release(session, allocation, why, lines)
+    for allocation_id, (why, lines) in session.withdraw.items():
+        allocation = session.allocation(allocation_id)
         if allocation is not None:
-            _withdraw(turn, allocation, why, lines)
-    turn.uncover, turn.release, turn.withdraw = {}, {}, {}
+            _withdraw(session, allocation, why, lines)
+    session.uncover, session.release, session.withdraw = {}, {}, {}
 
 
-def _release(turn: Turn, allocation: Allocation, why: str, lines: list[LineQty]) -> None:
+def _release(session: OrderSession, allocation: Allocation, why: str, lines: list[LineQty]) -> None:
     if allocation.effect_id:
         # Not delivered may mean not answered: should the WMS have it after all, it must not ship.
-        _cancel_pick(turn, allocation, why, lines)
+        _cancel_pick(session, allocation, why, lines)
     if not any(line.live for line in allocation.lines):
         allocation.status, allocation.sent = "CLOSED", False
-    turn.ask(
+    session.to_pool(
         AllocationReleased(
-            **turn.head("AllocationReleased"),
+            **session.head("AllocationReleased"),
             pool=allocation.pool,
-            order_key=turn.state.key,
+            order_key=session.state.key,
             allocation_id=allocation.id,
             lines=lines,
             reason=why,
@@ -192,19 +192,19 @@ def _release(turn: Turn, allocation: Allocation, why: str, lines: list[LineQty])
     )
 
 
-def _withdraw(turn: Turn, allocation: Allocation, why: str, lines: list[LineQty]) -> None:
-    _cancel_pick(turn, allocation, why, lines)
-    known = {line.line_id: line for line in turn.state.lines}
+def _withdraw(session: OrderSession, allocation: Allocation, why: str, lines: list[LineQty]) -> None:
+    _cancel_pick(session, allocation, why, lines)
+    known = {line.line_id: line for line in session.state.lines}
     units = [event_line(known[line_qty.line_id], line_qty.qty) for line_qty in lines if line_qty.line_id in known]
-    turn.event("CANCEL_REQUESTED", units, allocation=allocation, reason=why)
+    session.record("CANCEL_REQUESTED", units, allocation=allocation, reason=why)
 
 
-def _cancel_pick(turn: Turn, allocation: Allocation, why: str, lines: list[LineQty]) -> None:
-    head = turn.head("PickOrderCancel")
-    turn.do(
+def _cancel_pick(session: OrderSession, allocation: Allocation, why: str, lines: list[LineQty]) -> None:
+    head = session.head("PickOrderCancel")
+    session.effect(
         PickOrderCancel(
             **head,
-            order_key=turn.state.key,
+            order_key=session.state.key,
             target=allocation.target,
             allocation_id=allocation.id,
             lines=lines,
@@ -213,15 +213,15 @@ def _cancel_pick(turn: Turn, allocation: Allocation, why: str, lines: list[LineQ
     )
 
 
-def drop_finished(turn: Turn) -> None:
+def drop_finished(session: OrderSession) -> None:
     """Forget requests that are answered and have nothing backordered: a late answer to one is for units not wanted."""
-    order = turn.state
+    order = session.state
     order.requests = [
         request for request in order.requests if any(line.pending or line.backordered for line in request.lines)
     ]
 
 
-def too_late(turn: Turn, units: list[EventLine], allocation: Allocation | None, why: str) -> None:
+def too_late(session: OrderSession, units: list[EventLine], allocation: Allocation | None, why: str) -> None:
     """A person is told that units go out as they were ordered at first: an exception, which counts as an intervention."""
     reason = f"address, service or article changed too late: they go as they were ({why})"
-    turn.event("EXCEPTION", units, allocation=allocation, reason=reason, intervention=True)
+    session.record("EXCEPTION", units, allocation=allocation, reason=reason, intervention=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.allocation.priority import rank
 from domain.order.condition_facts import of_order
 from domain.order.rule_checks import waivers
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.order import Allocation, Line, Request, RequestLine
 from domain.order.state.reported import Header
 from domain.order.state.status import may_ship
@@ -18,30 +18,30 @@ from domain.rules.hashes import address_hash
 __all__ = ["request_units", "submit"]
 
 
-def request_units(turn: Turn) -> None:
+def request_units(session: OrderSession) -> None:
     """Ask the pool for all open units; those that a depot failed on go in a request of their own, without that depot."""
-    header = turn.state.header
-    if header is None or not may_ship(header, turn.rules):
+    header = session.state.header
+    if header is None or not may_ship(header, session.rules):
         return
     groups: dict[tuple[str, ...], list[Line]] = {}
-    for line in turn.state.lines:
+    for line in session.state.lines:
         if line.open > line.unfillable and line.requires_shipping:
             groups.setdefault((line.replaces, *line.excluded), []).append(line)
     for (replaces, *excluded), lines in groups.items():
-        _request(turn, header, lines, replaces, excluded)
+        _request(session, header, lines, replaces, excluded)
 
 
-def _request(turn: Turn, header: Header, lines: list[Line], replaces: str, excluded: list[str]) -> None:
-    order, rules = turn.state, turn.rules
+def _request(session: OrderSession, header: Header, lines: list[Line], replaces: str, excluded: list[str]) -> None:
+    order, rules = session.state, session.rules
     order.asked += 1
     demand = [DemandLine(x.line_id, x.sku, x.open - x.unfillable, x.bundle_id) for x in lines]
     command = AllocationRequested(
-        **turn.head("AllocationRequested"),
+        **session.head("AllocationRequested"),
         pool=rules.default_pool,
         order_key=order.key,
         request_no=order.asked,
         placed_at=header.created_at,
-        channel=turn.channel,
+        channel=session.channel,
         lines=demand,
         country=header.ship_to.country,
         postcode=header.ship_to.postcode,
@@ -66,35 +66,35 @@ def _request(turn: Turn, header: Header, lines: list[Line], replaces: str, exclu
     order.requests.append(
         Request(order.asked, rules.default_pool, [RequestLine(d.line_id, d.sku, d.qty, d.qty) for d in demand])
     )
-    turn.ask(command)
+    session.to_pool(command)
     units = [event_line(x, d.qty) for x, d in zip(lines, demand, strict=True)]
-    turn.event("ALLOCATION_REQUESTED", units, reason=_without(excluded))
+    session.record("ALLOCATION_REQUESTED", units, reason=_without(excluded))
 
 
 def _without(depots: list[str]) -> str:
     return f"without {', '.join(depots)}" if depots else ""
 
 
-def submit(turn: Turn) -> None:
+def submit(session: OrderSession) -> None:
     """Hand every new allocation to its warehouse."""
-    for allocation in turn.state.allocations:
+    for allocation in session.state.allocations:
         if (
             not allocation.sent
             and not allocation.waits
             and allocation.status == "ALLOCATED"
             and any(line.live for line in allocation.lines)
         ):
-            _pick_order(turn, allocation)
+            _pick_order(session, allocation)
 
 
-def _pick_order(turn: Turn, allocation: Allocation) -> None:
-    order, header = turn.state, turn.state.header
+def _pick_order(session: OrderSession, allocation: Allocation) -> None:
+    order, header = session.state, session.state.header
     if header is None:
         return
-    head = turn.head("PickOrder")
+    head = session.head("PickOrder")
     allocation.sent, allocation.effect_id, allocation.recall = True, head["event_id"], False
     titles = {line.line_id: line.title for line in order.lines}
-    turn.do(
+    session.effect(
         PickOrder(
             **head,
             order_key=order.key,
@@ -113,29 +113,29 @@ def _pick_order(turn: Turn, allocation: Allocation) -> None:
             carrier=allocation.carrier,
             ship_by=allocation.ship_by,
             eta=allocation.eta,
-            priority=_priority(turn, header),
+            priority=_priority(session, header),
             group_id=allocation.group_id,
             group_size=allocation.group_size,
         )
     )
 
 
-def _priority(turn: Turn, header: Header) -> int:
+def _priority(session: OrderSession, header: Header) -> int:
     return rank(
-        turn.rules.priorities,
+        session.rules.priorities,
         tags=header.tags,
         service=header.service_level,
-        channel=turn.channel,
+        channel=session.channel,
         latest_delivery=header.latest_delivery,
-        now=turn.command.time,
-        holds=lambda priority_class: _holds(turn, header, priority_class.when),
+        now=session.command.time,
+        holds=lambda priority_class: _holds(session, header, priority_class.when),
     )[0]
 
 
-def _holds(turn: Turn, header: Header, when: str) -> bool:
+def _holds(session: OrderSession, header: Header, when: str) -> bool:
     """The pool has judged the same before it allocated, and would have held the order."""
     try:
-        return turn.conditions.holds(when, of_order(turn.state, header, turn.rules, turn.command.time))
+        return session.conditions.holds(when, of_order(session.state, header, session.rules, session.command.time))
     except ConditionFailed:
         return False
 

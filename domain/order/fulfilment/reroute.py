@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from domain.errors import Rejected
 from domain.order.dedupe import too_old
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.order import Allocation
 from domain.records.commands import AllocationKept, RerouteRequested, UnallocationAsked
 from domain.records.values import EventLine, LineQty
@@ -20,12 +20,12 @@ __all__ = ["rerouted", "unallocated"]
 _NOT_BEGUN = ("ALLOCATED", "SUBMITTED", "ACCEPTED")
 
 
-def rerouted(turn: Turn, request: RerouteRequested) -> None:
+def rerouted(session: OrderSession, request: RerouteRequested) -> None:
     """Take back what has not left (of one depot, or of all) and ask for it anew, without the depots that had it.
 
     ``anew``: with every depot again, also those that failed, and what waits or could not be had is asked for anew too.
     """
-    order = turn.state
+    order = session.state
     if order.header is None:
         raise Rejected(
             "order.unknown", "order_key", f"{request.order_key} was never placed, so nothing of it can be re-routed"
@@ -35,19 +35,19 @@ def rerouted(turn: Turn, request: RerouteRequested) -> None:
         for allocation in order.allocations
         if not allocation.refused and allocation.depot == (request.depot or allocation.depot)
     ]
-    units = [line for allocation in mine for line in _back(turn, allocation, request)]
+    units = [line for allocation in mine for line in _back(session, allocation, request)]
     if request.anew:
-        units += _again(turn)
+        units += _again(session)
     if not units:
-        too_old(turn, f"re-route: nothing is left to take back{f' from {request.depot}' if request.depot else ''}")
+        too_old(session, f"re-route: nothing is left to take back{f' from {request.depot}' if request.depot else ''}")
         return
-    turn.event("REROUTED", units, reason=request.reason, actor=request.actor, intervention=True)
+    session.record("REROUTED", units, reason=request.reason, actor=request.actor, intervention=True)
 
 
-def _back(turn: Turn, allocation: Allocation, request: RerouteRequested) -> list[EventLine]:
+def _back(session: OrderSession, allocation: Allocation, request: RerouteRequested) -> list[EventLine]:
     units = []
     for alloc_line in allocation.lines:
-        line, n = turn.line(alloc_line.line_id), alloc_line.unshipped - alloc_line.asked
+        line, n = session.line(alloc_line.line_id), alloc_line.unshipped - alloc_line.asked
         if line is None or n <= 0:
             continue
         units.append(event_line(line, n))
@@ -55,25 +55,25 @@ def _back(turn: Turn, allocation: Allocation, request: RerouteRequested) -> list
         if not request.anew and allocation.depot not in line.excluded:
             line.excluded = [*line.excluded, allocation.depot]
         if not allocation.at_wms:
-            give_back(turn, allocation, alloc_line, line, n, why="rerouted")
-    recall_all(turn, allocation, "rerouted")
+            give_back(session, allocation, alloc_line, line, n, why="rerouted")
+    recall_all(session, allocation, "rerouted")
     return units
 
 
-def _again(turn: Turn) -> list[EventLine]:
+def _again(session: OrderSession) -> list[EventLine]:
     """What waits or could not be had is open again, and no depot is excluded any more."""
-    before = {x.line_id: x.requested + x.backordered + x.unfillable for x in turn.state.lines}
-    unask_all(turn)
-    for line in turn.state.lines:
+    before = {x.line_id: x.requested + x.backordered + x.unfillable for x in session.state.lines}
+    unask_all(session)
+    for line in session.state.lines:
         line.unfillable, line.excluded = 0, []
-    return [event_line(x, n) for x in turn.state.lines if (n := before[x.line_id])]
+    return [event_line(x, n) for x in session.state.lines if (n := before[x.line_id])]
 
 
-def unallocated(turn: Turn, request: UnallocationAsked) -> None:
+def unallocated(session: OrderSession, request: UnallocationAsked) -> None:
     """The pool wants units back: they are not there. What no WMS has is given back at once. One that has not begun is asked for its
     units, and its word decides; what it is at work on is kept, and the pool told so.
     """
-    allocation = turn.allocation(request.allocation_id)
+    allocation = session.allocation(request.allocation_id)
     if allocation is None:
         raise Rejected(
             "allocation.unknown", "allocation_id", f"{request.allocation_id!r} is no allocation of {request.order_key}"
@@ -81,11 +81,11 @@ def unallocated(turn: Turn, request: UnallocationAsked) -> None:
     given: list[EventLine] = []
     kept: list[LineQty] = []
     lines = {x.line_id: x for x in allocation.lines}
-    if _may_recall(turn, allocation):
-        _recall(turn, allocation, request)
+    if _may_recall(session, allocation):
+        _recall(session, allocation, request)
         return
     for line_qty in request.lines:
-        alloc_line, line = lines.get(line_qty.line_id), turn.line(line_qty.line_id)
+        alloc_line, line = lines.get(line_qty.line_id), session.line(line_qty.line_id)
         n = (
             min(line_qty.qty, alloc_line.live)
             if alloc_line is not None and line is not None and not allocation.at_wms
@@ -94,15 +94,15 @@ def unallocated(turn: Turn, request: UnallocationAsked) -> None:
         if alloc_line is not None and line is not None and n:
             given.append(event_line(line, n))
             line.replaces = allocation.id
-            give_back(turn, allocation, alloc_line, line, n, why=request.reason)
+            give_back(session, allocation, alloc_line, line, n, why=request.reason)
         if n < line_qty.qty:
             kept.append(LineQty(line_qty.line_id, line_qty.sku, line_qty.qty - n))
     if given:
-        turn.event("UNALLOCATED", given, allocation=allocation, reason=request.reason, intervention=True)
+        session.record("UNALLOCATED", given, allocation=allocation, reason=request.reason, intervention=True)
     if kept:
-        turn.ask(
+        session.to_pool(
             AllocationKept(
-                **turn.head("AllocationKept"),
+                **session.head("AllocationKept"),
                 pool=allocation.pool,
                 order_key=request.order_key,
                 allocation_id=allocation.id,
@@ -111,16 +111,16 @@ def unallocated(turn: Turn, request: UnallocationAsked) -> None:
         )
 
 
-def _may_recall(turn: Turn, allocation: Allocation) -> bool:
+def _may_recall(session: OrderSession, allocation: Allocation) -> bool:
     begun = allocation.status not in _NOT_BEGUN or any(line.picked or line.shipped for line in allocation.lines)
-    depot = next((d for d in turn.rules.depots if d.id == allocation.depot), None)
+    depot = next((d for d in session.rules.depots if d.id == allocation.depot), None)
     return allocation.at_wms and not allocation.refused and not begun and (depot is None or depot.recall_for_counts)
 
 
-def _recall(turn: Turn, allocation: Allocation, request: UnallocationAsked) -> None:
+def _recall(session: OrderSession, allocation: Allocation, request: UnallocationAsked) -> None:
     """Ask the WMS; until it answers the units stay where they are. What was asked back before, for whatever reason, is under way already."""
     allocation.counted = True
     for line_qty in request.lines:
         for line in allocation.lines:
             if line.line_id == line_qty.line_id:
-                recall_units(turn, allocation, line, line_qty.qty - line.asked, request.reason)
+                recall_units(session, allocation, line, line_qty.qty - line.asked, request.reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.errors import Rejected
 from domain.order.dedupe import once, same_again
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.order import Allocation, Line, OrderState, Shipment
 from domain.order.state.reported import Scan
 from domain.order.state.status import is_live
@@ -28,17 +28,17 @@ _RANK = {
 
 
 def shipped(
-    turn: Turn, allocation: Allocation, report: AllocationProgressed, units: list[tuple[Line, int, int]]
+    session: OrderSession, allocation: Allocation, report: AllocationProgressed, units: list[tuple[Line, int, int]]
 ) -> None:
     """Units left the depot (line, units, units shipped before): a parcel, its event, the message to the channel, scans that came early."""
-    order = turn.state
+    order = session.state
     lines = [LineQty(line.line_id, line.sku, n) for line, n, _ in units]
     shipment = _parcel(order, allocation, report, lines)
     if shipment.delivered_at:
         for line, n, _ in units:  # the carrier was quicker than the WMS's second report on the same parcel
             line.delivered += n
     events = [event_line(line, n, before) for line, n, before in units]
-    turn.event(
+    session.record(
         "SHIPPED",
         events,
         at=report.occurred_at,
@@ -47,11 +47,11 @@ def shipped(
         complete=not is_live(order),
         reason=report.reason,
     )
-    _tell_channel(turn, shipment, lines)
+    _tell_channel(session, shipment, lines)
     early = [scan for scan in order.scans if _is_of(scan, shipment, order)]
     order.scans = [scan for scan in order.scans if scan not in early]
     for scan in sorted(early, key=lambda e: (e.occurred_at, _RANK.get(e.status, 0))):
-        _scan(turn, shipment, scan)
+        _scan(session, shipment, scan)
 
 
 def _parcel(order: OrderState, allocation: Allocation, report: AllocationProgressed, lines: list[LineQty]) -> Shipment:
@@ -81,9 +81,9 @@ def _parcel(order: OrderState, allocation: Allocation, report: AllocationProgres
     return shipment
 
 
-def relabelled(turn: Turn, allocation: Allocation, report: AllocationProgressed) -> bool:
+def relabelled(session: OrderSession, allocation: Allocation, report: AllocationProgressed) -> bool:
     """A parcel reported before has other tracking now: take it over. False where the report is no such thing."""
-    mine = [x for x in turn.state.shipments if x.allocation_id == allocation.id]
+    mine = [x for x in session.state.shipments if x.allocation_id == allocation.id]
     shipment = next((x for x in mine if x.id == report.shipment_id), None)
     if (
         report.status != "SHIPPED"
@@ -97,21 +97,23 @@ def relabelled(turn: Turn, allocation: Allocation, report: AllocationProgressed)
         report.tracking_number,
         report.tracking_url,
     )
-    turn.event("UPDATED", at=report.occurred_at, allocation=allocation, shipment=shipment, reason="tracking changed")
+    session.record(
+        "UPDATED", at=report.occurred_at, allocation=allocation, shipment=shipment, reason="tracking changed"
+    )
     return True
 
 
-def _tell_channel(turn: Turn, shipment: Shipment, lines: list[LineQty]) -> None:
-    if turn.state.header is not None and turn.state.header.exchange_for:
+def _tell_channel(session: OrderSession, shipment: Shipment, lines: list[LineQty]) -> None:
+    if session.state.header is not None and session.state.header.exchange_for:
         return  # an order of our own: its channel knows nothing of it
-    head = turn.head("ChannelShipment")
+    head = session.head("ChannelShipment")
     shipment.effect_id = head["event_id"]
-    turn.do(
+    session.effect(
         ChannelShipment(
             **head,
-            order_key=turn.state.key,
-            target=turn.target,
-            channel_order_id=turn.order_id,
+            order_key=session.state.key,
+            target=session.target,
+            channel_order_id=session.order_id,
             allocation_id=shipment.allocation_id,
             shipment_id=shipment.id,
             lines=lines,
@@ -119,7 +121,7 @@ def _tell_channel(turn: Turn, shipment: Shipment, lines: list[LineQty]) -> None:
             tracking_number=shipment.tracking_number,
             tracking_url=shipment.tracking_url,
             shipped_at=shipment.shipped_at,
-            told_before=_told_before(turn.state, shipment, lines),
+            told_before=_told_before(session.state, shipment, lines),
         )
     )
 
@@ -140,24 +142,24 @@ def _told_before(order: OrderState, shipment: Shipment, lines: list[LineQty]) ->
     return [value for value in told.values() if value.qty > 0]
 
 
-def shipment_tracked(turn: Turn, c: ShipmentTracked) -> None:
+def shipment_tracked(session: OrderSession, c: ShipmentTracked) -> None:
     """Fold a carrier's scan; one that comes before its shipment is kept and folded with it. Raises Rejected: not this order's."""
     if c.status not in _RANK or c.status == "SHIPPED":
         raise Rejected("shipment.status", "status", f"{c.status!r} is none of {', '.join(sorted(_RANK))}")
-    allocation = turn.allocation(c.allocation_id)
+    allocation = session.allocation(c.allocation_id)
     if allocation is not None:
-        same_partner(c.source, allocation.depot, allocation.target, turn.rules, f"pick order {allocation.id}")
+        same_partner(c.source, allocation.depot, allocation.target, session.rules, f"pick order {allocation.id}")
     elif c.allocation_id or partner(c.source):
         raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
-    if not once(turn, f"scan/{c.idempotency_key}"):
+    if not once(session, f"scan/{c.idempotency_key}"):
         return
     scan = Scan(c.shipment_id, c.allocation_id, c.tracking_number, c.status, c.detail, c.occurred_at)
-    order = turn.state
+    order = session.state
     shipment = next((x for x in order.shipments if _is_of(scan, x, order)), None)
     if shipment is None:
         order.scans = [*order.scans, scan]
     else:
-        _scan(turn, shipment, scan)
+        _scan(session, shipment, scan)
 
 
 def _is_of(scan: Scan, shipment: Shipment, order: OrderState) -> bool:
@@ -170,43 +172,43 @@ def _is_of(scan: Scan, shipment: Shipment, order: OrderState) -> bool:
     return bool(scan.allocation_id) and sum(y.allocation_id == shipment.allocation_id for y in order.shipments) == 1
 
 
-def _scan(turn: Turn, shipment: Shipment, scan: Scan) -> None:
+def _scan(session: OrderSession, shipment: Shipment, scan: Scan) -> None:
     if scan.status == "DELIVERED" and shipment.delivered_at:
-        same_again(turn, f"{shipment.id} is delivered already")
+        same_again(session, f"{shipment.id} is delivered already")
         return
     if (scan.occurred_at, _RANK[scan.status]) >= (shipment.scanned_at, _RANK[shipment.status]):
         shipment.status, shipment.scanned_at = scan.status, scan.occurred_at
     if scan.status == "DELIVERED":
-        _delivered(turn, shipment, scan)
+        _delivered(session, shipment, scan)
         return
     problem = scan.status in _PROBLEMS
     lines = [
         event_line(line, line_qty.qty)
         for line_qty in shipment.lines
-        if (line := turn.line(line_qty.line_id)) is not None
+        if (line := session.line(line_qty.line_id)) is not None
     ]
-    turn.event(
+    session.record(
         "EXCEPTION" if problem else scan.status,
         lines if problem else (),
         at=scan.occurred_at,
-        allocation=turn.allocation(shipment.allocation_id),
+        allocation=session.allocation(shipment.allocation_id),
         shipment=shipment,
         reason=f"{scan.status}: {scan.detail}" if problem else scan.detail,
     )
 
 
-def _delivered(turn: Turn, shipment: Shipment, scan: Scan) -> None:
+def _delivered(session: OrderSession, shipment: Shipment, scan: Scan) -> None:
     shipment.delivered_at = scan.occurred_at
     units = []
     for line_qty in shipment.lines:
-        line = turn.line(line_qty.line_id)
+        line = session.line(line_qty.line_id)
         if line is not None:
             units.append(event_line(line, line_qty.qty, line.delivered))
             line.delivered += line_qty.qty
-    physical = [y for y in turn.state.lines if y.requires_shipping]
+    physical = [y for y in session.state.lines if y.requires_shipping]
     complete = all(y.delivered + y.outside + y.cancelled >= y.ordered for y in physical)
-    allocation = turn.allocation(shipment.allocation_id)
-    turn.event(
+    allocation = session.allocation(shipment.allocation_id)
+    session.record(
         "DELIVERED",
         units,
         at=scan.occurred_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.notifications import Note
 from domain.order.state.order import Shipment
 from domain.order.state.reported import Header
@@ -34,10 +34,17 @@ def language_of(header: Header, rules: Notifications) -> str:
 
 
 def message(
-    turn: Turn, header: Header, row: MessageRule, medium: str, *, kind: str, notes: list[Note], content: dict[str, Any]
+    session: OrderSession,
+    header: Header,
+    row: MessageRule,
+    medium: str,
+    *,
+    kind: str,
+    notes: list[Note],
+    content: dict[str, Any],
 ) -> CustomerMessage:
     """The message of these notes. ``content``: what the functions below make of them."""
-    rules = turn.rules.notifications
+    rules = session.rules.notifications
     fields: dict[str, Any] = {
         "lines": [],
         "parcels": [],
@@ -55,8 +62,8 @@ def message(
         "valid_until": 0,
     }
     return CustomerMessage(
-        **turn.head("CustomerMessage"),
-        order_key=turn.state.key,
+        **session.head("CustomerMessage"),
+        order_key=session.state.key,
         target=f"message:{medium}",
         medium=medium,
         to=address(header, medium),
@@ -65,7 +72,7 @@ def message(
         language=language_of(header, rules),
         timezone=zone_of(header.ship_to.country, rules),
         causes=[MessageCause(n.kind, n.seq, n.at) for n in notes],
-        rule_version=turn.rules.version,
+        rule_version=session.rules.version,
         order_name=header.name,
         placed_at=header.created_at,
         customer=header.ship_to.name,
@@ -76,51 +83,51 @@ def message(
     )
 
 
-def of_order(turn: Turn, now: Standing, before: str) -> dict[str, Any]:
+def of_order(session: OrderSession, now: Standing, before: str) -> dict[str, Any]:
     """Where every unit stands that is not cancelled, and when it comes."""
     lines = []
     done: dict[str, int] = {}
     for part in now.parts:
         n = done.get(part.line.line_id, part.line.shipped)
         done[part.line.line_id] = n + part.qty
-        lines.append(_line(turn, part.line.line_id, part.qty, part.state, part.eta, before=n))
-    lines += [_line(turn, line.line_id, line.shipped, "shipped") for line in turn.state.lines if line.shipped]
+        lines.append(_line(session, part.line.line_id, part.qty, part.state, part.eta, before=n))
+    lines += [_line(session, line.line_id, line.shipped, "shipped") for line in session.state.lines if line.shipped]
     return {
         "lines": lines,
         "eta": max((p.eta for p in now.parts), default=""),
         "eta_before": before,
-        "give_up_at": turn.state.due,
+        "give_up_at": session.state.due,
         "complete": all(p.state == "coming" for p in now.parts),
     }
 
 
-def of_cancel(turn: Turn, notes: list[Note]) -> dict[str, Any]:
+def of_cancel(session: OrderSession, notes: list[Note]) -> dict[str, Any]:
     """What will not come."""
     units = _units(notes)
     return {
-        "lines": [_line(turn, k, n, "cancelled") for k, n in units.items()],
+        "lines": [_line(session, k, n, "cancelled") for k, n in units.items()],
         "amount": sum(n.amount for n in notes),
     }
 
 
-def of_parcels(turn: Turn, kind: str, notes: list[Note], days: dict[str, str]) -> dict[str, Any]:
+def of_parcels(session: OrderSession, kind: str, notes: list[Note], days: dict[str, str]) -> dict[str, Any]:
     """The parcels and what is in them; ``days``: allocation to the day it arrives."""
     subjects = {n.subject for n in notes}
-    parcels = [shipment for shipment in turn.state.shipments if shipment.id in subjects]
+    parcels = [shipment for shipment in session.state.shipments if shipment.id in subjects]
     state = {"DELIVERED": "delivered", "PICKED": "coming", "OVERDUE": "coming"}.get(kind, "shipped")
     days = {} if kind == "DELIVERED" else days
     lines = [
-        _line(turn, line_qty.line_id, line_qty.qty, state, days.get(shipment.allocation_id, ""))
+        _line(session, line_qty.line_id, line_qty.qty, state, days.get(shipment.allocation_id, ""))
         for shipment in parcels
         for line_qty in shipment.lines
     ]
     if not parcels:  # picked, not packed yet
-        lines = [_line(turn, k, n, state) for k, n in _units(notes).items()]
+        lines = [_line(session, k, n, state) for k, n in _units(notes).items()]
     etas = [days.get(shipment.allocation_id, "") for shipment in parcels]
     return {"lines": lines, "parcels": [_parcel(shipment) for shipment in parcels], "eta": max(etas, default="")}
 
 
-def of_return(turn: Turn, rma: Rma, notes: list[Note]) -> dict[str, Any]:
+def of_return(session: OrderSession, rma: Rma, notes: list[Note]) -> dict[str, Any]:
     """A return: what is in it (what was received or credited, where it tells of that), its label, and the money where some went back."""
     units = [(k, n) for k, n in _units(notes).items() if n] or [
         (line.line_id, line.qty - line.dropped) for line in rma.lines
@@ -128,7 +135,7 @@ def of_return(turn: Turn, rma: Rma, notes: list[Note]) -> dict[str, Any]:
     tracked = bool(rma.tracking_number) and not rma.received_at
     parcel = MessageParcel(rma.id, rma.carrier, rma.tracking_number, rma.tracking_url) if tracked else None
     return {
-        "lines": [_line(turn, k, n, "returned") for k, n in units if k and n > 0],
+        "lines": [_line(session, k, n, "returned") for k, n in units if k and n > 0],
         "parcels": [parcel] if parcel else [],
         "amount": sum(n.amount for n in notes),
         "tax": sum(n.tax for n in notes),
@@ -148,8 +155,8 @@ def _units(notes: list[Note]) -> dict[str, int]:
     return units
 
 
-def _line(turn: Turn, line_id: str, qty: int, state: str, eta: str = "", *, before: int = 0) -> MessageLine:
-    line = turn.line(line_id)
+def _line(session: OrderSession, line_id: str, qty: int, state: str, eta: str = "", *, before: int = 0) -> MessageLine:
+    line = session.line(line_id)
     if line is None:
         return MessageLine(line_id, line_id, "", qty, 0, state, eta)
     price = event_line(line, qty, before).amount

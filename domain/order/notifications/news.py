@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.order import Allocation, Line, OrderState
 
 from .customer_clock import day_of, zone_of
@@ -42,10 +42,10 @@ class News(msgspec.Struct, frozen=True):
     before: str = ""
 
 
-def standing(turn: Turn) -> Standing:
+def standing(session: OrderSession) -> Standing:
     """How the units stand that are still to leave."""
-    order, parts = turn.state, []
-    days = {allocation.id: arrives(turn, allocation) for allocation in order.allocations}
+    order, parts = session.state, []
+    days = {allocation.id: arrives(session, allocation) for allocation in order.allocations}
     for line in order.lines:
         if line.requires_shipping:
             parts += _parts(line, order, days)
@@ -69,25 +69,25 @@ def _parts(line: Line, order: OrderState, days: dict[str, str]) -> list[Part]:
     return found + [Part(line, n, state) for state, n in counted if n > 0]
 
 
-def arrives(turn: Turn, allocation: Allocation) -> str:
+def arrives(session: OrderSession, allocation: Allocation) -> str:
     """The day an allocation arrives, by its depot's calendar (its ETA is the end of that day there); ``""``: it promises none.
 
     One that is called back or could not be told to its depot promises nothing, and neither does one whose day is over.
     """
     if not allocation.eta or allocation.recall or allocation.failed:
         return ""
-    home = turn.state.header.ship_to.country if turn.state.header else ""
-    at_home = zone_of(home, turn.rules.notifications)
-    zone = next((depot.timezone for depot in turn.rules.depots if depot.id == allocation.depot), at_home)
+    home = session.state.header.ship_to.country if session.state.header else ""
+    at_home = zone_of(home, session.rules.notifications)
+    zone = next((depot.timezone for depot in session.rules.depots if depot.id == allocation.depot), at_home)
     day = day_of(allocation.eta, zone)
-    return day if day >= day_of(turn.command.time, at_home) else ""
+    return day if day >= day_of(session.command.time, at_home) else ""
 
 
-def news(turn: Turn, now: Standing, told: dict[str, str]) -> News:
+def news(session: OrderSession, now: Standing, told: dict[str, str]) -> News:
     """What is new to somebody who was ``told`` this. A day that is the same or sooner is none: the parcel's own message is enough."""
     kinds: set[str] = set()
     before: list[str] = []
-    promised = _promised(turn)
+    promised = _promised(session)
     for line_id, says in now.says.items():
         known = told.get(line_id, "")
         if says == known:
@@ -105,9 +105,9 @@ def news(turn: Turn, now: Standing, told: dict[str, str]) -> News:
     return News([k for k in _GRAVITY if k in kinds], min(before, default=""))
 
 
-def _promised(turn: Turn) -> str:
+def _promised(session: OrderSession) -> str:
     """The day the channel promised; ``""``: it promised none."""
-    header = turn.state.header
+    header = session.state.header
     if header is None or header.latest_delivery is None:
         return ""
-    return day_of(header.latest_delivery, zone_of(header.ship_to.country, turn.rules.notifications))
+    return day_of(header.latest_delivery, zone_of(header.ship_to.country, session.rules.notifications))

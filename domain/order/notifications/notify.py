@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from domain.order.condition_facts import of_order as facts_of
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.notifications import Note, Notices, Queue
 from domain.order.state.reported import Header
 from domain.order.state.status import is_live
@@ -38,43 +38,43 @@ Group = tuple[str, str]
 """What becomes one message: a subject, and of parcels and returns also the kind."""
 
 
-def notify(turn: Turn) -> None:
+def notify(session: OrderSession) -> None:
     """Note and tell what is due. To be called only where the rules have messages, or the order has notices."""
-    order, header = turn.state, turn.state.header
-    if header is None or _nothing_to_do(turn):
+    order, header = session.state, session.state.header
+    if header is None or _nothing_to_do(session):
         return
-    telling = _Telling(turn, header)
+    telling = _Telling(session, header)
     kept = order.notices.queues if order.notices is not None else {}
-    late = find_overdue(turn, order.notices.late if order.notices is not None else []) if telling.media else []
+    late = find_overdue(session, order.notices.late if order.notices is not None else []) if telling.media else []
     queues = {}
     for medium in telling.media:
         queue = telling.work(medium, kept.get(medium, _NOTHING))
         if queue.notes or queue.told:
             queues[medium] = queue
     times = [n.due for value in queues.values() for n in value.notes]
-    if telling.media and (limit := next_overdue(turn, late)):
+    if telling.media and (limit := next_overdue(session, late)):
         times.append(limit)
     due = min(times, default=0)
     order.notices = Notices(queues, due, late) if queues or due or late else None
 
 
-def _nothing_to_do(turn: Turn) -> bool:
+def _nothing_to_do(session: OrderSession) -> bool:
     """Nothing happened that is told, and nothing is due: so it is with most commands."""
-    rows, notices = turn.rules.notifications.messages, turn.state.notices
-    if not rows or (notices is not None and 0 < notices.due <= turn.command.time):
+    rows, notices = session.rules.notifications.messages, session.state.notices
+    if not rows or (notices is not None and 0 < notices.due <= session.command.time):
         return False
-    return not any(event.type in _ALWAYS or any(event.type in row.events for row in rows) for event in turn.events)
+    return not any(event.type in _ALWAYS or any(event.type in row.events for row in rows) for event in session.events)
 
 
 class _Telling:
     """One command's look at what is to be told."""
 
-    def __init__(self, turn: Turn, header: Header) -> None:
-        self.turn, self.h = turn, header
-        self.rules = turn.rules.notifications
+    def __init__(self, session: OrderSession, header: Header) -> None:
+        self.session, self.header = session, header
+        self.rules = session.rules.notifications
         self.zone = zone_of(header.ship_to.country, self.rules)
         self.media = (
-            sorted({message for row in self.rules.messages for message in row.media}) if _may(turn, header) else []
+            sorted({message for row in self.rules.messages for message in row.media}) if _may(session, header) else []
         )
         self._rows: dict[str, MessageRule | None] = {}
         self._standing: Standing | None = None
@@ -83,7 +83,7 @@ class _Telling:
     def standing(self) -> Standing:
         """How the order stands, looked at once."""
         if self._standing is None:
-            self._standing = standing(self.turn)
+            self._standing = standing(self.session)
         return self._standing
 
     # -- rules ---------------------------------------------------------------------------------------------------------
@@ -94,19 +94,19 @@ class _Telling:
                 (rule for rule in self.rules.messages if kind in rule.events and self._fits(rule)), None
             )
         row = self._rows[kind]
-        return row if row is not None and medium in row.media and address(self.h, medium) else None
+        return row if row is not None and medium in row.media and address(self.header, medium) else None
 
     def _fits(self, rule: MessageRule) -> bool:
-        turn, header = self.turn, self.h
-        if rule.channels and not {turn.channel, turn.target} & set(rule.channels):
+        session, header = self.session, self.header
+        if rule.channels and not {session.channel, session.target} & set(rule.channels):
             return False
         if rule.countries and header.ship_to.country not in rule.countries:
             return False
         if rule.languages and language_of(header, self.rules) not in rule.languages:
             return False
         try:
-            return not rule.when or turn.conditions.holds(
-                rule.when, facts_of(turn.state, header, turn.rules, turn.command.time)
+            return not rule.when or session.conditions.holds(
+                rule.when, facts_of(session.state, header, session.rules, session.command.time)
             )
         except ConditionFailed:
             return False
@@ -114,7 +114,7 @@ class _Telling:
     def due(self, row: MessageRule, medium: str) -> int:
         """When something that happened now is told."""
         wait = self.rules.collapse_minutes if row.wait_minutes is None else row.wait_minutes
-        return self.awake(self.turn.command.time + wait * _MINUTE_MS, medium)
+        return self.awake(self.session.command.time + wait * _MINUTE_MS, medium)
 
     def awake(self, at: int, medium: str) -> int:
         """``at``, or the end of the customer's quiet hours."""
@@ -124,15 +124,15 @@ class _Telling:
     def work(self, medium: str, queue: Queue) -> Queue:
         """The medium's queue after this command."""
         told, notes = dict(queue.told), list(queue.notes)
-        for event in self.turn.events:
-            if self.turn.command.time - event.occurred_at <= self.rules.max_age_hours * _HOUR_MS:
+        for event in self.session.events:
+            if self.session.command.time - event.occurred_at <= self.rules.max_age_hours * _HOUR_MS:
                 self._note(event, medium, told, notes)
         if notes:
-            notes = [n for n in notes if not is_superseded(n, notes) and not is_stale(n, self.turn)]
-            if not is_live(self.turn.state) and self.turn.state.shipments and self.row("SHIPPED", medium):
+            notes = [n for n in notes if not is_superseded(n, notes) and not is_stale(n, self.session)]
+            if not is_live(self.session.state) and self.session.state.shipments and self.row("SHIPPED", medium):
                 notes = [n for n in notes if n.kind not in ORDER_NOTICES]  # its parcel's message says it all
             notes = self._tell(medium, told, notes)
-        if told and not notes and not is_live(self.turn.state):
+        if told and not notes and not is_live(self.session.state):
             told = {}  # everything has left or is cancelled: there is no day to compare with any more
         return Queue(told, notes)
 
@@ -143,7 +143,7 @@ class _Telling:
             found = self._order_row(medium, told, placed)
             if found is None:
                 self._known_anyway(told)
-        elif kind == "CANCELLED" or (kind in NOTICES and is_ours(event, self.turn)):
+        elif kind == "CANCELLED" or (kind in NOTICES and is_ours(event, self.session)):
             row = self.row(kind, medium)
             found = (kind, row) if row is not None else None
         else:
@@ -159,7 +159,7 @@ class _Telling:
 
     def _order_row(self, medium: str, told: dict[str, str], placed: bool) -> tuple[str, MessageRule] | None:
         """What there is to say of the order as it stands: the first kind of news that a row has words for."""
-        kinds = [*news(self.turn, self.standing, told).kinds, *(["PLACED"] if placed else [])]
+        kinds = [*news(self.session, self.standing, told).kinds, *(["PLACED"] if placed else [])]
         return next(((k, row) for k in kinds if (row := self.row(k, medium)) is not None), None)
 
     def _known_anyway(self, told: dict[str, str]) -> None:
@@ -176,46 +176,46 @@ class _Telling:
         waiting: list[Note] = []
         for group, mine in groups.items():
             due = min(n.due for n in mine)
-            awake = self.awake(max(due, self.turn.command.time), medium)
-            if due > self.turn.command.time:
+            awake = self.awake(max(due, self.session.command.time), medium)
+            if due > self.session.command.time:
                 waiting += mine
-            elif awake > self.turn.command.time:  # a tick that came late
+            elif awake > self.session.command.time:  # a tick that came late
                 waiting += [msgspec.structs.replace(n, due=awake) for n in mine]
             else:
                 self._decide(group, medium, told, mine)
         return sorted(waiting, key=lambda n: n.seq)
 
     def _decide(self, group: Group, medium: str, told: dict[str, str], notes: list[Note]) -> None:
-        turn, (subject, kind) = self.turn, group
+        session, (subject, kind) = self.session, group
         if subject == "order":
             found = self._order_row(medium, told, any(n.kind == "PLACED" for n in notes))
-            content = of_order(turn, self.standing, news(turn, self.standing, told).before)
+            content = of_order(session, self.standing, news(session, self.standing, told).before)
         else:
             row = self.row(kind, medium)
             found = (kind, row) if row is not None else None
             content = self._content(subject, kind, notes) if found else {}
         if found is None:
             return
-        turn.do(message(turn, self.h, found[1], medium, kind=found[0], notes=notes, content=content))
+        session.effect(message(session, self.header, found[1], medium, kind=found[0], notes=notes, content=content))
         if subject == "order":
             told.update(self.standing.says)
 
     def _content(self, subject: str, kind: str, notes: list[Note]) -> dict[str, object]:
         if subject == "cancel":
-            return of_cancel(self.turn, notes)
+            return of_cancel(self.session, notes)
         if subject == "parcel":
-            days = {allocation.id: arrives(self.turn, allocation) for allocation in self.turn.state.allocations}
-            return of_parcels(self.turn, kind, notes, days)
-        rma = find_rma(self.turn.state, subject)
-        return of_return(self.turn, rma, notes) if rma is not None else {}
+            days = {allocation.id: arrives(self.session, allocation) for allocation in self.session.state.allocations}
+            return of_parcels(self.session, kind, notes, days)
+        rma = find_rma(self.session.state, subject)
+        return of_return(self.session, rma, notes) if rma is not None else {}
 
 
-def _may(turn: Turn, header: Header) -> bool:
+def _may(session: OrderSession, header: Header) -> bool:
     """Whether this order's customer is ours to speak to at all."""
-    rules = turn.rules
+    rules = session.rules
     if header.fulfilled_by == "channel" or (header.test and not rules.ship_test_orders):
         return False
-    return not {turn.channel, turn.target} & set(rules.notifications.silent_channels)
+    return not {session.channel, session.target} & set(rules.notifications.silent_channels)
 
 
 def _group(n: Note) -> Group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.order import Allocation
 
 __all__ = ["find_overdue", "next_overdue"]
@@ -10,33 +10,33 @@ __all__ = ["find_overdue", "next_overdue"]
 _MINUTE_MS = 60_000
 
 
-def find_overdue(turn: Turn, known: list[str]) -> list[str]:
+def find_overdue(session: OrderSession, known: list[str]) -> list[str]:
     """Record OVERDUE for what is late by now; gives the allocations that were said to be so, ``known`` ones included as long as they live."""
-    found = [k for k in known if any(a.id == k and _waits(a) for a in turn.state.allocations)]
-    for allocation in _watched(turn, known):
-        if _limit(turn, allocation) <= turn.command.time:
+    found = [k for k in known if any(a.id == k and _waits(a) for a in session.state.allocations)]
+    for allocation in _watched(session, known):
+        if _limit(session, allocation) <= session.command.time:
             units = [
                 (alloc_line.unshipped, line)
                 for alloc_line in allocation.lines
-                if (line := turn.line(alloc_line.line_id)) is not None
+                if (line := session.line(alloc_line.line_id)) is not None
             ]
-            turn.event("OVERDUE", [event_line(line, n) for n, line in units if n > 0], allocation=allocation)
+            session.record("OVERDUE", [event_line(line, n) for n, line in units if n > 0], allocation=allocation)
             found.append(allocation.id)
     return found
 
 
-def next_overdue(turn: Turn, known: list[str]) -> int:
+def next_overdue(session: OrderSession, known: list[str]) -> int:
     """When the next may be late, UTC ms; 0: none."""
-    return min((_limit(turn, allocation) for allocation in _watched(turn, known)), default=0)
+    return min((_limit(session, allocation) for allocation in _watched(session, known)), default=0)
 
 
-def _watched(turn: Turn, known: list[str]) -> list[Allocation]:
+def _watched(session: OrderSession, known: list[str]) -> list[Allocation]:
     """Those with a promise to keep. What is held is nobody's to ship."""
-    if turn.state.holds or not any("OVERDUE" in row.events for row in turn.rules.notifications.messages):
+    if session.state.holds or not any("OVERDUE" in row.events for row in session.rules.notifications.messages):
         return []
     return [
         allocation
-        for allocation in turn.state.allocations
+        for allocation in session.state.allocations
         if allocation.ship_by and allocation.id not in known and _waits(allocation)
     ]
 
@@ -45,5 +45,5 @@ def _waits(allocation: Allocation) -> bool:
     return not allocation.recall and any(line.unshipped > 0 for line in allocation.lines)
 
 
-def _limit(turn: Turn, allocation: Allocation) -> int:
-    return allocation.ship_by + turn.rules.notifications.overdue_minutes * _MINUTE_MS
+def _limit(session: OrderSession, allocation: Allocation) -> int:
+    return allocation.ship_by + session.rules.notifications.overdue_minutes * _MINUTE_MS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.notifications import Note
 from domain.order.state.order import OrderState
 from domain.order.state.returns import Rma
@@ -14,14 +14,14 @@ __all__ = ["find_rma", "is_ours", "is_stale", "is_superseded"]
 _RANK = {kind: i for kinds in (PARCEL_NOTICES, RETURN_NOTICES) for i, kind in enumerate(kinds)}
 
 
-def is_ours(event: OrderEvent, turn: Turn) -> bool:
+def is_ours(event: OrderEvent, session: OrderSession) -> bool:
     """Not what others handle: they tell it. Of picking only its end, of an undelivered parcel that comes back only the money, and no
     credit that an exchange's goods stand for.
     """
     if event.type == "CREDITED" and not event.amount:
         return False
     if event.rma_id:
-        rma = find_rma(turn.state, event.rma_id)
+        rma = find_rma(session.state, event.rma_id)
         return rma is not None and not rma.theirs and (rma.kind != "return_to_sender" or event.type == "CREDITED")
     return event.complete if event.type == "PICKED" else bool(event.shipment_id) or event.type == "OVERDUE"
 
@@ -35,9 +35,9 @@ def is_superseded(n: Note, notes: list[Note]) -> bool:
     )
 
 
-def is_stale(n: Note, turn: Turn) -> bool:
+def is_stale(n: Note, session: OrderSession) -> bool:
     """What was so when it was noted, and is no more: it is not told."""
-    order = turn.state
+    order = session.state
     if n.kind in ORDER_NOTICES:
         return bool(order.lines) and all(line.cancelled >= line.ordered for line in order.lines)
     if n.kind == "CANCELLED":

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from domain.errors import Rejected
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.returns import Book, CreditFact, Problem, Rma, RmaLine
 from domain.records.values import EventLine, ReturnedLine
 
 __all__ = ["book", "find", "known_to_channel", "needed", "problem", "returned", "returned_lines", "taken", "told"]
 
 
-def book(turn: Turn) -> Book:
+def book(session: OrderSession) -> Book:
     """The order's book; begun where there is none."""
-    if turn.state.book is None:
-        turn.state.book = Book()
-    return turn.state.book
+    if session.state.book is None:
+        session.state.book = Book()
+    return session.state.book
 
 
-def find(turn: Turn, text: str, tracking: str = "") -> Rma | None:
+def find(session: OrderSession, text: str, tracking: str = "") -> Rma | None:
     """The RMA of this id: ours, the channel's return id or RMA number; else the one whose parcel has the tracking number."""
-    rmas = turn.state.book.rmas if turn.state.book else []
+    rmas = session.state.book.rmas if session.state.book else []
     if text:
         found = next((rma for rma in rmas if text in (rma.id, rma.return_id, rma.channel_rma)), None)
         if found is not None:
@@ -29,18 +29,20 @@ def find(turn: Turn, text: str, tracking: str = "") -> Rma | None:
     return next((rma for rma in rmas if tracking and rma.tracking_number == tracking), None)
 
 
-def needed(turn: Turn, text: str) -> Rma:
+def needed(session: OrderSession, text: str) -> Rma:
     """The RMA of this id. Raises Rejected where the order has none."""
-    found = find(turn, text)
+    found = find(session, text)
     if found is None:
-        has = ", ".join(rma.id for rma in turn.state.book.rmas) if turn.state.book else ""
-        raise Rejected("return.unknown", "rma_id", f"{text!r} is no return of {turn.state.key}; it has {has or 'none'}")
+        has = ", ".join(rma.id for rma in session.state.book.rmas) if session.state.book else ""
+        raise Rejected(
+            "return.unknown", "rma_id", f"{text!r} is no return of {session.state.key}; it has {has or 'none'}"
+        )
     return found
 
 
-def taken(turn: Turn, line_id: str, but: Rma | None = None) -> int:
+def taken(session: OrderSession, line_id: str, but: Rma | None = None) -> int:
     """Units of a line that are in returns (asked for or approved, not declined, cancelled or expired)."""
-    rmas = turn.state.book.rmas if turn.state.book else []
+    rmas = session.state.book.rmas if session.state.book else []
     return sum(
         line.qty - line.dropped
         for rma in rmas
@@ -56,16 +58,23 @@ def known_to_channel(rma: Rma) -> bool:
 
 
 def problem(
-    turn: Turn, rma: Rma, kind: str, line: RmaLine | ReturnedLine, qty: int, *, depot: str = "", note: str = ""
+    session: OrderSession,
+    rma: Rma,
+    kind: str,
+    line: RmaLine | ReturnedLine,
+    qty: int,
+    *,
+    depot: str = "",
+    note: str = "",
 ) -> Problem:
     """Open an exception of an RMA: it waits for a person."""
-    p = Problem(f"e{len(rma.problems) + 1}", kind, line.line_id, line.sku, qty, depot, note, turn.command.time)
+    p = Problem(f"e{len(rma.problems) + 1}", kind, line.line_id, line.sku, qty, depot, note, session.command.time)
     rma.problems = [*rma.problems, p]
     if rma.ended in ("CLOSED", "EXPIRED"):
         rma.ended = ""
     unit = ReturnedLine(line.line_id, line.sku, qty, getattr(line, "reason", ""), kind, depot, note)
     why = f"{p.id} {kind}: {qty} × {line.sku}" + (f", {note}" if note else "")
-    told(turn, "RETURN_EXCEPTION", rma, [unit], reason=why, intervention=True)
+    told(session, "RETURN_EXCEPTION", rma, [unit], reason=why, intervention=True)
     return p
 
 
@@ -84,7 +93,7 @@ def returned_lines(rma: Rma) -> list[ReturnedLine]:
 
 
 def told(
-    turn: Turn,
+    session: OrderSession,
     kind: str,
     rma: Rma,
     units: Iterable[ReturnedLine] | None = None,
@@ -99,9 +108,9 @@ def told(
 ) -> None:
     """Record what happened to a return; no ``units``: all of it. ``amount``: else that of ``credit``, else the units' price."""
     units = list(returned_lines(rma) if units is None else units)
-    turn.event(
+    session.record(
         kind,
-        [_priced(turn, line) for line in units],
+        [_priced(session, line) for line in units],
         at=at,
         reason=reason,
         actor=actor,
@@ -117,8 +126,8 @@ def told(
     )
 
 
-def _priced(turn: Turn, returned_line: ReturnedLine) -> EventLine:
-    line = turn.line(returned_line.line_id)
+def _priced(session: OrderSession, returned_line: ReturnedLine) -> EventLine:
+    line = session.line(returned_line.line_id)
     if returned_line.amount:
         return EventLine(returned_line.line_id, returned_line.sku, returned_line.qty, returned_line.amount)
     return (

@@ -6,7 +6,7 @@ import msgspec
 
 from domain.money import running_share
 from domain.order.ledger import Ledger, foreign_refunds, ledger, units_told
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.returns import CreditFact, Rma, RmaLine
 from domain.order.state.rma_status import all_there, inspected
 from domain.records.values import CreditLine, ReturnedLine
@@ -38,13 +38,13 @@ class _Sum(msgspec.Struct):
             }
 
 
-def credit_due(turn: Turn, rma: Rma) -> None:
+def credit_due(session: OrderSession, rma: Rma) -> None:
     """Credit what was inspected and is not credited yet; what waited for a person or for money, as far as that has changed."""
-    settle_manual(turn, rma)
-    pay_short(turn, rma)
+    settle_manual(session, rma)
+    pay_short(session, rma)
     if rma.kind == "claim":
         if not rma.credits:
-            _claim(turn, rma)
+            _claim(session, rma)
         return
     if not any(line.due for line in rma.lines):
         return
@@ -54,20 +54,20 @@ def credit_due(turn: Turn, rma: Rma) -> None:
         for unit in rma.lines:
             _outside(unit, sum(unit.due.values()))
         return
-    _credit(turn, rma)
+    _credit(session, rma)
 
 
-def shipping_due(turn: Turn) -> None:
+def shipping_due(session: OrderSession) -> None:
     """The channel cancelled and refunded what was left of an order of which units came back before: the shipping goes back with that, as it
     would have with a return that came later. Its refund says whether it gave back any itself.
     """
-    state, header = turn.state, turn.state.header
+    state, header = session.state, session.state.header
     rmas = [rma for rma in state.book.rmas if rma.credits and not rma.theirs] if state.book else []
     if header is None or header.exchange_for or not (rmas and any(line.cancelled for line in state.lines)):
         return
     refunds = units_told(state, foreign_refunds(state))
     told = {line.line_id: refunds[line.line_id].cancelled + refunds[line.line_id].plain for line in state.lines}
-    account, rules = ledger(state), turn.rules.returns
+    account, rules = ledger(state), session.rules.returns
     share = account.shipping_part(rules.shipping, at_fault=at_fault(state, rules))
     amount = min(share.gross, account.left)
     if amount <= 0 or any(line.cancelled > told[line.line_id] for line in state.lines):
@@ -75,8 +75,8 @@ def shipping_due(turn: Turn) -> None:
     rma = rmas[-1]
     rma.ended = "" if rma.ended == "CLOSED" else rma.ended
     tax = running_share(share.tax, amount, share.gross)
-    credit = CreditFact(credit_id(rma), amount, tax, [], amount, tax, at=turn.command.time)
-    pay(turn, rma, credit, [], account)
+    credit = CreditFact(credit_id(rma), amount, tax, [], amount, tax, at=session.command.time)
+    pay(session, rma, credit, [], account)
 
 
 def _outside(unit: RmaLine, n: int) -> int:
@@ -90,19 +90,19 @@ def _outside(unit: RmaLine, n: int) -> int:
     return done
 
 
-def _credit(turn: Turn, rma: Rma) -> None:
-    sums = _Sum(ledger(turn.state))
-    channels = {k: n for k, n in refunded_by_channel(turn.state).items() if n > 0}
+def _credit(session: OrderSession, rma: Rma) -> None:
+    sums = _Sum(ledger(session.state))
+    channels = {k: n for k, n in refunded_by_channel(session.state).items() if n > 0}
     for unit in rma.lines:
         free = channels.get(unit.line_id, 0)
         if free and unit.due:
             channels[unit.line_id] = free - _outside(unit, free)
         for disposition, n in unit.due.items():
-            _units(turn, rma, unit, (disposition, n), sums)
-    _finish(turn, rma, sums)
+            _units(session, rma, unit, (disposition, n), sums)
+    _finish(session, rma, sums)
 
 
-def _units(turn: Turn, rma: Rma, line: RmaLine, due: tuple[str, int], sums: _Sum) -> None:
+def _units(session: OrderSession, rma: Rma, line: RmaLine, due: tuple[str, int], sums: _Sum) -> None:
     """Credit ``n`` due units of a line and disposition. Units above what was bought are counted, and worth nothing."""
     disposition, n = due
     line.credited = {**line.credited, disposition: line.credited.get(disposition, 0) + n}
@@ -110,11 +110,11 @@ def _units(turn: Turn, rma: Rma, line: RmaLine, due: tuple[str, int], sums: _Sum
         return
     share, refund = sums.book.units_of(line.line_id, n)
     if (untold := min(n - share, sums.book.presumed.get(line.line_id, 0))) > 0:
-        _ask(turn, rma, line, untold)
+        _ask(session, rma, line, untold)
         n -= untold
         if not n:
             return
-    fee = _fee(turn, line, disposition, n, refund.gross)
+    fee = _fee(session, line, disposition, n, refund.gross)
     for kind, amount in fee.items():
         sums.fee(kind, amount, refund.gross, refund.tax)
     sums.lines = [*sums.lines, CreditLine(line.line_id, line.sku, n, refund.gross, refund.tax)]
@@ -124,15 +124,15 @@ def _units(turn: Turn, rma: Rma, line: RmaLine, due: tuple[str, int], sums: _Sum
     sums.units = [*sums.units, unit]
 
 
-def _ask(turn: Turn, rma: Rma, unit: RmaLine, n: int) -> None:
+def _ask(session: OrderSession, rma: Rma, unit: RmaLine, n: int) -> None:
     """Units that the channel cancelled, and that left though, are its to pay back. It told of no refund: a person looks, once."""
     if not any(p.kind == "REFUND" and p.line_id == unit.line_id for p in rma.problems):
-        problem(turn, rma, "REFUND", unit, n, note="the channel cancelled it, and has told of no refund")
+        problem(session, rma, "REFUND", unit, n, note="the channel cancelled it, and has told of no refund")
 
 
-def _fee(turn: Turn, unit: RmaLine, disposition: str, n: int, gross: int) -> dict[str, int]:
+def _fee(session: OrderSession, unit: RmaLine, disposition: str, n: int, gross: int) -> dict[str, int]:
     """Fees on units: for their condition (a disposition credited in part), and for restocking; never more than the units are worth."""
-    rules = turn.rules.returns
+    rules = session.rules.returns
     percent = {
         "RESTOCK": rules.restock.credit_percent,
         "B_GRADE": rules.b_grade.credit_percent,
@@ -151,9 +151,9 @@ def _fee(turn: Turn, unit: RmaLine, disposition: str, n: int, gross: int) -> dic
     return {k: v for k, v in (("condition", condition), ("restocking", restocking)) if v}
 
 
-def _claim(turn: Turn, rma: Rma) -> None:
+def _claim(session: OrderSession, rma: Rma) -> None:
     """A claim is credited as decided: its units in full, or an amount spread over them by value."""
-    sums = _Sum(ledger(turn.state))
+    sums = _Sum(ledger(session.state))
     rest = rma.amount
     for unit in rma.lines:
         n = unit.qty - unit.dropped
@@ -169,13 +169,13 @@ def _claim(turn: Turn, rma: Rma) -> None:
             *sums.units,
             returned(unit, unit.qty - unit.dropped, disposition="CLAIM", amount=refund.gross, tax=refund.tax),
         ]
-    _finish(turn, rma, sums)
+    _finish(session, rma, sums)
 
 
-def _finish(turn: Turn, rma: Rma, sums: _Sum) -> None:
+def _finish(session: OrderSession, rma: Rma, sums: _Sum) -> None:
     """Shipping, the label's fee, the exchange's goods; then the payments it goes back to."""
-    rules = turn.rules.returns
-    faulty = any(fault(rules, line.reason) == "merchant" for line in rma.lines) or at_fault(turn.state, rules)
+    rules = session.rules.returns
+    faulty = any(fault(rules, line.reason) == "merchant" for line in rma.lines) or at_fault(session.state, rules)
     shipping = sums.book.shipping_part(rules.shipping, at_fault=faulty)
     gross = sum(line.amount for line in sums.lines) + shipping.gross
     tax = sum(line.tax for line in sums.lines) + shipping.tax
@@ -187,7 +187,7 @@ def _finish(turn: Turn, rma: Rma, sums: _Sum) -> None:
     amount = gross - sum(number for _, number, _ in fees)
     if not sums.lines and not amount:
         return
-    goods = cover(turn, rma, amount, sums.book.left)
+    goods = cover(session, rma, amount, sums.book.left)
     set_off = sums.book.set_off(amount)
     money = amount - goods - set_off
     credit = CreditFact(
@@ -200,9 +200,9 @@ def _finish(turn: Turn, rma: Rma, sums: _Sum) -> None:
         fees,
         goods=goods,
         set_off=set_off,
-        at=turn.command.time,
+        at=session.command.time,
     )
-    pay(turn, rma, credit, sums.units, sums.book)
+    pay(session, rma, credit, sums.units, sums.book)
 
 
 def _money_tax(tax: int, money: int, amount: int) -> int:

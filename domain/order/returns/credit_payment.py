@@ -10,7 +10,7 @@ from domain.order.captures import captured
 from domain.order.dedupe import same_again
 from domain.order.family import channel_order_id, in_channel_lines, tax_of
 from domain.order.ledger import Ledger, ledger
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.returns import CreditFact, Rma
 from domain.order.state.rma_status import all_there
 from domain.records.commands import EffectOutcome, ReturnResolved
@@ -40,20 +40,20 @@ def credit_id(rma: Rma) -> str:
     return uuid5(rma.id, len(rma.credits) + 1, "Credit")
 
 
-def pay(turn: Turn, rma: Rma, credit: CreditFact, units: list[ReturnedLine], account: Ledger) -> None:
+def pay(session: OrderSession, rma: Rma, credit: CreditFact, units: list[ReturnedLine], account: Ledger) -> None:
     """Enter a credit in the book and have it paid; nothing to pay is paid at once. What stands in goods moves to their order."""
     rma.credits = [*rma.credits, credit]
     _charge(credit, account, credit.goods)
     if credit.goods > 0:
-        _move(turn, rma, credit, credit.goods, account)
-    _tell(turn, rma, credit, units)
+        _move(session, rma, credit, credit.goods, account)
+    _tell(session, rma, credit, units)
 
 
-def _move(turn: Turn, rma: Rma, credit: CreditFact, goods: int, account: Ledger) -> None:
+def _move(session: OrderSession, rma: Rma, credit: CreditFact, goods: int, account: Ledger) -> None:
     parts = account.payments(goods) or [("", goods)]
     account.take(parts, goods)
     credit.moved = [*credit.moved, *parts]
-    go_on(turn, rma, goods, parts, f"{credit.id}/{len(credit.moved)}")
+    go_on(session, rma, goods, parts, f"{credit.id}/{len(credit.moved)}")
 
 
 def _charge(credit: CreditFact, account: Ledger, goods: int) -> None:
@@ -68,47 +68,47 @@ def _charge(credit: CreditFact, account: Ledger, goods: int) -> None:
     account.take(credit.payments, credit.amount)
 
 
-def _tell(turn: Turn, rma: Rma, credit: CreditFact, units: list[ReturnedLine]) -> None:
+def _tell(session: OrderSession, rma: Rma, credit: CreditFact, units: list[ReturnedLine]) -> None:
     if credit.status == "MANUAL":
-        told(turn, "MANUAL_REFUND", rma, units, reason=credit.error, intervention=True, credit=credit)
+        told(session, "MANUAL_REFUND", rma, units, reason=credit.error, intervention=True, credit=credit)
     elif credit.amount == 0:
         credit.status = "PAID"
         why = "in goods" if credit.goods else "nothing to pay"
-        told(turn, "CREDITED", rma, units, reason=why, complete=True, credit=credit)
+        told(session, "CREDITED", rma, units, reason=why, complete=True, credit=credit)
     else:
-        told(turn, "CREDIT_REQUESTED", rma, units, reason=credit.id, credit=credit)
-        send_credit(turn, rma, credit, units)
+        told(session, "CREDIT_REQUESTED", rma, units, reason=credit.id, credit=credit)
+        send_credit(session, rma, credit, units)
 
 
-def pay_short(turn: Turn, rma: Rma) -> None:
+def pay_short(session: OrderSession, rma: Rma) -> None:
     """What waited for money is paid once it is there: in new goods, as far as these wait for it too."""
     for credit in rma.credits:
         if not (credit.status == "MANUAL" and credit.short):
             continue
-        account = ledger(turn.state)
-        goods = cover(turn, rma, credit.amount, account.left)
+        account = ledger(session.state)
+        goods = cover(session, rma, credit.amount, account.left)
         if not account.left or credit.amount > account.left:
             continue
         credit.amount -= goods
         credit.goods += goods
         _charge(credit, account, goods)
         if goods:
-            _move(turn, rma, credit, goods, account)
-        _tell(turn, rma, credit, units_of(rma, credit))
+            _move(session, rma, credit, goods, account)
+        _tell(session, rma, credit, units_of(rma, credit))
 
 
-def send_credit(turn: Turn, rma: Rma, credit: CreditFact, units: list[ReturnedLine]) -> None:
+def send_credit(session: OrderSession, rma: Rma, credit: CreditFact, units: list[ReturnedLine]) -> None:
     """The effect. Sent again it has the same id, so whoever did it once does it no more."""
-    state, header = turn.state, turn.state.header
+    state, header = session.state, session.state.header
     if header is None:
         return
     credit.sent, credit.status, credit.error, credit.short = True, "PENDING", "", False
     gateways = {k: gateway for k, gateway, _ in ledger(state).captured}
-    turn.do(
+    session.effect(
         Credit(
-            **{**turn.head("Credit"), "event_id": credit.id},
+            **{**session.head("Credit"), "event_id": credit.id},
             order_key=state.key,
-            target=turn.target,
+            target=session.target,
             channel_order_id=channel_order_id(state),
             rma_id=rma.id,
             return_id=rma.return_id,
@@ -116,7 +116,7 @@ def send_credit(turn: Turn, rma: Rma, credit: CreditFact, units: list[ReturnedLi
             currency=header.currency,
             amount=credit.amount,
             tax=credit.tax,
-            lines=_lines(turn, credit),
+            lines=_lines(session, credit),
             shipping=credit.shipping,
             shipping_tax=credit.shipping_tax,
             fees=[Fee(*fee) for fee in credit.fees],
@@ -128,13 +128,13 @@ def send_credit(turn: Turn, rma: Rma, credit: CreditFact, units: list[ReturnedLi
     )
 
 
-def _lines(turn: Turn, credit: CreditFact) -> list[CreditLine]:
+def _lines(session: OrderSession, credit: CreditFact) -> list[CreditLine]:
     """The credited units as the channel knows them; a line without an id makes up for what stands in goods, or was paid back before."""
-    skus = {line.line_id: line.sku for line in turn.state.lines}
+    skus = {line.line_id: line.sku for line in session.state.lines}
     own = [CreditLine(k, skus.get(k, ""), n, amount, tax) for k, n, amount, tax in credit.lines]
     fees = sum(amount for _, amount, _ in credit.fees)
     rest = credit.amount - (sum(line.amount for line in own) + credit.shipping - fees)
-    lines = in_channel_lines(turn.state, own)
+    lines = in_channel_lines(session.state, own)
     return [*lines, CreditLine("", "", 0, rest, 0)] if rest else lines
 
 
@@ -151,9 +151,9 @@ def _before(rma: Rma, credit: CreditFact) -> int:
     )
 
 
-def give_back_goods(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
+def give_back_goods(session: OrderSession, rma: Rma, command: ReturnResolved) -> None:
     """Goods will not go out: what was moved to their order came back, and goes to the customer."""
-    parts = _came_back(turn, rma, command)
+    parts = _came_back(session, rma, command)
     amount = sum(n for _, n in parts)
     if not amount:
         return
@@ -161,22 +161,22 @@ def give_back_goods(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
     goods = min(amount, held)
     rma.covered -= min(goods, rma.covered)
     tax = tax_of(rma.credits, goods, held)
-    credit = CreditFact(credit_id(rma), amount, tax, [], goods=-goods, at=turn.command.time)
+    credit = CreditFact(credit_id(rma), amount, tax, [], goods=-goods, at=session.command.time)
     credit.moved = [(k, -n) for k, n in parts]
     credit.payments = [(k, n) for k, n in parts if k]
     rma.credits = [*rma.credits, credit]
     rma.ended = "" if rma.ended == "CLOSED" else rma.ended
-    _tell(turn, rma, credit, [])
+    _tell(session, rma, credit, [])
 
 
-def _came_back(turn: Turn, rma: Rma, command: ReturnResolved) -> list[tuple[str, int]]:
+def _came_back(session: OrderSession, rma: Rma, command: ReturnResolved) -> list[tuple[str, int]]:
     """The payments that came back: of the order's own ones no more than was moved; others were made for the exchange itself."""
     held: dict[str, int] = {}
     for credit in rma.credits:
         for k, n in credit.moved:
             held[k] = held.get(k, 0) + n
     told_ = [(part.payment_id, part.amount) for part in command.payments]
-    own = {k for k, *_ in captured(turn.state)} | {""}
+    own = {k for k, *_ in captured(session.state)} | {""}
     if told_:
         kept = [(k, min(n, max(0, held.get(k, 0))) if k in own else n) for k, n in told_]
         return [(k, n) for k, n in kept if n > 0]
@@ -188,23 +188,23 @@ def _came_back(turn: Turn, rma: Rma, command: ReturnResolved) -> list[tuple[str,
     return parts
 
 
-def asked_again(turn: Turn, command: EffectOutcome) -> bool:
+def asked_again(session: OrderSession, command: EffectOutcome) -> bool:
     """A credit that a person had tried again was refused again, with the same words: that is news."""
-    if command.kind != "Credit" or command.ok or command.effect_id not in turn.state.failed:
+    if command.kind != "Credit" or command.ok or command.effect_id not in session.state.failed:
         return False
     return any(
         credit.id == command.effect_id and credit.status == "PENDING"
-        for rma in book(turn).rmas
+        for rma in book(session).rmas
         for credit in rma.credits
     )
 
 
-def credit_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
+def credit_outcome(session: OrderSession, command: EffectOutcome, redriven: bool) -> None:
     """The channel's or provider's answer."""
     found = next(
         (
             (rma, credit_fact)
-            for rma in book(turn).rmas
+            for rma in book(session).rmas
             for credit_fact in rma.credits
             if credit_fact.id == command.effect_id
         ),
@@ -214,30 +214,30 @@ def credit_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
         raise Rejected("credit.unknown", "effect_id", f"{command.effect_id!r} is no credit of {command.order_key}")
     rma, credit = found
     if credit.status == "PAID":
-        same_again(turn, f"credit {credit.id} is paid already")
+        same_again(session, f"credit {credit.id} is paid already")
     elif command.ok:
-        paid(turn, rma, credit, command.reference, intervention=redriven)
+        paid(session, rma, credit, command.reference, intervention=redriven)
     else:
         credit.status, credit.error = "MANUAL", f"{command.target}: {command.error}"
         why = f"{credit.id}: {credit.error}"
-        told(turn, "MANUAL_REFUND", rma, units_of(rma, credit), reason=why, intervention=True, credit=credit)
+        told(session, "MANUAL_REFUND", rma, units_of(rma, credit), reason=why, intervention=True, credit=credit)
 
 
-def paid_by_hand(turn: Turn, rma: Rma, credit: CreditFact, reference: str, actor: str) -> None:
+def paid_by_hand(session: OrderSession, rma: Rma, credit: CreditFact, reference: str, actor: str) -> None:
     """Somebody paid it outside."""
-    turn.state.failed = {k: v for k, v in turn.state.failed.items() if k != credit.id}
+    session.state.failed = {k: v for k, v in session.state.failed.items() if k != credit.id}
     credit.sent, credit.short = False, False  # not by the channel at our word
-    paid(turn, rma, credit, reference, actor=actor, intervention=True)
+    paid(session, rma, credit, reference, actor=actor, intervention=True)
 
 
 def paid(
-    turn: Turn, rma: Rma, credit: CreditFact, reference: str, *, actor: str = "", intervention: bool = False
+    session: OrderSession, rma: Rma, credit: CreditFact, reference: str, *, actor: str = "", intervention: bool = False
 ) -> None:
     """The customer has his money: CREDITED."""
     credit.status, credit.reference, credit.error = "PAID", reference or credit.id, ""
     done = all(credit_fact.status in ("PAID", "REFUSED") for credit_fact in rma.credits) and all_there(rma)
     told(
-        turn,
+        session,
         "CREDITED",
         rma,
         units_of(rma, credit),

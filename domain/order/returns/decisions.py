@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.returns import Rma
 from domain.records.effects import ChannelReturn, ReturnExpected, ReturnLabel
 from domain.records.values import Address, LineQty, ReturnedLine
@@ -17,14 +17,14 @@ __all__ = ["approve", "cancel", "channel", "decline", "expect"]
 DAY_MS = 86_400_000
 
 
-def approve(turn: Turn, rma: Rma, reason: str, actor: str) -> None:
+def approve(session: OrderSession, rma: Rma, reason: str, actor: str) -> None:
     """The units may come back: RMA_CREATED."""
-    rules, header = turn.rules.returns, turn.state.header
+    rules, header = session.rules.returns, session.state.header
     rma.decision, rma.reason, rma.actor = "approved", reason, actor
     if rules.expiry_days and rma.kind in ("return", "exchange"):
-        rma.expires = turn.command.time + rules.expiry_days * DAY_MS
+        rma.expires = session.command.time + rules.expiry_days * DAY_MS
     told(
-        turn,
+        session,
         "RMA_CREATED",
         rma,
         reason=reason or ", ".join(sorted({line.reason for line in rma.lines if line.reason})),
@@ -34,45 +34,45 @@ def approve(turn: Turn, rma: Rma, reason: str, actor: str) -> None:
         return
     if not rma.told and not rma.return_id:
         if not header.exchange_for:
-            channel(turn, rma, "create", returned_lines(rma), reason)
+            channel(session, rma, "create", returned_lines(rma), reason)
     elif rma.told in ("", "requested"):
-        channel(turn, rma, "approve", returned_lines(rma), reason)
+        channel(session, rma, "approve", returned_lines(rma), reason)
     if rma.kind == "claim":
         return
     place = location(rules, header.ship_to.country)
-    rma.depot = rma.depot or (place.depot if place else _shipped_from(turn, rma))
+    rma.depot = rma.depot or (place.depot if place else _shipped_from(session, rma))
     if rma.kind != "return_to_sender":
-        _label(turn, rma)
-        expect(turn, rma, returned_lines(rma))
+        _label(session, rma)
+        expect(session, rma, returned_lines(rma))
     if rma.exchange and rules.exchange.ship == "approved":
-        create(turn, rma, held=True)
+        create(session, rma, held=True)
 
 
-def _shipped_from(turn: Turn, rma: Rma) -> str:
+def _shipped_from(session: OrderSession, rma: Rma) -> str:
     """The depot the units came from; the first of the rules where that is not known."""
     units = {line.line_id for line in rma.lines}
-    for allocation in turn.state.allocations:
+    for allocation in session.state.allocations:
         if any(line.line_id in units and line.shipped for line in allocation.lines):
             return allocation.depot
-    return next((depot.id for depot in turn.rules.depots), "")
+    return next((depot.id for depot in session.rules.depots), "")
 
 
-def _label(turn: Turn, rma: Rma) -> None:
+def _label(session: OrderSession, rma: Rma) -> None:
     """Have a label made, where the rules make any and the channel did not."""
-    rules, header = turn.rules.returns, turn.state.header
-    carrier = label_for(rules, turn.channel, turn.account)
+    rules, header = session.rules.returns, session.state.header
+    carrier = label_for(rules, session.channel, session.account)
     at_fault = any(fault(rules, line.reason) == "merchant" for line in rma.lines)
     rma.payer = rma.payer or ("merchant" if at_fault else rules.label.payer)
     place = location(rules, header.ship_to.country) if header else None
     if header is None or place is None or not carrier or rma.tracking_number:
         return
     to = Address(place.name, "", place.street1, "", place.postcode, place.city, "", place.country)
-    stored_address, head = header.ship_to, turn.head("ReturnLabel")
+    stored_address, head = header.ship_to, session.head("ReturnLabel")
     rma.label, rma.effects = "ASKED", {**rma.effects, head["event_id"]: "label"}
-    turn.do(
+    session.effect(
         ReturnLabel(
             **head,
-            order_key=turn.state.key,
+            order_key=session.state.key,
             target=f"label:{carrier}",
             rma_id=rma.id,
             order_name=header.name,
@@ -104,18 +104,18 @@ def _label(turn: Turn, rma: Rma) -> None:
     )
 
 
-def expect(turn: Turn, rma: Rma, lines: list[ReturnedLine]) -> None:
+def expect(session: OrderSession, rma: Rma, lines: list[ReturnedLine]) -> None:
     """Tell the dock's WMS what is coming; no lines: nothing any more."""
-    header = turn.state.header
+    header = session.state.header
     if header is None or not rma.depot:
         return
-    head = turn.head("ReturnExpected")
+    head = session.head("ReturnExpected")
     rma.effects = {**rma.effects, head["event_id"]: "expect"}
-    turn.do(
+    session.effect(
         ReturnExpected(
             **head,
-            order_key=turn.state.key,
-            target=target_of(rma.depot, turn.rules),
+            order_key=session.state.key,
+            target=target_of(rma.depot, session.rules),
             rma_id=rma.id,
             channel_rma=rma.channel_rma,
             order_name=header.name,
@@ -127,16 +127,16 @@ def expect(turn: Turn, rma: Rma, lines: list[ReturnedLine]) -> None:
     )
 
 
-def channel(turn: Turn, rma: Rma, action: str, lines: list[ReturnedLine], reason: str) -> None:
+def channel(session: OrderSession, rma: Rma, action: str, lines: list[ReturnedLine], reason: str) -> None:
     """Tell the channel."""
-    head = turn.head("ChannelReturn")
+    head = session.head("ChannelReturn")
     rma.effects = {**rma.effects, head["event_id"]: action}
-    turn.do(
+    session.effect(
         ChannelReturn(
             **head,
-            order_key=turn.state.key,
-            target=turn.target,
-            channel_order_id=turn.order_id,
+            order_key=session.state.key,
+            target=session.target,
+            channel_order_id=session.order_id,
             rma_id=rma.id,
             return_id=rma.return_id,
             channel_rma=rma.channel_rma,
@@ -147,21 +147,21 @@ def channel(turn: Turn, rma: Rma, action: str, lines: list[ReturnedLine], reason
     )
 
 
-def decline(turn: Turn, rma: Rma, reason: str, actor: str, *, tell: bool = True) -> None:
+def decline(session: OrderSession, rma: Rma, reason: str, actor: str, *, tell: bool = True) -> None:
     """The units may not come back; a person may still approve."""
     rma.decision, rma.ended, rma.reason, rma.actor = "declined", "DECLINED", reason, actor
-    told(turn, "RETURN_DECLINED", rma, reason=reason, actor=actor)
+    told(session, "RETURN_DECLINED", rma, reason=reason, actor=actor)
     if tell and known_to_channel(rma) and not rma.theirs:
-        channel(turn, rma, "decline", returned_lines(rma), reason)
+        channel(session, rma, "decline", returned_lines(rma), reason)
 
 
-def cancel(turn: Turn, rma: Rma, reason: str, actor: str, *, tell: bool = True) -> None:
+def cancel(session: OrderSession, rma: Rma, reason: str, actor: str, *, tell: bool = True) -> None:
     """It will not be returned after all; only before anything was received."""
     announced = rma.live and not rma.theirs
     rma.ended, rma.reason = "CANCELLED", reason
-    told(turn, "RETURN_CANCELLED", rma, reason=reason, actor=actor)
-    withdraw(turn, rma, reason)
+    told(session, "RETURN_CANCELLED", rma, reason=reason, actor=actor)
+    withdraw(session, rma, reason)
     if announced and rma.kind in ("return", "exchange"):
-        expect(turn, rma, [])
+        expect(session, rma, [])
     if tell and known_to_channel(rma) and not rma.theirs:
-        channel(turn, rma, "cancel", returned_lines(rma), reason)
+        channel(session, rma, "cancel", returned_lines(rma), reason)

@@ -16,7 +16,7 @@ import msgspec
 from domain.keys import split_rma_id
 from domain.order.family import root_of, stands_for, transfer
 from domain.order.ledger import ledger
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.reported import Header
 from domain.order.state.returns import Rma
 from domain.records.commands import HoldChanged, OrderCancelled, OrderUpserted
@@ -40,39 +40,41 @@ def value(rma: Rma, *, included: bool) -> int:
     return sum(line.qty * line.unit_price + (0 if included else line.tax) for line in rma.exchange)
 
 
-def cover(turn: Turn, rma: Rma, amount: int, left: int) -> int:
+def cover(session: OrderSession, rma: Rma, amount: int, left: int) -> int:
     """How much of a credit the new goods stand for: never more than is ``left`` of what was paid."""
-    header = turn.state.header
+    header = session.state.header
     if header is None or not any(line.qty for line in rma.exchange) or rma.ended == "CANCELLED":
         return 0
     return max(0, min(amount, value(rma, included=header.tax_included) - rma.covered, left))
 
 
-def go_on(turn: Turn, rma: Rma, goods: int, moved: Sequence[tuple[str, int]], name: str) -> None:
+def go_on(session: OrderSession, rma: Rma, goods: int, moved: Sequence[tuple[str, int]], name: str) -> None:
     """Old goods were credited in new ones: ``goods`` of these are paid with what was moved to their order, and they may go out."""
     rma.covered += goods
     if rma.exchange_key:
-        transfer(turn, rma.exchange_key, moved, name)
-        _release(turn, rma)
+        transfer(session, rma.exchange_key, moved, name)
+        _release(session, rma)
     else:
-        create(turn, rma, held=False, moved=moved)
+        create(session, rma, held=False, moved=moved)
 
 
-def create(turn: Turn, rma: Rma, *, held: bool, moved: Sequence[tuple[str, int]] = ()) -> None:
+def create(session: OrderSession, rma: Rma, *, held: bool, moved: Sequence[tuple[str, int]] = ()) -> None:
     """Ask for the new order. ``held``: it waits for the old goods to be inspected; ``moved``: what it is paid with, by payment."""
-    header = turn.state.header
+    header = session.state.header
     if header is None:
         return
-    rma.exchange_key = f"{turn.channel}:{turn.account}:{exchange_order_id(rma.id)}"
+    rma.exchange_key = f"{session.channel}:{session.account}:{exchange_order_id(rma.id)}"
     if held:
-        _hold(turn, rma, "place", "the returned goods are not inspected yet")
+        _hold(session, rma, "place", "the returned goods are not inspected yet")
     rma.released = not held
-    gateways = {k: gateway for k, gateway, _ in ledger(turn.state).captured}
-    order = _order(turn, header, rma, [Payment(k, gateways.get(k, ""), n) for k, n in moved], held=held)
-    turn.tell(OrderUpserted(**_fact(turn, "OrderUpserted", rma, f"order@{order.version}", order), order=order))
+    gateways = {k: gateway for k, gateway, _ in ledger(session.state).captured}
+    order = _order(session, header, rma, [Payment(k, gateways.get(k, ""), n) for k, n in moved], held=held)
+    session.to_order(
+        OrderUpserted(**_fact(session, "OrderUpserted", rma, f"order@{order.version}", order), order=order)
+    )
     units = [EventLine(line.line_id, line.sku, line.qty, line.qty * line.unit_price) for line in order.lines]
     told(
-        turn,
+        session,
         "EXCHANGE_CREATED",
         rma,
         [],
@@ -81,17 +83,17 @@ def create(turn: Turn, rma: Rma, *, held: bool, moved: Sequence[tuple[str, int]]
     )
 
 
-def _order(turn: Turn, header: Header, rma: Rma, payments: list[Payment], *, held: bool) -> Order:
+def _order(session: OrderSession, header: Header, rma: Rma, payments: list[Payment], *, held: bool) -> Order:
     total = value(rma, included=header.tax_included)
     due = 0 if held else max(0, total - rma.covered)
     return Order(
         rma.exchange_key,
-        turn.channel,
-        turn.account,
+        session.channel,
+        session.account,
         exchange_order_id(rma.id),
         f"{header.name}-X{split_rma_id(rma.id)[1]}",
-        turn.command.time,
-        turn.command.time,
+        session.command.time,
+        session.command.time,
         header.currency,
         "pending" if due else "paid",
         [
@@ -113,8 +115,8 @@ def _order(turn: Turn, header: Header, rma: Rma, payments: list[Payment], *, hel
         tags=header.tags,
         payments=payments,
         exchange_for=rma.id,
-        root=root_of(turn.state),
-        stands_for=stands_for(turn.state, rma),
+        root=root_of(session.state),
+        stands_for=stands_for(session.state, rma),
     )
 
 
@@ -132,15 +134,15 @@ def _address(address: Address) -> Address:
     )
 
 
-def _release(turn: Turn, rma: Rma) -> None:
+def _release(session: OrderSession, rma: Rma) -> None:
     """The old goods are there: the new order may ship; if they are worth less than it was thought, a person decides."""
-    header = turn.state.header
+    header = session.state.header
     if rma.released or header is None:
         return
     short = value(rma, included=header.tax_included) - rma.covered
     if short > 0:
         problem(
-            turn,
+            session,
             rma,
             "EXCHANGE",
             rma.lines[0],
@@ -149,37 +151,37 @@ def _release(turn: Turn, rma: Rma) -> None:
         )
         return
     rma.released = True
-    _hold(turn, rma, "release", "the returned goods were inspected")
+    _hold(session, rma, "release", "the returned goods were inspected")
 
 
-def release(turn: Turn, rma: Rma, reason: str) -> None:
+def release(session: OrderSession, rma: Rma, reason: str) -> None:
     """A person lets the new order ship."""
     rma.released = True
-    _hold(turn, rma, "release", reason)
+    _hold(session, rma, "release", reason)
 
 
-def _hold(turn: Turn, rma: Rma, action: str, reason: str) -> None:
+def _hold(session: OrderSession, rma: Rma, action: str, reason: str) -> None:
     said: dict[str, Any] = {"hold": HOLD, "action": action, "reason": reason, "actor": "returns"}
-    fact = _fact(turn, "HoldChanged", rma, f"hold/{HOLD}/{action}/{rma.id}", said)
-    turn.tell(HoldChanged(**fact, **said))
+    fact = _fact(session, "HoldChanged", rma, f"hold/{HOLD}/{action}/{rma.id}", said)
+    session.to_order(HoldChanged(**fact, **said))
 
 
-def withdraw(turn: Turn, rma: Rma, reason: str) -> None:
+def withdraw(session: OrderSession, rma: Rma, reason: str) -> None:
     """The old goods will not come: the new ones must not go."""
     if rma.exchange_key and not rma.released:
-        said: dict[str, Any] = {"version": turn.command.time, "reason": f"exchange {rma.id}: {reason}", "lines": []}
-        fact = _fact(turn, "OrderCancelled", rma, f"cancel/{rma.id}", said)
-        turn.tell(OrderCancelled(**fact, **said))
+        said: dict[str, Any] = {"version": session.command.time, "reason": f"exchange {rma.id}: {reason}", "lines": []}
+        fact = _fact(session, "OrderCancelled", rma, f"cancel/{rma.id}", said)
+        session.to_order(OrderCancelled(**fact, **said))
 
 
-def _fact(turn: Turn, kind: str, rma: Rma, key: str, said: object) -> dict[str, Any]:
+def _fact(session: OrderSession, kind: str, rma: Rma, key: str, said: object) -> dict[str, Any]:
     digest = hashlib.sha256(msgspec.msgpack.encode(said)).hexdigest()[:16]
     marks = {"order_key": rma.exchange_key, "idempotency_key": key, "delivery_id": "", "content_hash": digest}
-    return {**turn.head(kind), **marks}
+    return {**session.head(kind), **marks}
 
 
-def keeps_stock(turn: Turn) -> bool:
+def keeps_stock(session: OrderSession) -> bool:
     """Is it held for nothing but the old goods of an exchange, and the rules keep the new ones for the customer meanwhile?"""
-    header = turn.state.header
-    waits = header is not None and bool(header.exchange_for) and set(turn.state.holds) == {HOLD}
-    return waits and turn.rules.returns.exchange.reserve
+    header = session.state.header
+    waits = header is not None and bool(header.exchange_for) and set(session.state.holds) == {HOLD}
+    return waits and session.rules.returns.exchange.reserve

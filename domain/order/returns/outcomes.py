@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.records.commands import EffectOutcome
 
 from .book import book, told
@@ -10,13 +10,13 @@ from .book import book, told
 __all__ = ["return_effect_outcome"]
 
 
-def return_effect_outcome(turn: Turn, command: EffectOutcome, redriven: bool) -> None:
+def return_effect_outcome(session: OrderSession, command: EffectOutcome, redriven: bool) -> None:
     """Fold the outcome; of a return made at the channel the answer's reference is the channel's id of it."""
-    rma = next((r for r in book(turn).rmas if command.effect_id in r.effects), None)
+    rma = next((r for r in book(session).rmas if command.effect_id in r.effects), None)
     if not command.ok:
         if rma is not None and rma.effects[command.effect_id] == "label":
             rma.label = ""
-        turn.event(
+        session.record(
             "EFFECT_FAILED",
             reason=f"{command.kind} to {command.target}: {command.error}",
             intervention=True,
@@ -24,4 +24,4 @@ def return_effect_outcome(turn: Turn, command: EffectOutcome, redriven: bool) ->
         )
     elif rma is not None and rma.effects[command.effect_id] == "create":
         rma.return_id = rma.return_id or command.reference
-        told(turn, "CHANNEL_NOTIFIED", rma, [], reason=command.reference, intervention=redriven)
+        told(session, "CHANNEL_NOTIFIED", rma, [], reason=command.reference, intervention=redriven)

@@ -15,7 +15,7 @@ from domain.errors import Rejected
 from domain.keys import PARCELS, parcel_key
 from domain.money import running_share
 from domain.order.dedupe import same_again
-from domain.order.session import Turn, event_line
+from domain.order.session import OrderSession, event_line
 from domain.order.state.returns import GOOD, Receipt, Rma, RmaLine
 from domain.order.state.rma_status import all_there
 from domain.records.commands import ReturnInspected, ReturnReceived, StockReported
@@ -31,18 +31,18 @@ _QUALITY = {"RESTOCK": "new", "B_GRADE": "b_grade", "WRITE_OFF": "write_off"}
 __all__ = ["apply_inspected", "apply_received", "return_inspected", "return_received"]
 
 
-def return_received(turn: Turn, receipt: ReturnReceived) -> None:
+def return_received(session: OrderSession, receipt: ReturnReceived) -> None:
     """Goods arrived."""
     _check(receipt.lines, receipt.receipt_id)
-    receipt = _at_own_depot(turn, receipt)
-    rma = owner(turn, receipt)
+    receipt = _at_own_depot(session, receipt)
+    rma = owner(session, receipt)
     if rma is None:
-        keep(turn, receipt)
+        keep(session, receipt)
     else:
-        apply_received(turn, rma, receipt)
+        apply_received(session, rma, receipt)
 
 
-def return_inspected(turn: Turn, inspection: ReturnInspected) -> None:
+def return_inspected(session: OrderSession, inspection: ReturnInspected) -> None:
     """Goods were looked at. Raises Rejected for a disposition that is none."""
     _check(inspection.lines, inspection.receipt_id)
     for i, line in enumerate(inspection.lines):
@@ -52,25 +52,27 @@ def return_inspected(turn: Turn, inspection: ReturnInspected) -> None:
                 f"lines[{i}].disposition",
                 f"{line.disposition!r} is none of {', '.join(DISPOSITIONS)}",
             )
-    inspection = _at_own_depot(turn, inspection)
-    rma = owner(turn, inspection)
+    inspection = _at_own_depot(session, inspection)
+    rma = owner(session, inspection)
     if rma is None:
-        keep(turn, inspection)
+        keep(session, inspection)
     else:
-        apply_inspected(turn, rma, inspection)
+        apply_inspected(session, rma, inspection)
 
 
 _Report = TypeVar("_Report", ReturnReceived, ReturnInspected)
 
 
-def _at_own_depot(turn: Turn, c: _Report) -> _Report:
+def _at_own_depot(session: OrderSession, c: _Report) -> _Report:
     """The report with the depot that it is about. Raises Rejected where a 3PL speaks of a depot, or in the name, of another."""
     name = partner(c.source)
     if name and c.wms != name:
         raise Rejected("partner.foreign", "wms", f"{name!r} speaks for {c.wms!r}: a 3PL reports its own receipts only")
-    if name and turn.channel == PARCELS and not turn.state.key.startswith(parcel_key(name, "-")[:-1]):
-        raise Rejected("partner.foreign", "order_key", f"{name!r} speaks of {turn.state.key}, a parcel at another 3PL")
-    depot = depot_of(c.source, c.depot, expected_depot(turn, c), turn.rules)
+    if name and session.channel == PARCELS and not session.state.key.startswith(parcel_key(name, "-")[:-1]):
+        raise Rejected(
+            "partner.foreign", "order_key", f"{name!r} speaks of {session.state.key}, a parcel at another 3PL"
+        )
+    depot = depot_of(c.source, c.depot, expected_depot(session, c), session.rules)
     return c if depot == c.depot else msgspec.structs.replace(c, depot=depot)
 
 
@@ -89,7 +91,7 @@ def _receipt(rma: Rma, receipt: ReturnReceived | ReturnInspected) -> Receipt:
     return rma.receipts[key]
 
 
-def apply_received(turn: Turn, rma: Rma, c: ReturnReceived) -> None:
+def apply_received(session: OrderSession, rma: Rma, c: ReturnReceived) -> None:
     """Fold a receipt into its RMA."""
     receipt, came, strange = _receipt(rma, c), list[ReturnedLine](), list[tuple[RmaLine, int]]()
     rma.depot = c.depot or rma.depot
@@ -105,14 +107,14 @@ def apply_received(turn: Turn, rma: Rma, c: ReturnReceived) -> None:
         if n:
             strange.append((RmaLine(told_line.line_id, told_line.sku, n), n))
     if not came and not strange:
-        same_again(turn, f"receipt {c.receipt_id} of {rma.id}")
+        same_again(session, f"receipt {c.receipt_id} of {rma.id}")
         return
     _again(rma)
     if came:
         rma.received_at = rma.received_at or c.occurred_at
-        told(turn, "RMA_RECEIVED", rma, came, at=c.occurred_at, complete=all_there(rma), reason=c.detail)
+        told(session, "RMA_RECEIVED", rma, came, at=c.occurred_at, complete=all_there(rma), reason=c.detail)
     for line, n in strange:
-        problem(turn, rma, "UNEXPECTED", line, n, depot=c.depot, note=c.receipt_id)
+        problem(session, rma, "UNEXPECTED", line, n, depot=c.depot, note=c.receipt_id)
 
 
 def _again(rma: Rma) -> None:
@@ -153,7 +155,7 @@ def _place(
     return parts
 
 
-def apply_inspected(turn: Turn, rma: Rma, inspection: ReturnInspected) -> None:
+def apply_inspected(session: OrderSession, rma: Rma, inspection: ReturnInspected) -> None:
     """Fold an inspection into its RMA: exceptions, stock, and what is then to be credited."""
     receipt, seen = _receipt(rma, inspection), list[ReturnedLine]()
     had = [x.received for x in rma.lines]
@@ -164,12 +166,12 @@ def apply_inspected(turn: Turn, rma: Rma, inspection: ReturnInspected) -> None:
         before, disposition = receipt.found.get(key, 0), key.rpartition("|")[2]
         n = total - before
         if n < 0:
-            _corrected(turn, rma, key, before, total)
+            _corrected(session, rma, key, before, total)
         if n <= 0:
             continue
         receipt.found = {**receipt.found, key: total}
         for rma_line, k in _found(rma, line, n, disposition):
-            seen.append(_seen(turn, rma, rma_line, k, (disposition, receipt, line.note)))
+            seen.append(_seen(session, rma, rma_line, k, (disposition, receipt, line.note)))
             n -= k
             if disposition in ("MISSING", "WRONG_ITEM"):
                 later.append((disposition, rma_line, k, line.note))
@@ -177,7 +179,7 @@ def apply_inspected(turn: Turn, rma: Rma, inspection: ReturnInspected) -> None:
             rma_line = RmaLine(line.line_id, line.sku, strange)
             later.append(("UNEXPECTED", rma_line, strange, f"{disposition} {line.note}".strip()))
     if not seen and not later:
-        same_again(turn, f"inspection of receipt {inspection.receipt_id} of {rma.id}")
+        same_again(session, f"inspection of receipt {inspection.receipt_id} of {rma.id}")
         return
     _again(rma)
     rma.received_at = rma.received_at or inspection.occurred_at
@@ -185,10 +187,10 @@ def apply_inspected(turn: Turn, rma: Rma, inspection: ReturnInspected) -> None:
         returned(x, x.received - n, depot=receipt.depot) for x, n in zip(rma.lines, had, strict=True) if x.received > n
     ]
     if came:  # a step that was skipped is implied
-        told(turn, "RMA_RECEIVED", rma, came, at=inspection.occurred_at, complete=all_there(rma))
+        told(session, "RMA_RECEIVED", rma, came, at=inspection.occurred_at, complete=all_there(rma))
     if seen:
         told(
-            turn,
+            session,
             "RETURN_INSPECTED",
             rma,
             seen,
@@ -197,7 +199,7 @@ def apply_inspected(turn: Turn, rma: Rma, inspection: ReturnInspected) -> None:
             complete=all_there(rma),
         )
     for kind, rma_line, k, note in later:
-        problem(turn, rma, kind, rma_line, k, depot=receipt.depot, note=note)
+        problem(session, rma, kind, rma_line, k, depot=receipt.depot, note=note)
 
 
 def _by_disposition(lines: list[InspectedLine]) -> list[tuple[str, InspectedLine, int]]:
@@ -252,21 +254,21 @@ def _turned_up(rma: Rma, line: RmaLine, n: int) -> None:
                 missing.state = "turned_up"
 
 
-def _seen(turn: Turn, rma: Rma, rma_line: RmaLine, n: int, what: tuple[str, Receipt, str]) -> ReturnedLine:
+def _seen(session: OrderSession, rma: Rma, rma_line: RmaLine, n: int, what: tuple[str, Receipt, str]) -> ReturnedLine:
     """Units of one disposition: to stock with their quality, and what they are worth again."""
     disposition, receipt, note = what
     depot, sku = receipt.depot, ""
     if disposition in GOOD and not rma.theirs:
-        depot, sku = put_away(turn, InspectedLine(rma_line.line_id, rma_line.sku, n, disposition), receipt, rma)
-    percent = {"RESTOCK": 100, "B_GRADE": turn.rules.returns.b_grade.price_percent}.get(disposition, 0)
-    line = turn.line(rma_line.line_id)
+        depot, sku = put_away(session, InspectedLine(rma_line.line_id, rma_line.sku, n, disposition), receipt, rma)
+    percent = {"RESTOCK": 100, "B_GRADE": session.rules.returns.b_grade.price_percent}.get(disposition, 0)
+    line = session.line(rma_line.line_id)
     worth = running_share(event_line(line, n).amount, percent, 100) if line is not None else 0
     return returned(rma_line, n, disposition=disposition, depot=depot, note=note, value=worth, stock_sku=sku)
 
 
-def put_away(turn: Turn, unit: InspectedLine, receipt: Receipt, rma: Rma | None) -> tuple[str, str]:
+def put_away(session: OrderSession, unit: InspectedLine, receipt: Receipt, rma: Rma | None) -> tuple[str, str]:
     """Have the pool count units where they are put; gives the depot and the SKU they have there. Raises Rejected without a depot."""
-    rules, disposition, sku = turn.rules.returns, unit.disposition, unit.sku
+    rules, disposition, sku = session.rules.returns, unit.disposition, unit.sku
     place = {"RESTOCK": rules.restock.depot, "B_GRADE": rules.b_grade.depot}.get(disposition, rules.write_off.depot)
     depot = place or receipt.depot
     if not depot:
@@ -274,12 +276,12 @@ def put_away(turn: Turn, unit: InspectedLine, receipt: Receipt, rma: Rma | None)
     quality = _QUALITY[disposition]
     if disposition == "B_GRADE" and rules.b_grade.sellable:
         sku += rules.b_grade.sku_suffix
-    where = rma.id if rma is not None else turn.state.key
-    head = turn.head("StockReported")
-    turn.ask(
+    where = rma.id if rma is not None else session.state.key
+    head = session.head("StockReported")
+    session.to_pool(
         StockReported(
             **head,
-            pool=_pool(turn, unit.line_id),
+            pool=_pool(session, unit.line_id),
             idempotency_key=f"return/{head['event_id']}",
             kind="RESTOCK",
             depot=depot,
@@ -292,15 +294,15 @@ def put_away(turn: Turn, unit: InspectedLine, receipt: Receipt, rma: Rma | None)
     return depot, sku
 
 
-def _pool(turn: Turn, line_id: str) -> str:
+def _pool(session: OrderSession, line_id: str) -> str:
     """The pool the units came from."""
-    for allocation in turn.state.allocations:
+    for allocation in session.state.allocations:
         if any(line.line_id == line_id for line in allocation.lines):
             return allocation.pool
-    return turn.rules.default_pool
+    return session.rules.default_pool
 
 
-def _corrected(turn: Turn, rma: Rma, key: str, before: int, now: int) -> None:
+def _corrected(session: OrderSession, rma: Rma, key: str, before: int, now: int) -> None:
     """A figure that goes down can't take back stock and money by itself."""
     article, _, disposition = key.rpartition("|")
     if any(p.kind == "CORRECTION" and p.note.startswith(f"{key}: {before} → {now}") for p in rma.problems):
@@ -308,4 +310,4 @@ def _corrected(turn: Turn, rma: Rma, key: str, before: int, now: int) -> None:
     line = next(
         (rma_line for rma_line in rma.lines if article in (rma_line.line_id, rma_line.sku)), RmaLine("", article, 0)
     )
-    problem(turn, rma, "CORRECTION", line, before - now, note=f"{key}: {before} → {now}, {disposition} was booked")
+    problem(session, rma, "CORRECTION", line, before - now, note=f"{key}: {before} → {now}, {disposition} was booked")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from domain.order.ledger import ledger, worth
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.order import Line, OrderState
 from domain.order.state.returns import Rma, RmaLine
 from domain.order.state.rma_status import all_there, inspected, received
@@ -22,71 +22,71 @@ from .settlement import owed_again
 __all__ = ["expire", "settle_returns"]
 
 
-def settle_returns(turn: Turn) -> None:
+def settle_returns(session: OrderSession) -> None:
     """Do what the facts now call for."""
-    book = turn.state.book
+    book = session.state.book
     if book is None:
         return
-    if turn.state.header is not None:
-        owed_again(turn)
-        shipping_due(turn)
+    if session.state.header is not None:
+        owed_again(session)
+        shipping_due(session)
         for rma in book.rmas:
             if rma.lines and not (rma.judged or rma.decision or rma.ended):
-                _judge(turn, rma)
+                _judge(session, rma)
             if rma.live:
-                _refund_told(turn, rma)
-                credit_due(turn, rma)
-                _close(turn, rma)
-    _count(turn.state)
+                _refund_told(session, rma)
+                credit_due(session, rma)
+                _close(session, rma)
+    _count(session.state)
     book.due = min((r.expires for r in book.rmas if r.live and r.expires), default=0)
 
 
 # -- 1 -----------------------------------------------------------------------------------------------------------------
-def _judge(turn: Turn, rma: Rma) -> None:
-    state, header, rules = turn.state, turn.state.header, turn.rules.returns
+def _judge(session: OrderSession, rma: Rma) -> None:
+    state, header, rules = session.state, session.state.header, session.rules.returns
     if header is None:
         return
-    _resolve(turn, rma)
+    _resolve(session, rma)
     rma.judged = True
     rma.theirs = header.fulfilled_by == "channel"
     if rma.told in ("approved", "received", "handled", "closed"):
-        approve(turn, rma, f"by {turn.target}", turn.target)
+        approve(session, rma, f"by {session.target}", session.target)
         return
     if rma.theirs:
         return
-    asked = [_asked(turn, rma, line) for line in rma.lines]
+    asked = [_asked(session, rma, line) for line in rma.lines]
     verdict = judge(
         asked,
         rules,
-        channel=turn.channel,
-        account=turn.account,
+        channel=session.channel,
+        account=session.account,
         country=header.ship_to.country,
         tags=header.tags,
         now=rma.at,
     )
-    review = [*verdict.review, *_doubts(state, rma, turn)]
+    review = [*verdict.review, *_doubts(state, rma, session)]
     if verdict.hard or (verdict.refused and rules.ineligible == "decline"):
-        decline(turn, rma, "; ".join(verdict.refused), "policy")
+        decline(session, rma, "; ".join(verdict.refused), "policy")
     elif verdict.refused or review:
         rma.reason = "; ".join([*verdict.refused, *review])
     else:
-        approve(turn, rma, "", "policy")
+        approve(session, rma, "", "policy")
 
 
-def _resolve(turn: Turn, rma: Rma) -> None:
+def _resolve(session: OrderSession, rma: Rma) -> None:
     """Which order lines the units are of: by line id, else by SKU or the channel's article number, where units are left."""
     found: list[RmaLine] = []
     for asked in rma.lines:
-        line = turn.line(asked.line_id) if asked.line_id else None
+        line = session.line(asked.line_id) if asked.line_id else None
         if line is not None:
             found.append(_take(asked, line, asked.qty))
             continue
         rest = asked.qty
-        fit = [y for y in turn.state.lines if asked.sku and asked.sku in (y.sku, y.variant_id)]
+        fit = [y for y in session.state.lines if asked.sku and asked.sku in (y.sku, y.variant_id)]
         for fitting in fit:
             free = (
                 fitting.shipped
-                - taken(turn, fitting.line_id, rma)
+                - taken(session, fitting.line_id, rma)
                 - sum(rma_line.qty for rma_line in found if rma_line.line_id == fitting.line_id)
             )
             n = rest if fitting is fit[-1] else min(rest, max(0, free))
@@ -102,8 +102,8 @@ def _take(unit: RmaLine, line: Line, n: int) -> RmaLine:
     return RmaLine(line.line_id, line.sku, n, unit.reason, unit.comment)
 
 
-def _asked(turn: Turn, rma: Rma, unit: RmaLine) -> Asked:
-    line = turn.line(unit.line_id)
+def _asked(session: OrderSession, rma: Rma, unit: RmaLine) -> Asked:
+    line = session.line(unit.line_id)
     if line is None:
         return Asked(unit.line_id, unit.sku, unit.qty, unit.reason, 0, 0, 0, None, known=False)
     mine = sum(rma_line.qty for rma_line in rma.lines if rma_line.line_id == unit.line_id and rma_line is not unit)
@@ -114,8 +114,8 @@ def _asked(turn: Turn, rma: Rma, unit: RmaLine) -> Asked:
         unit.reason,
         line.ordered - line.cancelled,
         line.shipped,
-        taken(turn, unit.line_id, rma) + mine,
-        _delivered(turn.state, line),
+        taken(session, unit.line_id, rma) + mine,
+        _delivered(session.state, line),
     )
 
 
@@ -131,9 +131,9 @@ def _delivered(state: OrderState, line: Line) -> int | None:
     )
 
 
-def _doubts(state: OrderState, rma: Rma, turn: Turn) -> list[str]:
+def _doubts(state: OrderState, rma: Rma, session: OrderSession) -> list[str]:
     """Why a person should decide, beyond the units themselves."""
-    rules, doubts = turn.rules.returns, []
+    rules, doubts = session.rules.returns, []
     value = sum(worth(state, line.line_id, line.qty) for line in rma.lines)
     if rma.kind == "claim":
         asked = value if rma.amount is None else rma.amount
@@ -150,15 +150,15 @@ def _doubts(state: OrderState, rma: Rma, turn: Turn) -> list[str]:
     return doubts
 
 
-def _refund_told(turn: Turn, rma: Rma) -> None:
+def _refund_told(session: OrderSession, rma: Rma) -> None:
     """The channel has told of the refund after all: nobody has to look any more."""
     for problem in rma.open_problems:
-        if problem.kind == "REFUND" and not ledger(turn.state).presumed.get(problem.line_id):
+        if problem.kind == "REFUND" and not ledger(session.state).presumed.get(problem.line_id):
             problem.state = "refunded"
 
 
 # -- 3 -----------------------------------------------------------------------------------------------------------------
-def _close(turn: Turn, rma: Rma) -> None:
+def _close(session: OrderSession, rma: Rma) -> None:
     """An RMA is over when nothing of it is to come, to be looked at, to be paid, or to be resolved."""
     paid = all(credit.status in ("PAID", "REFUSED") for credit in rma.credits)
     by_channel = rma.told in ("handled", "closed") and not received(rma) and not rma.credits
@@ -170,15 +170,15 @@ def _close(turn: Turn, rma: Rma) -> None:
     if rma.open_problems or not paid or not (done or by_channel):
         return
     rma.ended = "CLOSED"
-    told(turn, "RETURN_CLOSED", rma, reason="by the channel" if by_channel and not done else "", complete=True)
+    told(session, "RETURN_CLOSED", rma, reason="by the channel" if by_channel and not done else "", complete=True)
     if known_to_channel(rma) and not rma.theirs and not by_channel:
-        channel(turn, rma, "close", [], "")
+        channel(session, rma, "close", [], "")
 
 
 # -- 4 -----------------------------------------------------------------------------------------------------------------
-def expire(turn: Turn, now: int) -> None:
+def expire(session: OrderSession, now: int) -> None:
     """Close approved RMAs of which nothing came in time; of those of which a part came, the rest is not waited for any longer."""
-    for rma in turn.state.book.rmas if turn.state.book else []:
+    for rma in session.state.book.rmas if session.state.book else []:
         if not (rma.live and 0 < rma.expires <= now):
             continue
         rma.expires = 0
@@ -191,12 +191,12 @@ def expire(turn: Turn, now: int) -> None:
             unit.dropped += unit.coming
         if not received(rma):
             rma.ended = "EXPIRED"
-            withdraw(turn, rma, "expired")
-        told(turn, "RETURN_EXPIRED", rma, late, reason="nothing came" if rma.ended else "the rest did not come")
+            withdraw(session, rma, "expired")
+        told(session, "RETURN_EXPIRED", rma, late, reason="nothing came" if rma.ended else "the rest did not come")
         if not rma.theirs:
-            expect(turn, rma, [])
+            expect(session, rma, [])
             if rma.ended and known_to_channel(rma):
-                channel(turn, rma, "cancel", late, "expired")
+                channel(session, rma, "cancel", late, "expired")
 
 
 def _count(state: OrderState) -> None:

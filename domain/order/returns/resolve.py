@@ -9,7 +9,7 @@ import msgspec
 from domain.errors import Rejected
 from domain.money import running_share
 from domain.order.dedupe import too_old
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.returns import GOOD, Parcel, Problem, Receipt, Rma, RmaLine
 from domain.records.commands import ReturnResolved
 from domain.records.return_commands import ACTIONS
@@ -27,21 +27,21 @@ from .unclaimed import parcel
 __all__ = ["return_resolved"]
 
 
-def return_resolved(turn: Turn, resolution: ReturnResolved) -> None:
+def return_resolved(session: OrderSession, resolution: ReturnResolved) -> None:
     """Do it. Raises Rejected where it can't be done so; nothing open to do it to: STALE."""
     if resolution.action not in ACTIONS:
         raise Rejected("return.action", "action", f"{resolution.action!r} is none of {', '.join(ACTIONS)}")
-    p = parcel(turn, resolution.exception_id) if resolution.exception_id else _only_parcel(turn, resolution)
+    p = parcel(session, resolution.exception_id) if resolution.exception_id else _only_parcel(session, resolution)
     if p is not None:
-        resolve_parcel(turn, resolution, p)
+        resolve_parcel(session, resolution, p)
         return
-    rma = needed(turn, resolution.rma_id)
+    rma = needed(session, resolution.rma_id)
     if resolution.action == "exchange_cancelled":
-        _exchange_cancelled(turn, rma, resolution)
+        _exchange_cancelled(session, rma, resolution)
     elif resolution.action in ("retry", "refunded") or _means_a_credit(rma, resolution):
-        resolve_credits(turn, rma, resolution)
+        resolve_credits(session, rma, resolution)
     else:
-        _problems(turn, rma, resolution)
+        _problems(session, rma, resolution)
 
 
 def _means_a_credit(rma: Rma, resolution: ReturnResolved) -> bool:
@@ -54,11 +54,11 @@ def _means_a_credit(rma: Rma, resolution: ReturnResolved) -> bool:
     )
 
 
-def _only_parcel(turn: Turn, resolution: ReturnResolved) -> Parcel | None:
+def _only_parcel(session: OrderSession, resolution: ReturnResolved) -> Parcel | None:
     """No exception named: the parcel, where there is one only and no RMA of this order is meant, or one whose only trouble it is."""
-    waiting = [parcel for parcel in book(turn).parcels if parcel.problem.state == "open"]
-    if resolution.rma_id and resolution.action != "assign" and turn.state.header is not None:
-        rma = find(turn, resolution.rma_id)
+    waiting = [parcel for parcel in book(session).parcels if parcel.problem.state == "open"]
+    if resolution.rma_id and resolution.action != "assign" and session.state.header is not None:
+        rma = find(session, resolution.rma_id)
         if rma is None or rma.open_problems or resolution.action not in PARCEL_ACTIONS:
             return None
         waiting = [parcel for parcel in waiting if parcel.rma == rma.id]
@@ -69,20 +69,20 @@ def _only_parcel(turn: Turn, resolution: ReturnResolved) -> Parcel | None:
 
 
 # -- exceptions of an RMA ----------------------------------------------------------------------------------------------
-def _problems(turn: Turn, rma: Rma, resolution: ReturnResolved) -> None:
+def _problems(session: OrderSession, rma: Rma, resolution: ReturnResolved) -> None:
     waiting = [p for p in rma.problems if p.state == "open" and resolution.exception_id in ("", p.id)]
     do = _WAYS.get(resolution.action)
     if do is None:
         raise Rejected("return.action", "action", f"{resolution.action!r} is for parcels that belong to no return")
     if not waiting:
-        too_old(turn, f"{rma.id}: no open exception {resolution.exception_id}".rstrip())
+        too_old(session, f"{rma.id}: no open exception {resolution.exception_id}".rstrip())
         return
     for problem in waiting:
-        do(turn, rma, problem, resolution)
+        do(session, rma, problem, resolution)
         unit = returned(RmaLine(problem.line_id, problem.sku, problem.qty), problem.qty, disposition=problem.kind)
         why = f"{problem.id} {problem.kind} {problem.state} {resolution.reason}".rstrip()
         told(
-            turn,
+            session,
             "RETURN_RESOLVED",
             rma,
             [unit],
@@ -96,10 +96,10 @@ def _line(rma: Rma, problem: Problem) -> RmaLine | None:
     return next((line for line in rma.lines if line.line_id == problem.line_id), None)
 
 
-def _credit_though(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
+def _credit_though(session: OrderSession, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
     """Credit the units all the same; let an exchange go though it is not covered."""
     if problem.kind == "EXCHANGE":
-        release(turn, rma, resolution.reason)
+        release(session, rma, resolution.reason)
     elif problem.kind == "CORRECTION":
         raise Rejected(
             "return.action", "action", "a correction gives no credit: refuse it, after the stock was put right"
@@ -121,18 +121,18 @@ def _credit_though(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnRes
     problem.state = "credited"
 
 
-def _refuse(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
+def _refuse(session: OrderSession, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
     """No credit for these units; no exchange for goods that did not come."""
     line = _line(rma, problem)
     if problem.kind == "EXCHANGE":
-        withdraw(turn, rma, resolution.reason or "refused")
+        withdraw(session, rma, resolution.reason or "refused")
     elif problem.kind == "LOST" and line is not None:
         line.dropped += min(problem.qty, line.coming)
     problem.state = "refused"
-    _not_credited(turn, rma, problem, resolution)
+    _not_credited(session, rma, problem, resolution)
 
 
-def _not_credited(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
+def _not_credited(session: OrderSession, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
     """The channel is told of units that it waits for and that will not be credited."""
     line = _line(rma, problem)
     if (
@@ -142,7 +142,7 @@ def _not_credited(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnReso
         and not rma.theirs
     ):
         channel(
-            turn,
+            session,
             rma,
             "refuse",
             [returned(line, problem.qty, disposition=problem.kind, note=problem.note)],
@@ -150,12 +150,12 @@ def _not_credited(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnReso
         )
 
 
-def _take_in(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
+def _take_in(session: OrderSession, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
     """Units nobody announced are taken into the return; of what inspection found, or as the command says."""
     if problem.kind != "UNEXPECTED":
         raise Rejected("return.action", "action", f"{problem.id} is {problem.kind}: credit or refuse it")
-    line = turn.line(problem.line_id) or next(
-        (y for y in turn.state.lines if problem.sku in (y.sku, y.variant_id)), None
+    line = session.line(problem.line_id) or next(
+        (y for y in session.state.lines if problem.sku in (y.sku, y.variant_id)), None
     )
     if line is None or line.shipped - line.returned < problem.qty:
         raise Rejected(
@@ -170,13 +170,13 @@ def _take_in(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnResolved)
     if disposition:
         rma_line.found = {disposition: problem.qty}
         put_away(
-            turn,
+            session,
             InspectedLine(rma_line.line_id, rma_line.sku, problem.qty, disposition),
             Receipt(problem.id, "resolved", problem.depot or rma.depot),
             rma,
         )
         told(
-            turn,
+            session,
             "RETURN_INSPECTED",
             rma,
             [returned(rma_line, problem.qty, disposition=disposition, depot=problem.depot)],
@@ -197,7 +197,7 @@ def _said(problem: Problem, resolution: ReturnResolved) -> InspectedLine | None:
     return next((line for line in resolution.lines if line.sku == problem.sku), None)
 
 
-def _to_stock(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
+def _to_stock(session: OrderSession, rma: Rma, problem: Problem, resolution: ReturnResolved) -> None:
     """Units that are none of this return go to stock, nobody is credited."""
     disposition, line = _disposition(problem, resolution), _said(problem, resolution)
     if problem.kind not in ("UNEXPECTED", "WRONG_ITEM") or not disposition:
@@ -210,12 +210,12 @@ def _to_stock(turn: Turn, rma: Rma, problem: Problem, resolution: ReturnResolved
     unit = InspectedLine(problem.line_id, problem.sku, problem.qty, disposition)
     if line is not None and problem.kind == "WRONG_ITEM":
         unit = InspectedLine("", line.sku, line.qty, disposition)
-    put_away(turn, unit, Receipt(problem.id, "resolved", problem.depot or rma.depot), rma)
+    put_away(session, unit, Receipt(problem.id, "resolved", problem.depot or rma.depot), rma)
     problem.state = "accepted"
-    _not_credited(turn, rma, problem, resolution)
+    _not_credited(session, rma, problem, resolution)
 
 
-_WAYS: dict[str, Callable[[Turn, Rma, Problem, ReturnResolved], None]] = {
+_WAYS: dict[str, Callable[[OrderSession, Rma, Problem, ReturnResolved], None]] = {
     "credit": _credit_though,
     "refuse": _refuse,
     "accept": _take_in,
@@ -224,14 +224,14 @@ _WAYS: dict[str, Callable[[Turn, Rma, Problem, ReturnResolved], None]] = {
 
 
 # -- exchanges ---------------------------------------------------------------------------------------------------------
-def _exchange_cancelled(turn: Turn, rma: Rma, resolution: ReturnResolved) -> None:
+def _exchange_cancelled(session: OrderSession, rma: Rma, resolution: ReturnResolved) -> None:
     """Goods that were to go out for the returned ones will not: what they were paid with came back, and goes to the customer.
 
     Where nothing was set off yet, the returned goods will be credited for what is not exchanged.
     """
     gone = {line.line_id: line.qty for line in resolution.lines}
     rma.exchange = [_less(line, gone.get(f"x{i}", 0)) for i, line in enumerate(rma.exchange, 1)]
-    give_back_goods(turn, rma, resolution)
+    give_back_goods(session, rma, resolution)
 
 
 def _less(line: ExchangeLine, n: int) -> ExchangeLine:

@@ -7,7 +7,7 @@ from domain.money import running_share
 from domain.order.dedupe import too_old
 from domain.order.ledger import foreign_refunds, ledger, units_told
 from domain.order.refund_matching import match
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.order import OrderState
 from domain.order.state.reported import RefundFact
 from domain.order.state.returns import CreditFact, Rma, RmaLine
@@ -33,43 +33,43 @@ def refunded_by_channel(state: OrderState) -> dict[str, int]:
     return units
 
 
-def settle_manual(turn: Turn, rma: Rma) -> None:
+def settle_manual(session: OrderSession, rma: Rma) -> None:
     """A credit that waits for a person is paid by the channel's refund of these units, or of its amount, that came after it."""
-    if not any(credit.status == "MANUAL" for credit in rma.credits) or not turn.state.refunds:
+    if not any(credit.status == "MANUAL" for credit in rma.credits) or not session.state.refunds:
         return
-    echoes = match(turn.state).echoes
+    echoes = match(session.state).echoes
     for credit in [credit for credit in rma.credits if credit.status == "MANUAL"]:
         refund_id = echoes.get(credit.id, "")
-        refund = turn.state.refunds.get(refund_id)
+        refund = session.state.refunds.get(refund_id)
         if refund is not None and refund.amount and refund.amount == refund.gone:
-            _paid_by(turn, rma, credit, refund_id, refund)
+            _paid_by(session, rma, credit, refund_id, refund)
 
 
-def _paid_by(turn: Turn, rma: Rma, credit: CreditFact, refund_id: str, refund: RefundFact) -> None:
+def _paid_by(session: OrderSession, rma: Rma, credit: CreditFact, refund_id: str, refund: RefundFact) -> None:
     if refund.amount < credit.amount:
-        split(turn, rma, credit, refund.amount)
+        split(session, rma, credit, refund.amount)
     credit.amount, credit.sent, credit.short = refund.amount, False, False
     credit.payments = [(part.payment_id, part.amount) for part in refund.parts.values() if part.payment_id]
     if sum(n for _, n in credit.payments) != credit.amount:
-        credit.payments = _from_any(turn, credit)
-    turn.state.failed = {k: v for k, v in turn.state.failed.items() if k != credit.id}
-    paid(turn, rma, credit, refund_id, actor=turn.target)
+        credit.payments = _from_any(session, credit)
+    session.state.failed = {k: v for k, v in session.state.failed.items() if k != credit.id}
+    paid(session, rma, credit, refund_id, actor=session.target)
 
 
-def _from_any(turn: Turn, credit: CreditFact) -> list[tuple[str, int]]:
+def _from_any(session: OrderSession, credit: CreditFact) -> list[tuple[str, int]]:
     """Which payments it went to is not told: the first that have something left."""
     credit.status, credit.short = "MANUAL", True  # it keeps nothing for itself while we look
-    account = ledger(turn.state)
+    account = ledger(session.state)
     credit.short = False
     return account.payments(min(credit.amount, account.left))
 
 
-def owed_again(turn: Turn) -> None:
+def owed_again(session: OrderSession) -> None:
     """A refund that failed, or that is the echo of a credit of ours, refunds no units: those set against it are due again."""
-    too_many = {k: -n for k, n in refunded_by_channel(turn.state).items() if n < 0}
+    too_many = {k: -n for k, n in refunded_by_channel(session.state).items() if n < 0}
     if not too_many:
         return
-    rmas = turn.state.book.rmas if turn.state.book else []
+    rmas = session.state.book.rmas if session.state.book else []
     for rma in reversed(rmas):
         for unit in rma.lines:
             n = min(unit.outside, too_many.get(unit.line_id, 0))
@@ -89,15 +89,15 @@ def due_again(rma: Rma, unit: RmaLine, n: int) -> None:
 
 
 # -- a person --------------------------------------------------------------------------------------------------------------
-def split(turn: Turn, rma: Rma, credit: CreditFact, part: int) -> None:
+def split(session: OrderSession, rma: Rma, credit: CreditFact, part: int) -> None:
     """The credit keeps ``part`` of its amount; the rest waits on as one of its own."""
-    rest = CreditFact(credit_id(rma), credit.amount - part, 0, [], at=turn.command.time)
+    rest = CreditFact(credit_id(rma), credit.amount - part, 0, [], at=session.command.time)
     rest.status, rest.error, rest.short = "MANUAL", f"the rest of {credit.id}: {credit.error}", credit.short
     credit.amount, credit.tax = part, min(credit.tax, part)
     rma.credits = [*rma.credits, rest]
 
 
-def resolve_credits(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
+def resolve_credits(session: OrderSession, rma: Rma, command: ReturnResolved) -> None:
     """``retry``, ``refunded`` or ``refuse`` for each credit that waits. Raises Rejected where the account has not so much."""
     waiting = [
         credit_fact
@@ -105,7 +105,7 @@ def resolve_credits(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
         if credit_fact.status == "MANUAL" and command.exception_id in ("", credit_fact.id)
     ]
     if not waiting:
-        too_old(turn, f"{rma.id}: no credit waits for a person")
+        too_old(session, f"{rma.id}: no credit waits for a person")
         return
     if command.amount and (len(waiting) > 1 or not 0 < command.amount <= waiting[0].amount):
         raise Rejected(
@@ -115,29 +115,29 @@ def resolve_credits(turn: Turn, rma: Rma, command: ReturnResolved) -> None:
         )
     for credit in waiting:
         if command.amount and command.amount < credit.amount:
-            split(turn, rma, credit, command.amount)
+            split(session, rma, credit, command.amount)
         if command.action == "refunded":
-            paid_by_hand(turn, rma, credit, command.reference, command.actor or command.source)
+            paid_by_hand(session, rma, credit, command.reference, command.actor or command.source)
         elif command.action == "refuse":
-            _refuse(turn, rma, credit, command)
+            _refuse(session, rma, credit, command)
         else:
-            _retry(turn, rma, credit, command)
+            _retry(session, rma, credit, command)
 
 
-def _refuse(turn: Turn, rma: Rma, credit: CreditFact, command: ReturnResolved) -> None:
+def _refuse(session: OrderSession, rma: Rma, credit: CreditFact, command: ReturnResolved) -> None:
     credit.status = "REFUSED"
-    turn.state.failed = {k: v for k, v in turn.state.failed.items() if k != credit.id}
+    session.state.failed = {k: v for k, v in session.state.failed.items() if k != credit.id}
     why = f"credit {credit.id} is not paid {command.reason}".rstrip()
-    told(turn, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True)
+    told(session, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True)
 
 
-def _retry(turn: Turn, rma: Rma, credit: CreditFact, command: ReturnResolved) -> None:
+def _retry(session: OrderSession, rma: Rma, credit: CreditFact, command: ReturnResolved) -> None:
     credit.short = True  # what it keeps for itself it may use
-    account = ledger(turn.state)
+    account = ledger(session.state)
     off = account.set_off(credit.amount)
     credit.tax = running_share(credit.tax, credit.amount - off, credit.amount) if credit.amount else 0
     credit.amount, credit.set_off = credit.amount - off, credit.set_off + off
     credit.payments = account.payments(credit.amount)
     why = f"credit {credit.id} tried again"
-    told(turn, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True)
-    send_credit(turn, rma, credit, units_of(rma, credit))
+    told(session, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True)
+    send_credit(session, rma, credit, units_of(rma, credit))

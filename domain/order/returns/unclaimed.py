@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from domain.order.dedupe import same_again
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.returns import Parcel, Problem, Receipt, Rma
 from domain.records.commands import ReturnInspected, ReturnReceived
 from domain.records.values import EventLine, InspectedLine, LineQty, ReturnedLine
@@ -25,64 +25,64 @@ __all__ = ["expected_depot", "keep", "owner", "parcel", "parcel_told", "reopen",
 _OVER = frozenset({"CANCELLED", "EXPIRED", "DECLINED"})
 
 
-def owner(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> Rma | None:
+def owner(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Rma | None:
     """The return the goods belong to: the one of this receipt, of the number or the parcel, or the only one that expects goods.
 
     Raises Rejected where a 3PL names a return that another one expects.
     """
-    book = turn.state.book
+    book = session.state.book
     key = f"{receipt.wms}/{receipt.receipt_id}"
-    if turn.state.header is None or parcel(turn, key) is not None:
+    if session.state.header is None or parcel(session, key) is not None:
         return None
     rmas = book.rmas if book else []
-    rma = next((r for r in rmas if key in r.receipts), None) or find(turn, receipt.rma_id, receipt.tracking_number)
+    rma = next((r for r in rmas if key in r.receipts), None) or find(session, receipt.rma_id, receipt.tracking_number)
     if rma is None and not receipt.rma_id:
         live = [x for x in rmas if x.live and x.kind != "claim" and any(line.coming for line in x.lines)]
         names = {n for line_qty in receipt.lines for n in (line_qty.line_id, line_qty.sku) if n}
         fit = [x for x in live if names & {n for line in x.lines for n in (line.line_id, line.sku)}]
         rma = fit[0] if len(fit) == 1 else None
     if rma is None and not receipt.rma_id:
-        return sent_back(turn, receipt)
+        return sent_back(session, receipt)
     if rma is None or rma.kind == "claim" or (not rma.judged and not rma.decision):
         return None
     if key not in rma.receipts and rma.depot:
-        same_partner(receipt.source, rma.depot, "", turn.rules, f"return {rma.id}")
+        same_partner(receipt.source, rma.depot, "", session.rules, f"return {rma.id}")
     if rma.ended in _OVER or rma.decision != "approved":
-        if rma.ended == "DECLINED" or turn.rules.returns.late != "accept":
+        if rma.ended == "DECLINED" or session.rules.returns.late != "accept":
             return None
-        reopen(turn, rma, f"taken though it was {rma.ended or 'not decided'}")
+        reopen(session, rma, f"taken though it was {rma.ended or 'not decided'}")
     return rma
 
 
-def expected_depot(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> str:
+def expected_depot(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> str:
     """Where the return that the report names is expected; ``""`` for none."""
-    rma = find(turn, receipt.rma_id, receipt.tracking_number)
+    rma = find(session, receipt.rma_id, receipt.tracking_number)
     return rma.depot if rma is not None else ""
 
 
-def reopen(turn: Turn, rma: Rma, reason: str, actor: str = "") -> None:
+def reopen(session: OrderSession, rma: Rma, reason: str, actor: str = "") -> None:
     """Goods came for a return that was over, or never approved: it is taken all the same."""
     for line in rma.lines:
         line.dropped = 0
     rma.decision, rma.ended, rma.judged, rma.expires = "approved", "", True, 0
-    told(turn, "RETURN_RESOLVED", rma, reason=reason, actor=actor, intervention=bool(actor))
+    told(session, "RETURN_RESOLVED", rma, reason=reason, actor=actor, intervention=bool(actor))
 
 
-def parcel(turn: Turn, key: str) -> Parcel | None:
+def parcel(session: OrderSession, key: str) -> Parcel | None:
     """The parcel of this receipt (``WMS/number``) or problem id."""
-    parcels = turn.state.book.parcels if turn.state.book else []
+    parcels = session.state.book.parcels if session.state.book else []
     return next((p for p in parcels if key in (f"{p.receipt.wms}/{p.receipt.id}", p.problem.id)), None)
 
 
-def keep(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> None:
+def keep(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> None:
     """Keep what is told of a parcel; if it was handed on, hand this on too."""
-    p = parcel(turn, f"{receipt.wms}/{receipt.receipt_id}")
+    p = parcel(session, f"{receipt.wms}/{receipt.receipt_id}")
     if p is not None and p.to:
-        turn.tell(msgspec.structs.replace(receipt, **turn.head(receipt.type), order_key=p.to, rma_id=p.rma))
+        session.to_order(msgspec.structs.replace(receipt, **session.head(receipt.type), order_key=p.to, rma_id=p.rma))
         return
-    b = book(turn)
+    b = book(session)
     if p is None:
-        p = _new(turn, receipt)
+        p = _new(session, receipt)
         b.parcels = [*b.parcels, p]
     before = (p.receipt.got, p.receipt.found)
     if isinstance(receipt, ReturnReceived):
@@ -95,15 +95,15 @@ def keep(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> None:
             [(f"{line.line_id}\t{line.sku}\t{line.disposition}\t{line.note}", line.qty) for line in receipt.lines],
         )
     if (p.receipt.got, p.receipt.found) == before and b.parcels[-1] is not p:
-        same_again(turn, f"parcel {p.receipt.wms}/{p.receipt.id}")
+        same_again(session, f"parcel {p.receipt.wms}/{p.receipt.id}")
         return
     why = f"{p.problem.id} {p.problem.kind}: {p.problem.note}"
-    parcel_told(turn, "RETURN_EXCEPTION", p, reason=why, at=receipt.occurred_at, intervention=True)
+    parcel_told(session, "RETURN_EXCEPTION", p, reason=why, at=receipt.occurred_at, intervention=True)
 
 
-def _new(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> Parcel:
-    b, known = book(turn), find(turn, receipt.rma_id, receipt.tracking_number)
-    if turn.state.header is None:
+def _new(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Parcel:
+    b, known = book(session), find(session, receipt.rma_id, receipt.tracking_number)
+    if session.state.header is None:
         kind, note = "UNKNOWN", f"receipt {receipt.receipt_id} at {receipt.wms} names no order we know"
     elif known is not None:
         kind, note = "LATE", f"{known.id} is {known.ended or 'not decided'}"
@@ -120,7 +120,7 @@ def _new(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> Parcel:
         sum(line_qty.qty for line_qty in receipt.lines),
         receipt.depot,
         note,
-        turn.command.time,
+        session.command.time,
     )
     return Parcel(
         Receipt(receipt.receipt_id, receipt.wms, receipt.depot),
@@ -140,7 +140,14 @@ def _more(had: dict[str, int], told_: list[tuple[str, int]]) -> dict[str, int]:
 
 
 def parcel_told(
-    turn: Turn, kind: str, p: Parcel, *, reason: str, actor: str = "", at: int | None = None, intervention: bool = False
+    session: OrderSession,
+    kind: str,
+    p: Parcel,
+    *,
+    reason: str,
+    actor: str = "",
+    at: int | None = None,
+    intervention: bool = False,
 ) -> None:
     """Record what happened to a parcel."""
     units = [
@@ -150,7 +157,7 @@ def parcel_told(
     units = units or [
         ReturnedLine(line_qty.line_id, line_qty.sku, line_qty.qty, depot=p.receipt.depot) for line_qty in got_lines(p)
     ]
-    turn.event(
+    session.record(
         kind,
         [EventLine(line.line_id, line.sku, line.qty) for line in units],
         at=at,
@@ -177,7 +184,7 @@ def found_lines(p: Parcel) -> list[InspectedLine]:
     return lines
 
 
-def reports(turn: Turn, p: Parcel, order_key: str, rma: str) -> list[ReturnReceived | ReturnInspected]:
+def reports(session: OrderSession, p: Parcel, order_key: str, rma: str) -> list[ReturnReceived | ReturnInspected]:
     """What the WMS told of the parcel, as if it had told it of that order's return."""
     made: list[ReturnReceived | ReturnInspected] = []
     where: dict[str, Any] = {
@@ -189,11 +196,11 @@ def reports(turn: Turn, p: Parcel, order_key: str, rma: str) -> list[ReturnRecei
         "tracking_number": "" if rma else p.tracking_number,
         "occurred_at": p.at,
     }
-    key = f"{turn.state.key}/{p.problem.id}"
+    key = f"{session.state.key}/{p.problem.id}"
     if got := got_lines(p):
-        made.append(ReturnReceived(**turn.head("ReturnReceived"), idempotency_key=f"{key}/got", lines=got, **where))
+        made.append(ReturnReceived(**session.head("ReturnReceived"), idempotency_key=f"{key}/got", lines=got, **where))
     if found := found_lines(p):
         made.append(
-            ReturnInspected(**turn.head("ReturnInspected"), idempotency_key=f"{key}/found", lines=found, **where)
+            ReturnInspected(**session.head("ReturnInspected"), idempotency_key=f"{key}/found", lines=found, **where)
         )
     return made

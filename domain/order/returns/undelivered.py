@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.keys import rma_id
-from domain.order.session import Turn
+from domain.order.session import OrderSession
 from domain.order.state.order import Shipment
 from domain.order.state.returns import Rma, RmaLine
 from domain.records.commands import ReturnInspected, ReturnReceived
@@ -23,39 +23,45 @@ __all__ = ["KIND", "sent_back", "take_back", "undelivered"]
 KIND = "return_to_sender"
 
 
-def sent_back(turn: Turn, receipt: ReturnReceived | ReturnInspected) -> Rma | None:
+def sent_back(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Rma | None:
     """The return of the undelivered parcel that these goods are; None where there is none, or the rules leave it to a person."""
-    if turn.rules.returns.return_to_sender != "credit":
+    if session.rules.returns.return_to_sender != "credit":
         return None
-    shipment = undelivered(turn, receipt.tracking_number, receipt.lines)
+    shipment = undelivered(session, receipt.tracking_number, receipt.lines)
     if shipment is None:
         return None
-    if (allocation := turn.allocation(shipment.allocation_id)) is not None:
+    if (allocation := session.allocation(shipment.allocation_id)) is not None:
         same_partner(
-            receipt.source, allocation.depot, allocation.target, turn.rules, f"parcel {shipment.id} of {allocation.id}"
+            receipt.source,
+            allocation.depot,
+            allocation.target,
+            session.rules,
+            f"parcel {shipment.id} of {allocation.id}",
         )
-    return take_back(turn, shipment, receipt.depot, "policy")
+    return take_back(session, shipment, receipt.depot, "policy")
 
 
-def take_back(turn: Turn, shipment: Shipment, depot: str, actor: str) -> Rma:
+def take_back(session: OrderSession, shipment: Shipment, depot: str, actor: str) -> Rma:
     """Open the return of an undelivered parcel, approved."""
-    b = book(turn)
+    b = book(session)
     lines = [RmaLine(line_qty.line_id, line_qty.sku, line_qty.qty, KIND) for line_qty in shipment.lines]
-    rma = Rma(rma_id(turn.state.key, b.next), KIND, "carrier", turn.command.time, lines, "approved", judged=True)
+    rma = Rma(rma_id(session.state.key, b.next), KIND, "carrier", session.command.time, lines, "approved", judged=True)
     rma.actor, rma.tracking_number, rma.carrier, rma.depot = actor, shipment.tracking_number, shipment.carrier, depot
     rma.reason = f"return to sender: parcel {shipment.id}"
     b.rmas, b.next = [*b.rmas, rma], b.next + 1
-    told(turn, "RMA_CREATED", rma, reason=rma.reason, actor=rma.actor, intervention=actor != "policy")
+    told(session, "RMA_CREATED", rma, reason=rma.reason, actor=rma.actor, intervention=actor != "policy")
     return rma
 
 
-def undelivered(turn: Turn, tracking_number: str, goods: Sequence[LineQty | InspectedLine]) -> Shipment | None:
+def undelivered(
+    session: OrderSession, tracking_number: str, goods: Sequence[LineQty | InspectedLine]
+) -> Shipment | None:
     """A parcel on its way back that no return stands for yet: by its tracking number, or the only one with these articles."""
-    book_ = turn.state.book
+    book_ = session.state.book
     taken = {rma.reason for rma in book_.rmas if rma.kind == KIND} if book_ else set()
     back = [
         shipment
-        for shipment in turn.state.shipments
+        for shipment in session.state.shipments
         if shipment.status == "RETURN_TO_SENDER"
         and not shipment.delivered_at
         and f"return to sender: parcel {shipment.id}" not in taken

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.payments import Payments
 from lab.simulators.timeline import Timeline, roll
 
@@ -106,7 +106,7 @@ class Rma:
 class Market:
     """Everything Bol knows. Orders come in at their planned time; the seed fixes them and every fate."""
 
-    ledger: Ledger
+    ledger: EventLog
     timeline: Timeline
     maker: OrderMaker
     seed: int = 1

@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from lab.simulators.catalogue import Product, catalogue
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.payments import Payments
 from lab.simulators.timeline import Timeline, roll, serve_until_stopped
 from ops.clock import Clock, system
@@ -67,10 +67,10 @@ class BolSimulator:
 
     def __init__(self, config: BolConfig, now: Clock = system) -> None:
         self.config, self.now = config, now
-        self.ledger = Ledger(config.ledger, now)
+        self.ledger = EventLog(config.ledger, now)
         self.timeline = Timeline(now)
         maker = OrderMaker(config.products or tuple(catalogue(config.seed)), config.seed, config.mix)
-        self.payments = Payments(Ledger(None, now))
+        self.payments = Payments(EventLog(None, now))
         self.market = Market(self.ledger, self.timeline, maker, config.seed, config.fates, payments=self.payments)
         self.edge = Edge(config.limits, config.errors, config.seed)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.payments import Payments
 from lab.simulators.timeline import Timeline
 from ops.clock import Clock, system
@@ -29,7 +29,7 @@ class ShopifySimulator:
 
     def __init__(self, config: ShopifyConfig, now: Clock = system) -> None:
         self.config = config
-        self.ledger = Ledger(config.ledger, now)
+        self.ledger = EventLog(config.ledger, now)
         self.timeline = Timeline(now)
         self.courier = ShopCourier(
             config.webhook_url,
@@ -40,7 +40,7 @@ class ShopifySimulator:
             seed=config.seed,
             faults=config.faults,
         )
-        self.payments = Payments(Ledger(None, now))
+        self.payments = Payments(EventLog(None, now))
         self.shop = Shop(
             config.seed, config.products, self.courier, now, payments=self.payments, returns=config.returns
         )

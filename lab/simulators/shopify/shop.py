@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from lab.simulators.catalogue import Product
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.payments import Payments
 from lab.simulators.timeline import Timeline, roll
 from ops.clock import Clock
@@ -51,7 +51,7 @@ class Shop:
         self.seed, self.products, self.now, self.courier = seed, products, now, courier
         self.payments = payments
         self.returns = returns
-        self.ledger: Ledger = courier.ledger
+        self.ledger: EventLog = courier.ledger
         self.timeline: Timeline = courier.timeline
         self.orders: dict[int, SimOrder] = {}
         self.counts: Counter[str] = Counter()

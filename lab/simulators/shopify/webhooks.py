@@ -15,7 +15,7 @@ from collections import Counter
 
 import aiohttp
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.timeline import Timeline, roll
 
 from .config import ShopFaults
@@ -30,7 +30,7 @@ class ShopCourier:
     """Posts to ``url``. An event's id is the same on every try, in every double and in every topic that tells it."""
 
     def __init__(
-        self, url: str, secret: str, shop: str, timeline: Timeline, ledger: Ledger, *, seed: int, faults: ShopFaults
+        self, url: str, secret: str, shop: str, timeline: Timeline, ledger: EventLog, *, seed: int, faults: ShopFaults
     ) -> None:
         self.url, self.secret, self.shop = url, secret.encode(), shop
         self.timeline, self.ledger, self.seed, self.faults = timeline, ledger, seed, faults

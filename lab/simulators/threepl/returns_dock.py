@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.timeline import Timeline, roll
 
 from .pick_order import iso
@@ -90,7 +90,7 @@ class Dock:
         self,
         depot: str,
         shelf: dict[str, int],
-        ledger: Ledger,
+        ledger: EventLog,
         timeline: Timeline,
         notify: Notify,
         *,

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.timeline import Timeline, roll, serve_until_stopped
 from ops.clock import Clock, system
 
@@ -80,7 +80,7 @@ async def _problems(
 
 
 class _Depot:
-    def __init__(self, name: str, config: ThreePlConfig, ledger: Ledger, timeline: Timeline) -> None:
+    def __init__(self, name: str, config: ThreePlConfig, ledger: EventLog, timeline: Timeline) -> None:
         url = f"{config.webhook_url.rstrip('/')}/{name}" if config.webhook_url else ""
         self.courier = Courier(url, config.secret, timeline, config.seed, config.faults)
         self.warehouse = Warehouse(
@@ -125,7 +125,7 @@ class ThreePlSimulator:
 
     def __init__(self, config: ThreePlConfig, now: Clock = system) -> None:
         self.config, self.now = config, now
-        self.ledger = Ledger(config.ledger, now)
+        self.ledger = EventLog(config.ledger, now)
         self.timeline = Timeline(now)
         self.depots = {name: _Depot(name, config, self.ledger, self.timeline) for name in config.stock}
 

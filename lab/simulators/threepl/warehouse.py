@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.timeline import Timeline, roll
 
 from .packing import PackingTable
@@ -40,7 +40,7 @@ class Warehouse:
         self,
         depot: str,
         stock: dict[str, int],
-        ledger: Ledger,
+        ledger: EventLog,
         timeline: Timeline,
         notify: Notify,
         *,

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain.allocation.priority import rank
 from domain.order.ledger import ledger
 from domain.order.state.status import status
-from domain.pool.session import Session
+from domain.pool.session import PoolSession
 from domain.pool.state import NEW, SkuStock
 from domain.pool.view import MemoryPool
 from domain.records.commands import AllocationRequested
@@ -105,7 +105,7 @@ class Watched(Fold):
             now=c.time,
         )
         left = {}
-        unsure = Session(view, "main", c.time, "", rules).rebuilding
+        unsure = PoolSession(view, "main", c.time, "", rules).rebuilding
         for sku in {x.sku for x in c.lines}:
             stock = view.load(SkuStock, sku) or SkuStock(sku)
             for d in rules.depots:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.timeline import Timeline, roll
 
 
 def test_entries_are_numbered_timed_and_found_by_kind() -> None:
-    ledger = Ledger(now=lambda: 7)
+    ledger = EventLog(now=lambda: 7)
     ledger.append("shipped", sku="A", qty=1)
     ledger.violation("shipped twice", sku="A")
     answer = ledger.as_json("shipped")
@@ -22,11 +22,11 @@ def test_entries_are_numbered_timed_and_found_by_kind() -> None:
 
 def test_each_entry_is_on_disk_when_it_is_written_and_a_file_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "ledger.jsonl"
-    ledger = Ledger(path)
+    ledger = EventLog(path)
     ledger.append("a", x=1)
     assert [json.loads(line)["kind"] for line in path.read_text().splitlines()] == ["a"]
     ledger.close()
-    again = Ledger(path)
+    again = EventLog(path)
     assert again.append("b")["n"] == 2
     assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == [1, 2]
     again.close()

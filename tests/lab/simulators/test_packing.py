@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.threepl.pick_order import PickOrder, Rates
 from lab.simulators.threepl.warehouse import Warehouse
 from lab.simulators.timeline import Timeline
@@ -20,7 +20,7 @@ class Depot:
     def __init__(self) -> None:
         self.now = 0
         self.timeline = Timeline(lambda: self.now)
-        self.ledger = Ledger(None, lambda: self.now)
+        self.ledger = EventLog(None, lambda: self.now)
         self.told: list[tuple[str, dict[str, Any]]] = []
         rates = Rates(short=0, refuse_now=0, reject_later=0, late=0)
         self.warehouse = Warehouse("a", {"X": 50}, self.ledger, self.timeline, self._notify, rates=rates)

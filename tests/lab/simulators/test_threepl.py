@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.threepl.pick_order import Pace, Rates
 from lab.simulators.threepl.server import ThreePlConfig, ThreePlSimulator, read_stock
 from lab.simulators.threepl.warehouse import Warehouse
@@ -24,7 +24,7 @@ class Day:
 
     def __init__(self, stock: dict[str, int], rates: Rates | None = None, seed: int = 1) -> None:
         self.ms = START
-        self.ledger = Ledger(now=lambda: self.ms)
+        self.ledger = EventLog(now=lambda: self.ms)
         self.timeline = Timeline(lambda: self.ms)
         self.told: list[dict[str, Any]] = []
         self.warehouse = Warehouse(

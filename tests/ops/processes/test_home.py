@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.demo.workdir import Home
+from lab.demo.workdir import WorkDir
 from ops.errors import UserError
 from ops.private import private
 from ops.servers.endpoints import find, notes, publish, withdraw
@@ -128,7 +128,7 @@ def test_a_command_says_so_in_one_line(tmp_path: Path) -> None:
 def test_a_demo_whose_list_of_processes_is_garbage_kills_nobody(tmp_path: Path, garbage: bytes) -> None:
     (tmp_path / "running.json").write_bytes(garbage)
     with pytest.raises(UserError, match="is no list of processes"):
-        Home(tmp_path).stop()
+        WorkDir(tmp_path).stop()
 
 
 def test_a_stop_that_finds_no_demo_says_where_it_looked_and_ends_with_1(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_stop_that_finds_no_demo_says_where_it_looked_and_ends_with_1(tmp_path
 def test_a_stop_finds_the_demo_that_wharf_home_names(tmp_path: Path) -> None:
     mark = {**os.environ, "WHARF_DEMO": str(tmp_path)}
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=mark)
-    Home(tmp_path).note({"worker-0": sleeper.pid})
+    WorkDir(tmp_path).note({"worker-0": sleeper.pid})
     reaper = subprocess.Popen([*WHARF, "demo", "--stop"], env={**os.environ, "WHARF_HOME": str(tmp_path)}, stdout=-1, text=True)  # fmt: skip
     assert sleeper.wait(30) == -signal.SIGTERM
     assert reaper.communicate(timeout=30)[0] == "stopped worker-0\n"

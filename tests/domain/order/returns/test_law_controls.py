@@ -97,7 +97,7 @@ class Forgetful(dict[str, int]):
             any_history,
             domain.order.returns.receiving,
             "put_away",
-            lambda turn, unit, receipt, r: (receipt.depot, ""),
+            lambda session, unit, receipt, r: (receipt.depot, ""),
             id="goods-that-never-reach-the-stock",
         ),
         pytest.param(

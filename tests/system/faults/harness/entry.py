@@ -184,7 +184,7 @@ def main() -> None:
     if OFF == "dedupe":
         from domain.order import aggregate as order
 
-        order.admit = lambda turn, fact: True  # type: ignore[attr-defined]
+        order.admit = lambda session, fact: True  # type: ignore[attr-defined]
     from wharf.cli import main as wharf
 
     wharf()

@@ -22,7 +22,7 @@ from lab.demo.checks.finding import Finding, found
 from lab.demo.lag import Lag
 from lab.demo.ledgers import progress
 from lab.demo.watch import Watch
-from lab.demo.workdir import Home
+from lab.demo.workdir import WorkDir
 from ops.servers.endpoints import embedded_clickhouse
 from ops.servers.kafka import EmbeddedKafka
 from ops.servers.ports import free_port
@@ -69,13 +69,13 @@ class Options:
 
 def run(options: Options) -> Report:
     """Run it. No process is left, whatever happens. Raises ProcessFailed or TimeoutError where the run itself broke."""
-    home = Home(options.home)
+    home = WorkDir(options.home)
     home.prepare()
     return _Run(options, home).all()
 
 
 class _Run:
-    def __init__(self, options: Options, home: Home) -> None:
+    def __init__(self, options: Options, home: WorkDir) -> None:
         self.options = options
         self.touches = options.profile.touches
         self.orders = max(10, round(options.deliveries / (COPIES * (DELIVERIES_PER_ORDER + self.touches))))

@@ -24,7 +24,7 @@ import aiohttp
 from aiohttp import web
 
 from lab.simulators.catalogue import catalogue
-from lab.simulators.ledger import Ledger
+from lab.simulators.ledger import EventLog
 from lab.simulators.payments import Payments
 from lab.simulators.shopify.admin_api import Admin
 from lab.simulators.shopify.orders import SimOrder
@@ -45,7 +45,7 @@ MINUTE = 60_000
 class Courier:
     """Sends until confirmed. An event's id is the same on every try, in every double and in every topic that tells it."""
 
-    def __init__(self, url: str, secret: str, ledger: Ledger, timeline: Timeline, seed: int, *, late: float) -> None:
+    def __init__(self, url: str, secret: str, ledger: EventLog, timeline: Timeline, seed: int, *, late: float) -> None:
         self.url, self.secret, self.ledger, self.timeline, self.seed = url, secret.encode(), ledger, timeline, seed
         self.late_seconds = (late, late * LATE_SPREAD)
         self.counts: Counter[str] = Counter()
@@ -138,11 +138,11 @@ class Load:
     def __init__(self, args: argparse.Namespace) -> None:
         now = from_setting(Settings().clock)
         self.args = args
-        self.ledger = Ledger(args.ledger, now)
+        self.ledger = EventLog(args.ledger, now)
         self.timeline = Timeline(now)
         self.courier = Courier(args.webhooks, args.secret, self.ledger, self.timeline, args.seed, late=args.late)
         courier: Any = self.courier  # what the shop asks of its own courier
-        self.payments = Payments(Ledger(args.ledger.with_name("payments.jsonl"), now))
+        self.payments = Payments(EventLog(args.ledger.with_name("payments.jsonl"), now))
         products = catalogue(args.seed, args.products)
         self.shop = Shop(
             args.seed, products, courier, now, payments=self.payments, returns=args.returns, planned=args.orders

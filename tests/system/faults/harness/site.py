@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.demo.plan import Plan, Stock
-from lab.demo.processes import ACCOUNT, SECRETS, Site, _answers
-from lab.demo.workdir import Home
+from lab.demo.processes import ACCOUNT, SECRETS, DemoProcesses, _answers
+from lab.demo.workdir import WorkDir
 from lab.simulators.catalogue import catalogue
 from ops.rules.load import load
 from ops.servers.endpoints import find
@@ -32,7 +32,7 @@ RETURNS = 0.15
 
 
 @dataclass(slots=True)
-class FaultSite(Site):
+class FaultSite(DemoProcesses):
     """``off``: guards of the product that are switched off, by process name (for the negative controls)."""
 
     bootstrap: str = ""
@@ -44,7 +44,7 @@ class FaultSite(Site):
 
     def environment(self) -> dict[str, str]:
         """What every process is told."""
-        told = Site.environment(self)
+        told = DemoProcesses.environment(self)
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         more = {"WHARF_KAFKA": self.bootstrap, "PYTHONPATH": path, "WHARF_FAULTS_OFF": "", "PYTHONSAFEPATH": "1"}
         # Processes start dozens of times: not compiled anew each time, whatever the caller's environment says.
@@ -53,7 +53,7 @@ class FaultSite(Site):
 
     def write_config(self) -> None:
         """The whole ``wharf.yaml``, and one for the poller without the shop: polling it would make good for a lost webhook."""
-        Site.write_config(self)
+        DemoProcesses.write_config(self)
         told = json.loads(self.home.config.read_text())
         del told["channels"]["bol"]
         for portal in told["channels"].get("portal", {}).values():  # a portal's accounts have to be there
@@ -118,7 +118,7 @@ class FaultSite(Site):
         return Spec(name, self.command(*arguments), env=told, ready=ready, ready_seconds=120, restart=restart)
 
 
-def make_site(home: Home, orders: int, seed: int, off: Mapping[str, str]) -> FaultSite:
+def make_site(home: WorkDir, orders: int, seed: int, off: Mapping[str, str]) -> FaultSite:
     """One run's processes; ports are taken now. Some SKUs are short, so that an oversold unit would show at the 3PL."""
     depots = {depot.id: depot.wms or depot.id for depot in load(RULES).depots}
     skus = [p.sku for p in catalogue(seed, PRODUCTS)]

@@ -34,7 +34,7 @@ class Breakages:
     def applied(self) -> Iterator[None]:
         """Switch the product's own guards off."""
         if self.no_dedupe:
-            with patch("domain.order.aggregate.admit", lambda turn, fact: True):
+            with patch("domain.order.aggregate.admit", lambda session, fact: True):
                 yield
         elif self.no_owner:
             with patch("sinks.clickhouse.writer.Writer._check_ours", lambda *_: None):
