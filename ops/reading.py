@@ -21,7 +21,7 @@ def named(client: Any, sql: str, parameters: dict[str, Any] | None = None) -> li
     found = client.query(sql, parameters=parameters or {}, query_formats={"DateTime64": "int"})
     names = list(found.column_names)
     scales = [_TIME.match(kind.name) for kind in found.column_types]
-    times = {n: partial(moment, digits=int(m[1])) for n, m in zip(names, scales, strict=True) if m}
+    times = {n: partial(moment, digits=int(scale[1])) for n, scale in zip(names, scales, strict=True) if scale}
     rows = [dict(zip(names, row, strict=True)) for row in found.result_rows]
     for row in rows:
         row.update({name: read(row[name]) for name, read in times.items()})

@@ -51,16 +51,16 @@ def _value(value: Any, path: tuple[str | int, ...], secrets: set[str]) -> Any:
         return [_value(v, (*path, i), secrets) for i, v in enumerate(value)]
     if not isinstance(value, str):
         return value
-    made = _VARIABLE.sub(lambda m: _looked_up(m, path, secrets), value)
+    made = _VARIABLE.sub(lambda match: _looked_up(match, path, secrets), value)
     if made and any(_SECRET.search(str(step)) for step in path):
         secrets.add(made)
     return made
 
 
-def _looked_up(m: re.Match[str], path: tuple[str | int, ...], secrets: set[str]) -> str:
-    text = _file(Path(m[2]), path) if m[2] else os.environ.get(m[1])
+def _looked_up(match: re.Match[str], path: tuple[str | int, ...], secrets: set[str]) -> str:
+    text = _file(Path(match[2]), path) if match[2] else os.environ.get(match[1])
     if text is None:
-        raise Missing(path, f"the environment variable {m[1]} is not set")
+        raise Missing(path, f"the environment variable {match[1]} is not set")
     if text:
         secrets.add(text)
     return text

@@ -174,7 +174,7 @@ def load_connections(path: Path) -> Connections:
         raise ConfigError(source.problem(e.path, str(e)).text(str(path))) from None
     except ValidationError as e:
         problems = [_problem(source, err, expanded) for err in e.errors(include_input=False)]
-        raise ConfigError("\n".join(dict.fromkeys(p.text(str(path)) for p in problems))) from None
+        raise ConfigError("\n".join(dict.fromkeys(problem.text(str(path)) for problem in problems))) from None
     if found.messages is not None and found.messages.templates is not None:
         found.messages.templates = path.parent / found.messages.templates
     return found

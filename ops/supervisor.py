@@ -87,8 +87,8 @@ def tail(path: Path, lines: int = 15) -> str:
     """The last ``lines`` lines of a log, or ``(no log)``."""
     if not path.is_file():
         return "(no log)"
-    with path.open(errors="replace") as f:
-        return "".join(deque(f, lines)).rstrip() or "(empty)"
+    with path.open(errors="replace") as file:
+        return "".join(deque(file, lines)).rstrip() or "(empty)"
 
 
 class Supervisor:
@@ -242,7 +242,7 @@ class Supervisor:
 
     def restarts(self) -> dict[str, int]:
         """How often each process was started again, those that were."""
-        return {name: r.restarts for name, r in self._running.items() if r.restarts}
+        return {name: running.restarts for name, running in self._running.items() if running.restarts}
 
     def exit_codes(self, name: str) -> list[int]:
         """How the process's earlier incarnations ended (a negative code is a signal)."""

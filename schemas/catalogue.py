@@ -18,8 +18,8 @@ _HERE = files("schemas")
 
 
 def _load(folder: str) -> dict[str, Any]:
-    found = (f for f in _HERE.joinpath(folder).iterdir() if f.name.endswith(".avsc"))
-    return {f.name.removesuffix(".avsc"): json.loads(f.read_text(encoding="utf-8")) for f in found}
+    found = (file for file in _HERE.joinpath(folder).iterdir() if file.name.endswith(".avsc"))
+    return {file.name.removesuffix(".avsc"): json.loads(file.read_text(encoding="utf-8")) for file in found}
 
 
 SCHEMA_IDS: dict[str, int] = json.loads(_HERE.joinpath("ids.json").read_text(encoding="utf-8"))

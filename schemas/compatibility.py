@@ -29,7 +29,7 @@ _Seen = tuple[tuple[str, str], ...]
 def canonical(schema: Any) -> Any:
     """The schema without its docs: equal for two schemas whose records and defaults are the same."""
     if isinstance(schema, list):
-        return [canonical(s) for s in schema]
+        return [canonical(branch) for branch in schema]
     if isinstance(schema, dict):
         keep = {k: v if k == "default" else canonical(v) for k, v in schema.items() if k != "doc"}
         return dict(sorted(keep.items()))
@@ -97,7 +97,7 @@ class _Resolver:
         problems = []
         for field in reader["fields"]:
             where = f"{path}.{field['name']}" if path else field["name"]
-            match = next((written[n] for n in (field["name"], *_aliases(field)) if n in written), None)
+            match = next((written[name] for name in (field["name"], *_aliases(field)) if name in written), None)
             if match is not None:
                 problems += self.resolve(match["type"], field["type"], where, seen)
             elif "default" not in field:
@@ -110,11 +110,11 @@ def _kind(schema: Any) -> str:
 
 
 def _aliases(named: Any) -> list[str]:
-    return [_short(a) for a in named.get("aliases", ())]
+    return [_short(alias) for alias in named.get("aliases", ())]
 
 
 def _symbols(writer: Any, reader: Any, path: str) -> list[str]:
-    lost = [s for s in writer["symbols"] if s not in reader["symbols"]]
+    lost = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
     return (
         [f"{path}: the symbols {lost} are unknown and there is no default"] if lost and "default" not in reader else []
     )

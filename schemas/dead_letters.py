@@ -25,7 +25,7 @@ Headers = list[tuple[str, bytes]]
 
 def clean(headers: Iterable[tuple[str, bytes]] | None) -> Headers:
     """The record's own headers: one that was redriven and failed again would otherwise carry every earlier failure's."""
-    return [h for h in headers or () if not h[0].startswith((PREFIX, _OURS))]
+    return [header for header in headers or () if not header[0].startswith((PREFIX, _OURS))]
 
 
 def cause(

@@ -31,9 +31,9 @@ def _join(path: str, name: str) -> str:
 class _Bytes:
     """Walks the body of a value as its schema says, building nothing."""
 
-    def __init__(self, schema: Any, body: bytes, p: int) -> None:
+    def __init__(self, schema: Any, body: bytes, position: int) -> None:
         self.b = body
-        self.p = p
+        self.p = position
         self.named = named_types(schema)
 
     def walk(self, schema: Any, path: str) -> None:
@@ -50,8 +50,8 @@ class _Bytes:
 
     def step(self, kind: str, schema: Any, path: str) -> None:
         if kind == "record":
-            for f in schema["fields"]:
-                self.walk(f["type"], _join(path, f["name"]))
+            for field in schema["fields"]:
+                self.walk(field["type"], _join(path, field["name"]))
         elif kind in {"array", "map"}:
             self.blocks(schema, path)
         elif kind == "union":
@@ -98,14 +98,14 @@ def check_value(schema: Any, value: Any, path: str = "", named: dict[str, Any] |
     schema = _resolve(schema, named)
     kind = kind_of(schema)
     if kind == "record":
-        for f in schema["fields"]:
-            where = _join(path, f["name"])
-            if not hasattr(value, f["name"]):
+        for field in schema["fields"]:
+            where = _join(path, field["name"])
+            if not hasattr(value, field["name"]):
                 raise FieldError("type", where, f"{type(value).__name__} has no such field")
-            check_value(f["type"], getattr(value, f["name"]), where, named)
+            check_value(field["type"], getattr(value, field["name"]), where, named)
     elif kind == "union":
         if value is not None:
-            check_value(next(s for s in schema if s != "null"), value, path, named)
+            check_value(next(branch for branch in schema if branch != "null"), value, path, named)
     elif kind in {"array", "map"}:
         items = value.items() if isinstance(value, dict) else value
         for i, item in enumerate(_iterable(items, kind, path)):

@@ -62,10 +62,10 @@ def parse_traceparent(value: str | bytes | None) -> str | None:
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
     parts = (value or "").strip().split("-")
-    if len(parts) < 4 or [len(p) for p in parts[:4]] != [2, 32, 16, 2]:
+    if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2]:
         return None
     version, trace, span, _ = parts[:4]
-    if not all(_HEX.issuperset(p) for p in parts[:4]) or version == "ff" or (version == "00" and len(parts) != 4):
+    if not all(_HEX.issuperset(part) for part in parts[:4]) or version == "ff" or (version == "00" and len(parts) != 4):
         return None
     return None if trace == _NO_TRACE or span == _NO_TRACE[:16] else trace
 

@@ -62,7 +62,7 @@ def register(request: Request) -> list[Registration]:
     Raises RegistryConflict; httpx errors come through.
     """
     schemas = {**RELEASED, **{SCHEMA_IDS[name]: schema for name, schema in SCHEMAS.items()}}
-    return [_register_one(request, schemas[i], i) for i in sorted(schemas)]
+    return [_register_one(request, schemas[schema_id], schema_id) for schema_id in sorted(schemas)]
 
 
 def _register_one(request: Request, schema: Any, schema_id: int) -> Registration:

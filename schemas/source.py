@@ -38,7 +38,7 @@ class Source:
         return schema
 
     def match(self, record: Schema) -> None:
-        names = [f["name"] for f in record["fields"]]
+        names = [field["name"] for field in record["fields"]]
         struct = self.structs.get(record["name"])
         have = None if struct is None else list(getattr(struct, "__struct_fields__", ()))
         if have != names:
@@ -70,6 +70,10 @@ def named_types(schema: Any, found: dict[str, Any] | None = None) -> dict[str, A
     elif isinstance(schema, dict):
         if schema["type"] in NAMED:
             found[schema["name"]] = schema
-        for inner in (schema.get("items"), schema.get("values"), *(f["type"] for f in schema.get("fields", ()))):
+        for inner in (
+            schema.get("items"),
+            schema.get("values"),
+            *(field["type"] for field in schema.get("fields", ())),
+        ):
             named_types(inner, found)
     return found

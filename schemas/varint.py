@@ -23,67 +23,67 @@ class Malformed(ValueError):
         self.code = code
 
 
-def read_long(b: bytes, p: int) -> tuple[int, int]:
-    """The number at ``p`` and the position after it. Raises Malformed (not 64 bits) and IndexError (the bytes end)."""
+def read_long(data: bytes, position: int) -> tuple[int, int]:
+    """The number at ``position`` and the position after it. Raises Malformed (not 64 bits) and IndexError (the bytes end)."""
     # A clock in ms is six bytes until the year 2039; the same ones come again and again, in a record and from one to the next.
-    six = b[p : p + 6]
+    six = data[position : position + 6]
     known = _READ.get(six)
     if known is not None:
-        return known, p + 6
+        return known, position + 6
     if len(six) == 6:
         b0, b1, b2, b3, b4, b5 = six
         if b0 & b1 & b2 & b3 & b4 & 128 and b5 < 128:
-            z = b0 + (b1 << 7) + (b2 << 14) + (b3 << 21) + (b4 << 28) + (b5 << 35) - _CONTINUED
+            zigzag = b0 + (b1 << 7) + (b2 << 14) + (b3 << 21) + (b4 << 28) + (b5 << 35) - _CONTINUED
             if len(_READ) >= _REMEMBERED:
                 _READ.clear()
-            value = _READ[six] = (z >> 1) ^ -(z & 1)
-            return value, p + 6
-    z = shift = 0
+            value = _READ[six] = (zigzag >> 1) ^ -(zigzag & 1)
+            return value, position + 6
+    zigzag = shift = 0
     while True:
-        byte = b[p]
-        p += 1
-        z |= (byte & 127) << shift
+        byte = data[position]
+        position += 1
+        zigzag |= (byte & 127) << shift
         if byte < 128:
             break
         shift += 7
         if shift > 63:
             raise Malformed("varint", "a number of more than ten bytes")
-    if z >> 64:
+    if zigzag >> 64:
         raise Malformed("varint", "a number of more than 64 bits")
-    return (z >> 1) ^ -(z & 1), p
+    return (zigzag >> 1) ^ -(zigzag & 1), position
 
 
-def read_span(b: bytes, p: int) -> tuple[int, int]:
-    """Begin and end of the text or bytes whose length is at ``p``. Raises as ``read_long``, and Malformed for an impossible length."""
-    n, p = read_long(b, p)
-    if n < 0:
-        raise Malformed("length", f"a length of {n}")
-    if n > len(b) - p:
-        raise Malformed("truncated", f"{n} bytes announced, {len(b) - p} left")
-    return p, p + n
+def read_span(data: bytes, position: int) -> tuple[int, int]:
+    """Begin and end of the text or bytes whose length is at ``position``. Raises as ``read_long``, and Malformed for an impossible length."""
+    length, position = read_long(data, position)
+    if length < 0:
+        raise Malformed("length", f"a length of {length}")
+    if length > len(data) - position:
+        raise Malformed("truncated", f"{length} bytes announced, {len(data) - position} left")
+    return position, position + length
 
 
-def read_count(b: bytes, p: int) -> tuple[int, int]:
-    """Twice the number of items in the block at ``p`` (as one byte would hold it), and the position of the first.
+def read_count(data: bytes, position: int) -> tuple[int, int]:
+    """Twice the number of items in the block at ``position`` (as one byte would hold it), and the position of the first.
 
     A negative count is followed by the block's size in bytes, which a reader that skips nothing has no use for. Every item
     takes a byte at least, so that a count above the bytes left is wrong. Raises as ``read_long``, and Malformed for that.
     """
-    n, p = read_long(b, p)
-    if n < 0:
-        n = -n
-        _, p = read_long(b, p)
-    if n > len(b) - p:
-        raise Malformed("count", f"{n} items announced, {len(b) - p} bytes left")
-    return n << 1, p
+    count, position = read_long(data, position)
+    if count < 0:
+        count = -count
+        _, position = read_long(data, position)
+    if count > len(data) - position:
+        raise Malformed("count", f"{count} items announced, {len(data) - position} bytes left")
+    return count << 1, position
 
 
-def _plain(z: int) -> bytes:
+def _plain(zigzag: int) -> bytes:
     out = bytearray()
-    while z > 127:
-        out.append(z & 127 | 128)
-        z >>= 7
-    out.append(z)
+    while zigzag > 127:
+        out.append(zigzag & 127 | 128)
+        zigzag >>= 7
+    out.append(zigzag)
     return bytes(out)
 
 
@@ -94,17 +94,17 @@ LENGTHS = _PLAIN[::2]
 _LOW = [bytes((z & 127 | 128, z >> 7 | 128)) for z in range(16384)]
 
 
-def write_long(n: int) -> bytes:
-    """The bytes of ``n``. Raises OverflowError beyond 64 bits, TypeError for what is no whole number."""
-    known = _WRITTEN.get(n)
-    if known is not None and n.__class__ is int:  # 1.0 would be found under 1
+def write_long(number: int) -> bytes:
+    """The bytes of ``number``. Raises OverflowError beyond 64 bits, TypeError for what is no whole number."""
+    known = _WRITTEN.get(number)
+    if known is not None and number.__class__ is int:  # 1.0 would be found under 1
         return known
-    z = n << 1 if n >= 0 else ~(n << 1)
-    if 1 << 35 <= z < 1 << 42:  # a clock in ms until 2039: three look-ups
+    zigzag = number << 1 if number >= 0 else ~(number << 1)
+    if 1 << 35 <= zigzag < 1 << 42:  # a clock in ms until 2039: three look-ups
         if len(_WRITTEN) >= _REMEMBERED:
             _WRITTEN.clear()
-        value = _WRITTEN[n] = _LOW[z & 16383] + _LOW[z >> 14 & 16383] + _PLAIN[z >> 28]
+        value = _WRITTEN[number] = _LOW[zigzag & 16383] + _LOW[zigzag >> 14 & 16383] + _PLAIN[zigzag >> 28]
         return value
-    if not -INT64 <= n < INT64:
-        raise OverflowError(f"{n} does not fit into 64 bits")
-    return _plain(z)
+    if not -INT64 <= number < INT64:
+        raise OverflowError(f"{number} does not fit into 64 bits")
+    return _plain(zigzag)

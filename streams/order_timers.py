@@ -56,7 +56,7 @@ class _Lists:
     def take(self, table: Staged, now: int) -> list[bytes]:
         """The orders whose time has come; they are forgotten with it."""
         times = _times(table.get(self.index))
-        past = [t for t in times if t * self.unit_ms <= now]
+        past = [time for time in times if time * self.unit_ms <= now]
         keys: list[bytes] = []
         for at in past:
             full = self._pieces(table, at)
@@ -66,7 +66,7 @@ class _Lists:
             if full:
                 table.delete(self._counter(at))
         if past:
-            table.put(self.index, _encode([t for t in times if t not in past]))
+            table.put(self.index, _encode([time for time in times if time not in past]))
         return keys
 
     def _bucket(self, at: int, piece: int | None = None) -> bytes:

@@ -129,7 +129,7 @@ def look_at_group(admin: Any, group: str, member: str, topics: Sequence[str], se
     By a client of its own: the consumer's own calls may be what is broken, and must not be made from a rebalance callback.
     """
     counts = partition_counts(admin, seconds)
-    places = {(topic, p) for topic in topics for p in range(counts.get(topic, 0))}
+    places = {(topic, place) for topic in topics for place in range(counts.get(topic, 0))}
     try:
         found = admin.describe_consumer_groups([group], request_timeout=seconds)[group].result(seconds + 1)
     except KafkaException as e:
@@ -148,4 +148,4 @@ def look_at_group(admin: Any, group: str, member: str, topics: Sequence[str], se
 
 def _places(member: Any) -> set[tuple[str, int]]:
     given = member.assignment.topic_partitions if member.assignment else []
-    return {(p.topic, p.partition) for p in given}
+    return {(place.topic, place.partition) for place in given}

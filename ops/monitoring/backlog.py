@@ -63,7 +63,7 @@ class Backlog:
     def __enter__(self) -> Backlog:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._offsets.close()
         self._consumer.close()
 
@@ -88,18 +88,23 @@ class Backlog:
             raise
         members = [
             {
-                "member": m.group_instance_id or m.client_id,
-                "host": m.host.lstrip("/"),
-                "partitions": len(m.assignment.topic_partitions) if m.assignment else 0,
-                "owns": [f"{p.topic}/{p.partition}" for p in m.assignment.topic_partitions] if m.assignment else [],
+                "member": member.group_instance_id or member.client_id,
+                "host": member.host.lstrip("/"),
+                "partitions": len(member.assignment.topic_partitions) if member.assignment else 0,
+                "owns": [f"{place.topic}/{place.partition}" for place in member.assignment.topic_partitions]
+                if member.assignment
+                else [],
             }
-            for m in described.members
+            for member in described.members
         ]
-        return described.state.name.lower(), sorted(members, key=lambda m: str(m["member"]))
+        return described.state.name.lower(), sorted(members, key=lambda member: str(member["member"]))
 
     def committed(self, group: str) -> dict[tuple[str, int], int]:
         """The group's committed offsets."""
-        return {(p.topic, p.partition): p.offset for p in self._offsets.committed(group, self._topics.topics)}
+        return {
+            (place.topic, place.partition): place.offset
+            for place in self._offsets.committed(group, self._topics.topics)
+        }
 
     def measure(self, places: Iterable[Place]) -> list[Place]:
         """Fill in ``end``, ``lag`` and ``exact``."""

@@ -29,7 +29,9 @@ class Offsets:
         Raises KafkaException where Kafka does not answer.
         """
         if isinstance(topics, Mapping):
-            topics = [(name, p) for name, t in topics.items() for p in t.partitions if not name.startswith("__")]
+            topics = [
+                (name, p) for name, topic in topics.items() for p in topic.partitions if not name.startswith("__")
+            ]
         places = [TopicPartition(*place) for place in topics]
         return [p for p in self._consumer(group).committed(places, timeout=SECONDS) if p.offset >= 0]
 

@@ -44,7 +44,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         with Backlog(config) as backlog:
             status["kafka"].update(ok=True, brokers=backlog.brokers)
             status["groups"] = [_group(backlog, name, topics, stored) for name, topics in GROUPS.items()]
-            letters = backlog.measure([Place(DLQ.name, n, 0) for n in backlog.partitions(DLQ.name)])
+            letters = backlog.measure([Place(DLQ.name, count, 0) for count in backlog.partitions(DLQ.name)])
             status["dead_letters"] = sum(place.lag for place in letters)
     except KafkaException as e:
         status["kafka"].update(ok=False, error=str(e.args[0].str()))
@@ -54,8 +54,8 @@ def gather(settings: Settings) -> dict[str, Any]:
 def healthy(status: Mapping[str, Any]) -> bool:
     """Whether both servers answer, each group has someone who works, each partition an owner, and no log is damaged."""
     groups = status["groups"]
-    works = all(g["members"] and not g["unowned"] for g in groups)
-    whole = not any(p["trouble"] for g in groups for p in g["partitions"])
+    works = all(group["members"] and not group["unowned"] for group in groups)
+    whole = not any(partition["trouble"] for group in groups for partition in group["partitions"])
     return bool(status["kafka"]["ok"] and status["clickhouse"]["ok"] and works and whole)
 
 
@@ -67,7 +67,11 @@ def _group(
     committed = backlog.committed(name)
     if name == "wharf-sink":
         committed |= stored
-    places = [Place(t, n, committed.get((t, n))) for t in topics for n in backlog.partitions(t)]
+    places = [
+        Place(topic, partition, committed.get((topic, partition)))
+        for topic in topics
+        for partition in backlog.partitions(topic)
+    ]
     partitions = [
         {
             "topic": p.topic,
@@ -80,8 +84,13 @@ def _group(
         }
         for p in backlog.measure(places)
     ]
-    owned = {place for m in members for place in m["owns"]}
-    unowned = [place for t in topics for n in backlog.partitions(t) if (place := f"{t}/{n}") not in owned]
+    owned = {place for member in members for place in member["owns"]}
+    unowned = [
+        place
+        for topic in topics
+        for partition in backlog.partitions(topic)
+        if (place := f"{topic}/{partition}") not in owned
+    ]
     return {
         "group": name,
         "state": state,
@@ -114,7 +123,9 @@ def _clickhouse(settings: Settings) -> tuple[dict[str, Any], dict[tuple[str, int
     told["ok"] = True
     names = ("topic", "partition", "first", "last", "state")
     told["progress"] = [dict(zip(names, row, strict=True)) for row in rows]
-    return told, {(t, p): last + 1 if state == "AFTER" else first for t, p, first, last, state in rows}
+    return told, {
+        (topic, partition): last + 1 if state == "AFTER" else first for topic, partition, first, last, state in rows
+    }
 
 
 def _processes(home: Path) -> Iterator[dict[str, Any]]:

@@ -36,7 +36,9 @@ def decisions(rows: Iterable[Row]) -> list[dict[str, Any]]:
                 "outcome": [],
             },
         )
-        units = [{"sku": sku, "qty": n} for sku, n in zip(row["lines.sku"], row["lines.qty"], strict=True)]
+        units = [
+            {"sku": sku, "qty": quantity} for sku, quantity in zip(row["lines.sku"], row["lines.qty"], strict=True)
+        ]
         entry["outcome"].append({"event": row["type"], "depot": row["depot"], "units": units, "reason": row["reason"]})
     return list(found.values())
 
@@ -53,53 +55,53 @@ def text(key: str, found: list[dict[str, Any]]) -> str:
     if not found:
         return f"{key}: no pool has decided on it yet (held, cancelled first, or shipped by its channel): `wharf orders show {key}`"
     parts = [f"{key}: {len(found)} decision(s)"]
-    for n, entry in enumerate(found, 1):
-        parts += ["", *_entry(n, entry)]
+    for number, entry in enumerate(found, 1):
+        parts += ["", *_entry(number, entry)]
     return "\n".join(parts)
 
 
-def _entry(n: int, entry: dict[str, Any]) -> Iterator[str]:
-    d = entry["decision"]
-    if "because" in d:
-        yield from _stopped(n, entry, d)
+def _entry(number: int, entry: dict[str, Any]) -> Iterator[str]:
+    decision = entry["decision"]
+    if "because" in decision:
+        yield from _stopped(number, entry, decision)
         return
-    if "parked" in d:
-        yield f"{n}. {entry['time'][:16].replace('T', ' ')}Z  rules {entry['rule_version']}: parked by {d['parked']}, nothing is reserved"
+    if "parked" in decision:
+        yield f"{number}. {entry['time'][:16].replace('T', ' ')}Z  rules {entry['rule_version']}: parked by {decision['parked']}, nothing is reserved"
         return
-    asked = ", ".join(f"{qty} × {sku}" for sku, qty in d.get("demand", {}).items()) or "?"
-    split = "may be split" if d.get("split") else "may not be split"
+    asked = ", ".join(f"{qty} × {sku}" for sku, qty in decision.get("demand", {}).items()) or "?"
+    split = "may be split" if decision.get("split") else "may not be split"
     at = entry["time"][:19].replace("T", " ") + "Z"
-    yield f"{n}. {at}  rules {entry['rule_version']}, class {d.get('class', '?')}: asked for {asked}, {split}"
-    chosen = {str(c) for c in d.get("chosen") or ()}
+    yield f"{number}. {at}  rules {entry['rule_version']}, class {decision.get('class', '?')}: asked for {asked}, {split}"
+    chosen = {str(c) for c in decision.get("chosen") or ()}
     yield "   depots"
-    yield from (f"     {candidate(c, chosen)}" for c in d.get("candidates", ()))
-    if d.get("options"):
+    yield from (f"     {candidate(c, chosen)}" for c in decision.get("candidates", ()))
+    if decision.get("options"):
         yield "   preferences, in turn"
-        yield from (f"     {line}" for line in _preferences(d))
-    yield f"   settled: {settled(str(d.get('decided_by', '')))}"
-    for o in entry["outcome"]:
-        units = ", ".join(f"{x['qty']} × {x['sku']}" for x in o["units"])
-        where = f" at {o['depot']}" if o["depot"] else ""
-        yield f"   → {o['event']} {units}{where}" + (f" ({o['reason']})" if o["reason"] else "")
+        yield from (f"     {line}" for line in _preferences(decision))
+    yield f"   settled: {settled(str(decision.get('decided_by', '')))}"
+    for outcome in entry["outcome"]:
+        units = ", ".join(f"{unit['qty']} × {unit['sku']}" for unit in outcome["units"])
+        where = f" at {outcome['depot']}" if outcome["depot"] else ""
+        yield f"   → {outcome['event']} {units}{where}" + (f" ({outcome['reason']})" if outcome["reason"] else "")
 
 
-def _stopped(n: int, entry: dict[str, Any], d: dict[str, Any]) -> Iterator[str]:
+def _stopped(number: int, entry: dict[str, Any], decision: dict[str, Any]) -> Iterator[str]:
     at = entry["time"][:19].replace("T", " ") + "Z"
-    yield f"{n}. {at}  rules {entry['rule_version']}: {d.get('hold', 'held')} because of"
-    yield from (f"     {why}" for why in d["because"])
-    for o in entry["outcome"]:
-        yield f"   → {o['event']}"
+    yield f"{number}. {at}  rules {entry['rule_version']}: {decision.get('hold', 'held')} because of"
+    yield from (f"     {why}" for why in decision["because"])
+    for outcome in entry["outcome"]:
+        yield f"   → {outcome['event']}"
 
 
-def _preferences(d: dict[str, Any]) -> list[str]:
+def _preferences(decision: dict[str, Any]) -> list[str]:
     """The best options beside each other, a row a preference; smaller is better, the first that differs decides."""
-    options = d["options"]
-    head = ["", *(" + ".join(map(str, o["depots"])) for o in options), ""]
-    units = ["units sent", *(str(o["units"]) for o in options), ""]
+    options = decision["options"]
+    head = ["", *(" + ".join(map(str, option["depots"])) for option in options), ""]
+    units = ["units sent", *(str(option["units"]) for option in options), ""]
     rows = []
-    for i, wish in enumerate(d.get("preferences", ())):
-        values = [o["values"][i] if i < len(o["values"]) else "" for o in options]
-        rows.append([str(wish), *map(_value, values), "← decides" if wish == d.get("decided_by") else ""])
+    for i, wish in enumerate(decision.get("preferences", ())):
+        values = [option["values"][i] if i < len(option["values"]) else "" for option in options]
+        rows.append([str(wish), *map(_value, values), "← decides" if wish == decision.get("decided_by") else ""])
     return table([head, units, *rows])
 
 

@@ -29,10 +29,10 @@ def render(order: dict[str, Any]) -> str:
     """All of it, section by section; one that is empty is left out."""
     sections = {
         "LINES": _lines(order["lines"]),
-        "HOLDS": [_hold(h) for h in order["holds"]],
-        "ALLOCATIONS": [line for a in order["allocations"] for line in _allocation(a)],
-        "WAITING": [line for w in order["waiting"] for line in _waiting(w)],
-        "SHIPMENTS": [line for s in order["shipments"] for line in _shipment(s)],
+        "HOLDS": [_hold(hold) for hold in order["holds"]],
+        "ALLOCATIONS": [line for allocation in order["allocations"] for line in _allocation(allocation)],
+        "WAITING": [line for wait in order["waiting"] for line in _waiting(wait)],
+        "SHIPMENTS": [line for shipment in order["shipments"] for line in _shipment(shipment)],
         "TIMELINE": _timeline(order["timeline"]),
     }
     body = [f"\n{title}\n" + "\n".join(f"  {line}" for line in lines) for title, lines in sections.items() if lines]
@@ -41,11 +41,12 @@ def render(order: dict[str, Any]) -> str:
 
 def table(rows: Iterable[Iterable[Any]], numbers: frozenset[int] = frozenset()) -> list[str]:
     """Columns two spaces apart, the first row their names; ``numbers``: the columns that are right-aligned."""
-    cells = [[_plain(str(c)) for c in row] for row in rows]
+    cells = [[_plain(str(cell)) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     return [
         "  ".join(
-            c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            cell.rjust(width) if i in numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in cells
     ]
@@ -53,54 +54,64 @@ def table(rows: Iterable[Iterable[Any]], numbers: frozenset[int] = frozenset()) 
 
 def _plain(text: str) -> str:
     """One line without control characters: a cell never breaks its row, or the terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    )
 
 
 def _when(iso: str | None) -> str:
     return iso.replace("T", " ").partition(".")[0] + "Z" if iso else "–"
 
 
-def _head(o: dict[str, Any]) -> str:
-    name = f" ({o['name']})" if o["name"] and not o["order_key"].endswith(o["name"]) else ""
-    facts = [f"{o['order_key']}{name}", o["status"]]
-    facts += [f"placed {_when(o['placed_at'])}"] if o["placed_at"] else ["not placed yet"]
-    facts += [x for x in (o["country"],) if x]
-    facts += [f"total {o['total']} {o['currency']} (minor units)"] if o["total"] is not None else []
-    facts += ["needed a hand"] if o["intervention"] else []
+def _head(order: dict[str, Any]) -> str:
+    name = f" ({order['name']})" if order["name"] and not order["order_key"].endswith(order["name"]) else ""
+    facts = [f"{order['order_key']}{name}", order["status"]]
+    facts += [f"placed {_when(order['placed_at'])}"] if order["placed_at"] else ["not placed yet"]
+    facts += [part for part in (order["country"],) if part]
+    facts += [f"total {order['total']} {order['currency']} (minor units)"] if order["total"] is not None else []
+    facts += ["needed a hand"] if order["intervention"] else []
     return "   ".join(facts)
 
 
 def _lines(lines: list[dict[str, Any]]) -> list[str]:
     if not lines:
         return []
-    shown = [q for q in _QUANTITIES if q in {"ordered", "open"} or any(x[q] for x in lines)]
-    rows = [["line", "sku", *shown], *([x["line_id"], x["sku"], *(x[q] for q in shown)] for x in lines)]
+    shown = [
+        quantity for quantity in _QUANTITIES if quantity in {"ordered", "open"} or any(line[quantity] for line in lines)
+    ]
+    rows = [
+        ["line", "sku", *shown],
+        *([line["line_id"], line["sku"], *(line[quantity] for quantity in shown)] for line in lines),
+    ]
     return table(rows, frozenset(range(2, 2 + len(shown))))
 
 
-def _hold(h: dict[str, Any]) -> str:
-    by = f" (by {h['actor']})" if h["actor"] else ""
-    return f"{h['hold']} since {_when(h['since'])}{by}{': ' + h['reason'] if h['reason'] else ''}"
+def _hold(hold: dict[str, Any]) -> str:
+    by = f" (by {hold['actor']})" if hold["actor"] else ""
+    return f"{hold['hold']} since {_when(hold['since'])}{by}{': ' + hold['reason'] if hold['reason'] else ''}"
 
 
 def _units(lines: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{x['qty']} × {x['sku']}" for x in lines)
+    return ", ".join(f"{line['qty']} × {line['sku']}" for line in lines)
 
 
-def _allocation(a: dict[str, Any]) -> list[str]:
-    promise = f"ship by {_when(a['ship_by'])}, there by {_when(a['eta'])}"
-    means = " ".join(x for x in (a["service"], a["carrier"]) if x)
-    first = f"{a['allocation_id']}  {a['status']}: {_units(a['lines'])} from {a['depot']} ({means}), {promise}" + (
-        f", in bundle {a['group_id'][:8]}" if a.get("group_id") else ""
+def _allocation(allocation: dict[str, Any]) -> list[str]:
+    promise = f"ship by {_when(allocation['ship_by'])}, there by {_when(allocation['eta'])}"
+    means = " ".join(part for part in (allocation["service"], allocation["carrier"]) if part)
+    first = (
+        f"{allocation['allocation_id']}  {allocation['status']}: {_units(allocation['lines'])} from {allocation['depot']} ({means}), {promise}"
+        + (f", in bundle {allocation['group_id'][:8]}" if allocation.get("group_id") else "")
     )
-    return [first, *_decision(a["decision"], a["rule_version"])]
+    return [first, *_decision(allocation["decision"], allocation["rule_version"])]
 
 
-def _waiting(w: dict[str, Any]) -> list[str]:
-    why = f": {w['reason']}" if w["reason"] else ""
+def _waiting(wait: dict[str, Any]) -> list[str]:
+    why = f": {wait['reason']}" if wait["reason"] else ""
     return [
-        f"{w['status']} since {_when(w['since'])}: {_units(w['lines'])}{why}",
-        *_decision(w["decision"], w["rule_version"]),
+        f"{wait['status']} since {_when(wait['since'])}: {_units(wait['lines'])}{why}",
+        *_decision(wait["decision"], wait["rule_version"]),
     ]
 
 
@@ -109,7 +120,7 @@ def _decision(decision: Any, rules: str) -> list[str]:
     if not isinstance(decision, dict):
         return [f"  decision: {decision}"] if decision else []
     said = settled(str(decision.get("decided_by", "")))
-    chosen = {str(d) for d in decision.get("chosen") or ()}
+    chosen = {str(depot) for depot in decision.get("chosen") or ()}
     lines = [f"  decided with rules {rules or 'by default'}: {said}"]
     return lines + [f"    {candidate(c, chosen)}" for c in decision.get("candidates", ()) if isinstance(c, dict)]
 
@@ -124,30 +135,39 @@ def candidate(c: dict[str, Any], chosen: set[str]) -> str:
     depot, refused = str(c.get("depot", "?")), c.get("refused")
     if refused:
         return f"✗ {depot}: {_REFUSED.get(str(refused), str(refused))}"
-    has = ", ".join(f"{n} × {sku}" for sku, n in (c.get("available") or {}).items())
+    has = ", ".join(f"{count} × {sku}" for sku, count in (c.get("available") or {}).items())
     short = f", too few of {', '.join(c['short'])}" if c.get("short") else ""
     return f"{'✓' if depot in chosen else '·'} {depot}: has {has}{short}; hands over on {c.get('day')}, cost {c.get('cost')}"
 
 
-def _shipment(s: dict[str, Any]) -> list[str]:
-    told = "the channel knows" if s["channel_told"] else "the channel has not been told yet"
-    there = f", delivered {_when(s['delivered_at'])}" if s["delivered_at"] else ""
-    tracking = " ".join(x for x in (s["carrier"], s["tracking_number"]) if x) or "no tracking"
-    first = f"{s['shipment_id']}  {s['status']}: {_units(s['lines'])} from {s['depot']}, {tracking}"
-    return [first, f"  shipped {_when(s['shipped_at'])}{there}; cost {s['cost']} {s['cost_currency']}; {told}"]
+def _shipment(shipment: dict[str, Any]) -> list[str]:
+    told = "the channel knows" if shipment["channel_told"] else "the channel has not been told yet"
+    there = f", delivered {_when(shipment['delivered_at'])}" if shipment["delivered_at"] else ""
+    tracking = " ".join(part for part in (shipment["carrier"], shipment["tracking_number"]) if part) or "no tracking"
+    first = f"{shipment['shipment_id']}  {shipment['status']}: {_units(shipment['lines'])} from {shipment['depot']}, {tracking}"
+    return [
+        first,
+        f"  shipped {_when(shipment['shipped_at'])}{there}; cost {shipment['cost']} {shipment['cost_currency']}; {told}",
+    ]
 
 
 def _timeline(moments: list[dict[str, Any]]) -> list[str]:
     rows = [["when (UTC)", "event", "status after", "what", "trace"]]
-    for m in moments:
+    for moment in moments:
         parts = (
-            _units(m["lines"]),
-            m["depot"],
-            m["tracking_number"],
-            m["reason"],
-            f"by {m['actor']}" if m["actor"] else "",
+            _units(moment["lines"]),
+            moment["depot"],
+            moment["tracking_number"],
+            moment["reason"],
+            f"by {moment['actor']}" if moment["actor"] else "",
         )
         rows.append(
-            [_when(m["occurred_at"]), m["type"], m["status"], "; ".join(p for p in parts if p), m["trace"][:16]]
+            [
+                _when(moment["occurred_at"]),
+                moment["type"],
+                moment["status"],
+                "; ".join(part for part in parts if part),
+                moment["trace"][:16],
+            ]
         )
     return table(rows)

@@ -57,9 +57,13 @@ class _Line:
 
     def quantities(self) -> dict[str, int]:
         """Each unit in one place: ordered = open + backordered + allocated + picked + shipped + cancelled."""
-        shipped = self.outside + sum(p.shipped for p in self.parts.values())
-        picked = sum(max(min(p.picked, p.allocated - p.back) - p.shipped, 0) for p in self.parts.values())
-        allocated = sum(max(p.allocated - p.back - max(p.picked, p.shipped), 0) for p in self.parts.values())
+        shipped = self.outside + sum(part.shipped for part in self.parts.values())
+        picked = sum(
+            max(min(part.picked, part.allocated - part.back) - part.shipped, 0) for part in self.parts.values()
+        )
+        allocated = sum(
+            max(part.allocated - part.back - max(part.picked, part.shipped), 0) for part in self.parts.values()
+        )
         # What left after all (a WMS that shipped what it had given up) was not cancelled.
         cancelled = min(self.cancelled, max(self.ordered - shipped, 0))
         # Fewer were wanted after an edit, but a warehouse has not given them back yet: they are still the order's.
@@ -82,7 +86,7 @@ class _Line:
 def view(events: list[Row], pool_events: Iterable[Row]) -> dict[str, Any]:
     """All of an order, ready for JSON: times ISO 8601 in UTC, money in minor units. ``events``: by ``seq``, at least one."""
     last = events[-1]
-    placed = next((e for e in events if e["type"] == "PLACED"), None)
+    placed = next((event for event in events if event["type"] == "PLACED"), None)
     lines = _lines(events, pool_events)
     return {
         "order_key": last["order_key"],
@@ -90,18 +94,20 @@ def view(events: list[Row], pool_events: Iterable[Row]) -> dict[str, Any]:
         "channel": last["channel"],
         "account": last["account"],
         "order_id": last["order_id"],
-        "name": next((e["name"] for e in reversed(events) if e["name"]), ""),
+        "name": next((event["name"] for event in reversed(events) if event["name"]), ""),
         "placed_at": _iso(placed["occurred_at"]) if placed else None,
         "country": last["country"],
         "currency": last["currency"],
         "total": placed["amount"] if placed else None,
-        "intervention": any(e["intervention"] for e in events),
-        "lines": [{"line_id": k, "sku": x.sku, **x.quantities()} for k, x in lines.items()],
+        "intervention": any(event["intervention"] for event in events),
+        "lines": [{"line_id": k, "sku": line.sku, **line.quantities()} for k, line in lines.items()],
         "holds": _holds(events),
-        "allocations": [_allocation(a, events) for a in _ids(events, "ALLOCATED", "allocation_id")],
-        "waiting": [_waiting(e) for e in _waits(events)],
-        "shipments": [_shipment(s, events) for s in _ids(events, "SHIPPED", "shipment_id")],
-        "timeline": [_moment(e) for e in events],
+        "allocations": [
+            _allocation(allocation_id, events) for allocation_id in _ids(events, "ALLOCATED", "allocation_id")
+        ],
+        "waiting": [_waiting(event) for event in _waits(events)],
+        "shipments": [_shipment(shipment_id, events) for shipment_id in _ids(events, "SHIPPED", "shipment_id")],
+        "timeline": [_moment(event) for event in events],
     }
 
 
@@ -114,11 +120,11 @@ def _lines(events: list[Row], pool_events: Iterable[Row]) -> dict[str, _Line]:
     given_back = sorted(
         (e for e in pool_events if e["type"] in {"UNRESERVED", "SHORT_PICKED"}), key=lambda e: e["time"]
     )
-    for n, event in enumerate(events, start=1):
+    for number, event in enumerate(events, start=1):
         # A pool's word comes before what the order says of the same moment.
         while given_back and given_back[0]["time"] <= event["time"]:
             _give_back(lines, given_back.pop(0))
-        if event["type"] in {"HELD", "BACKORDERED"} and _holds(events[:n]):
+        if event["type"] in {"HELD", "BACKORDERED"} and _holds(events[:number]):
             # A held order waits for nothing: what was asked for or backordered is open again.
             for line in lines.values():
                 line.requested = line.backordered = 0
@@ -169,25 +175,25 @@ def _give_back(lines: dict[str, _Line], event: Row) -> None:
         for line in lines.values():
             part = line.parts.get(event["allocation_id"]) if line.sku == sku else None
             if part is not None and left > 0:
-                n = min(left, part.allocated - part.back)
-                part.back += n
-                left -= n
+                returned = min(left, part.allocated - part.back)
+                part.back += returned
+                left -= returned
 
 
 def _holds(events: list[Row]) -> list[dict[str, Any]]:
     """Those in force: HELD and not yet RELEASED. A reason begins with the hold's name."""
     holds: dict[str, dict[str, Any]] = {}
-    for e in events:
-        name, _, why = e["reason"].partition(": ")
-        if e["type"] == "HELD":
-            holds[name] = {"hold": name, "reason": why, "actor": e["actor"], "since": _iso(e["time"])}
-        elif e["type"] == "RELEASED":
+    for event in events:
+        name, _, why = event["reason"].partition(": ")
+        if event["type"] == "HELD":
+            holds[name] = {"hold": name, "reason": why, "actor": event["actor"], "since": _iso(event["time"])}
+        elif event["type"] == "RELEASED":
             holds.pop(name, None)
     return list(holds.values())
 
 
 def _ids(events: list[Row], kind: str, column: str) -> list[str]:
-    return list(dict.fromkeys(e[column] for e in events if e["type"] == kind and e[column]))
+    return list(dict.fromkeys(event[column] for event in events if event["type"] == kind and event[column]))
 
 
 def _decision(event: Row) -> Any:
@@ -205,9 +211,9 @@ def _event_lines(event: Row) -> list[dict[str, Any]]:
 
 
 def _allocation(allocation_id: str, events: list[Row]) -> dict[str, Any]:
-    of = [e for e in events if e["allocation_id"] == allocation_id]
-    made = next(e for e in of if e["type"] == "ALLOCATED")
-    said = [e["type"] for e in of if e["type"] not in {"CHANNEL_NOTIFIED", "UPDATED", "WAVE_RELEASED"}]
+    of = [event for event in events if event["allocation_id"] == allocation_id]
+    made = next(event for event in of if event["type"] == "ALLOCATED")
+    said = [event["type"] for event in of if event["type"] not in {"CHANNEL_NOTIFIED", "UPDATED", "WAVE_RELEASED"}]
     return {
         "allocation_id": allocation_id,
         "status": said[-1],
@@ -219,7 +225,7 @@ def _allocation(allocation_id: str, events: list[Row]) -> dict[str, Any]:
         "eta": _iso(made["eta"]),
         "cost": made["cost"],
         "cost_currency": made["cost_currency"],
-        "group_id": next((e["group_id"] for e in of if e["group_id"]), ""),
+        "group_id": next((event["group_id"] for event in of if event["group_id"]), ""),
         "rule_version": made["rule_version"],
         "decided_at": _iso(made["time"]),
         "reason": made["reason"],
@@ -230,13 +236,13 @@ def _allocation(allocation_id: str, events: list[Row]) -> dict[str, Any]:
 def _waits(events: list[Row]) -> list[Row]:
     """What no depot could give, the newest word on each line, as long as nothing came after it."""
     waits: dict[str, Row] = {}
-    for e in events:
-        for line_id, _, _ in _units(e):
-            if e["type"] in {"BACKORDERED", "UNFILLABLE"}:
-                waits[line_id] = e
-            elif e["type"] in {"ALLOCATED", "CANCELLED"}:
+    for event in events:
+        for line_id, _, _ in _units(event):
+            if event["type"] in {"BACKORDERED", "UNFILLABLE"}:
+                waits[line_id] = event
+            elif event["type"] in {"ALLOCATED", "CANCELLED"}:
                 waits.pop(line_id, None)
-    return list({e["seq"]: e for e in waits.values()}.values())
+    return list({wait["seq"]: wait for wait in waits.values()}.values())
 
 
 def _waiting(event: Row) -> dict[str, Any]:
@@ -251,9 +257,9 @@ def _waiting(event: Row) -> dict[str, Any]:
 
 
 def _shipment(shipment_id: str, events: list[Row]) -> dict[str, Any]:
-    of = [e for e in events if e["shipment_id"] == shipment_id]
-    left = [e for e in of if e["type"] == "SHIPPED"]
-    scans = [e for e in of if e["type"] in _SCANS]
+    of = [event for event in events if event["shipment_id"] == shipment_id]
+    left = [event for event in of if event["type"] == "SHIPPED"]
+    scans = [event for event in of if event["type"] in _SCANS]
     return {
         "shipment_id": shipment_id,
         "allocation_id": left[0]["allocation_id"],
@@ -262,11 +268,11 @@ def _shipment(shipment_id: str, events: list[Row]) -> dict[str, Any]:
         "carrier": of[-1]["carrier"],
         "tracking_number": of[-1]["tracking_number"],
         "shipped_at": _iso(left[0]["occurred_at"]),
-        "delivered_at": next((_iso(e["occurred_at"]) for e in of if e["type"] == "DELIVERED"), None),
-        "channel_told": any(e["type"] == "CHANNEL_NOTIFIED" for e in of),
+        "delivered_at": next((_iso(event["occurred_at"]) for event in of if event["type"] == "DELIVERED"), None),
+        "channel_told": any(event["type"] == "CHANNEL_NOTIFIED" for event in of),
         "cost": left[-1]["cost"],
         "cost_currency": left[-1]["cost_currency"],
-        "lines": [x for e in left for x in _event_lines(e)],
+        "lines": [unit for event in left for unit in _event_lines(event)],
     }
 
 

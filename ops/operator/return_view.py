@@ -18,22 +18,22 @@ OPEN_ENDS = frozenset({"CLOSED", "DECLINED", "CANCELLED", "EXPIRED", "CREDITED"}
 def view(events: Iterable[Event]) -> list[dict[str, Any]]:
     """The returns in these events of one order (or of one parcel without an order), by RMA, oldest first."""
     found: dict[str, dict[str, Any]] = {}
-    for e in events:
-        if e["rma_id"] or e["rma_kind"] == "parcel":
-            name = e["rma_id"] or e["order_key"]
-            _add(found.setdefault(name, _new(name, e)), e)
+    for event in events:
+        if event["rma_id"] or event["rma_kind"] == "parcel":
+            name = event["rma_id"] or event["order_key"]
+            _add(found.setdefault(name, _new(name, event)), event)
     return list(found.values())
 
 
-def _new(name: str, e: Event) -> dict[str, Any]:
+def _new(name: str, event: Event) -> dict[str, Any]:
     return {
-        "rma_id": e["rma_id"],
+        "rma_id": event["rma_id"],
         "name": name,
-        "order_key": e["order_key"],
-        "order_name": e.get("name", ""),
-        "kind": e["rma_kind"],
-        "status": e["rma_status"],
-        "requested_at": _iso(e["occurred_at"]),
+        "order_key": event["order_key"],
+        "order_name": event.get("name", ""),
+        "kind": event["rma_kind"],
+        "status": event["rma_status"],
+        "requested_at": _iso(event["occurred_at"]),
         "changed_at": "",
         "carrier": "",
         "tracking_number": "",
@@ -42,46 +42,48 @@ def _new(name: str, e: Event) -> dict[str, Any]:
         "credited": 0,
         "tax": 0,
         "fees": 0,
-        "currency": e["currency"],
+        "currency": event["currency"],
         "manual_refund": "",
         "exceptions": [],
         "timeline": [],
     }
 
 
-def _add(r: dict[str, Any], e: Event) -> None:
-    kind = e["type"]
-    r["status"], r["changed_at"] = e["rma_status"] or r["status"], _iso(e["time"])
-    if not (r["rma_id"] and e["rma_kind"] == "parcel"):  # a parcel that came late for a return is a part of its story
-        r["kind"] = e["rma_kind"] or r["kind"]
-    r["order_name"] = e.get("name") or r["order_name"]
-    r["carrier"] = e["carrier"] or r["carrier"]
-    r["tracking_number"] = e["tracking_number"] or r["tracking_number"]
+def _add(rma: dict[str, Any], event: Event) -> None:
+    kind = event["type"]
+    rma["status"], rma["changed_at"] = event["rma_status"] or rma["status"], _iso(event["time"])
+    if not (
+        rma["rma_id"] and event["rma_kind"] == "parcel"
+    ):  # a parcel that came late for a return is a part of its story
+        rma["kind"] = event["rma_kind"] or rma["kind"]
+    rma["order_name"] = event.get("name") or rma["order_name"]
+    rma["carrier"] = event["carrier"] or rma["carrier"]
+    rma["tracking_number"] = event["tracking_number"] or rma["tracking_number"]
     if kind == "RETURN_LABELLED":
-        r["label_cost"] = {"amount": e["cost"], "currency": e["cost_currency"]}
+        rma["label_cost"] = {"amount": event["cost"], "currency": event["cost_currency"]}
     elif kind == "CREDITED":
-        r["credited"] += e["amount"]
-        r["tax"] += e["tax"]
-        r["fees"] += e["fees"]
-        r["manual_refund"] = ""
+        rma["credited"] += event["amount"]
+        rma["tax"] += event["tax"]
+        rma["fees"] += event["fees"]
+        rma["manual_refund"] = ""
     elif kind == "MANUAL_REFUND":
-        r["manual_refund"] = e["reason"]
+        rma["manual_refund"] = event["reason"]
     elif kind == "RETURN_EXCEPTION":
-        r["exceptions"].append(_exception(e))
+        rma["exceptions"].append(_exception(event))
     elif kind == "RETURN_RESOLVED":
-        _resolve(r["exceptions"], e)
-    _units(r["units"], kind, e)
-    r["timeline"].append(
+        _resolve(rma["exceptions"], event)
+    _units(rma["units"], kind, event)
+    rma["timeline"].append(
         {
-            "at": _iso(e["occurred_at"]),
+            "at": _iso(event["occurred_at"]),
             "type": kind,
-            "status": e["rma_status"],
-            "reason": e["reason"],
-            "actor": e["actor"],
-            "depot": e["depot"],
-            "amount": e["amount"],
-            "currency": e["currency"],
-            "lines": _returned(e),
+            "status": event["rma_status"],
+            "reason": event["reason"],
+            "actor": event["actor"],
+            "depot": event["depot"],
+            "amount": event["amount"],
+            "currency": event["currency"],
+            "lines": _returned(event),
         }
     )
 
@@ -89,18 +91,28 @@ def _add(r: dict[str, Any], e: Event) -> None:
 _ID = re.compile(r"([ep]\d+) ")
 
 
-def _exception(e: Event) -> dict[str, Any]:
+def _exception(event: Event) -> dict[str, Any]:
     """Open until a RETURN_RESOLVED names its id, or belongs to the parcel."""
-    found = _ID.match(e["reason"])
+    found = _ID.match(event["reason"])
     name = found[1] if found else ""
-    return {"id": name, "at": _iso(e["occurred_at"]), "reason": e["reason"], "depot": e["depot"], "open": True}
+    return {
+        "id": name,
+        "at": _iso(event["occurred_at"]),
+        "reason": event["reason"],
+        "depot": event["depot"],
+        "open": True,
+    }
 
 
-def _resolve(exceptions: list[dict[str, Any]], e: Event) -> None:
-    found = _ID.match(e["reason"])
-    for x in exceptions:
-        mine = x["id"] == found[1] if found else e["rma_kind"] == "parcel" and not x["id"].startswith("e")
-        x["open"] = x["open"] and not mine
+def _resolve(exceptions: list[dict[str, Any]], event: Event) -> None:
+    found = _ID.match(event["reason"])
+    for exception in exceptions:
+        mine = (
+            exception["id"] == found[1]
+            if found
+            else event["rma_kind"] == "parcel" and not exception["id"].startswith("e")
+        )
+        exception["open"] = exception["open"] and not mine
 
 
 _COUNTS = {
@@ -111,24 +123,24 @@ _COUNTS = {
 }
 
 
-def _units(units: dict[str, dict[str, Any]], kind: str, e: Event) -> None:
+def _units(units: dict[str, dict[str, Any]], kind: str, event: Event) -> None:
     name = _COUNTS.get(kind)
-    lines = _returned(e) or [
-        {"line_id": a, "sku": b, "qty": n, "reason": "", "disposition": ""}
-        for a, b, n in zip(e["lines.line_id"], e["lines.sku"], e["lines.qty"], strict=True)
+    lines = _returned(event) or [
+        {"line_id": line_id, "sku": sku, "qty": quantity, "reason": "", "disposition": ""}
+        for line_id, sku, quantity in zip(event["lines.line_id"], event["lines.sku"], event["lines.qty"], strict=True)
     ]
     if name is None:
         return
-    for x in lines:
-        line = units.setdefault(x["line_id"] or x["sku"], {"sku": x["sku"], "reason": "", "dispositions": {}})
-        line[name] = line.get(name, 0) + x["qty"]
-        line["reason"] = line["reason"] or x["reason"]
-        if kind == "RETURN_INSPECTED" and x["disposition"]:
+    for unit in lines:
+        line = units.setdefault(unit["line_id"] or unit["sku"], {"sku": unit["sku"], "reason": "", "dispositions": {}})
+        line[name] = line.get(name, 0) + unit["qty"]
+        line["reason"] = line["reason"] or unit["reason"]
+        if kind == "RETURN_INSPECTED" and unit["disposition"]:
             found = line["dispositions"]
-            found[x["disposition"]] = found.get(x["disposition"], 0) + x["qty"]
+            found[unit["disposition"]] = found.get(unit["disposition"], 0) + unit["qty"]
 
 
-def _returned(e: Event) -> list[dict[str, Any]]:
+def _returned(event: Event) -> list[dict[str, Any]]:
     names = (
         "line_id",
         "sku",
@@ -143,7 +155,7 @@ def _returned(e: Event) -> list[dict[str, Any]]:
         "value",
         "stock_sku",
     )
-    columns = [e[f"returned.{n}"] for n in names]
+    columns = [event[f"returned.{name}"] for name in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
@@ -154,12 +166,12 @@ def _iso(at: datetime | str) -> str:
 def rows(found: list[dict[str, Any]]) -> list[list[str]]:
     """For the table of ``wharf returns list``, names first."""
     out = [["RETURN", "KIND", "STATUS", "UNITS", "CREDITED", "EXCEPTIONS", "CHANGED"]]
-    for r in found:
-        todo = [x["reason"] for x in r["exceptions"] if x["open"]]
-        todo += [f"pay by hand: {r['manual_refund']}"] if r["manual_refund"] else []
-        units = sum(x.get("approved", x.get("received", 0)) for x in r["units"].values())
-        money = _money(r["credited"], r["currency"]) if r["credited"] else ""
-        out.append([r["name"], r["kind"], r["status"], str(units), money, "; ".join(todo), r["changed_at"]])
+    for rma in found:
+        todo = [item["reason"] for item in rma["exceptions"] if item["open"]]
+        todo += [f"pay by hand: {rma['manual_refund']}"] if rma["manual_refund"] else []
+        units = sum(item.get("approved", item.get("received", 0)) for item in rma["units"].values())
+        money = _money(rma["credited"], rma["currency"]) if rma["credited"] else ""
+        out.append([rma["name"], rma["kind"], rma["status"], str(units), money, "; ".join(todo), rma["changed_at"]])
     return out
 
 
@@ -169,26 +181,29 @@ def _money(amount: int, currency: str) -> str:
     return f"{plain(amount, currency)} {currency}" if currency else str(amount)
 
 
-def render(r: dict[str, Any]) -> str:
+def render(rma: dict[str, Any]) -> str:
     """One return for people."""
-    head = f"{r['name']} ({r['order_name'] or r['order_key']}): {r['kind'] or 'parcel'}, {r['status'] or 'unassigned'}"
+    head = f"{rma['name']} ({rma['order_name'] or rma['order_key']}): {rma['kind'] or 'parcel'}, {rma['status'] or 'unassigned'}"
     out = [head]
-    for line, x in r["units"].items():
-        counts = ", ".join(f"{x[n]} {n}" for n in _COUNTS.values() if n in x)
-        found = ", ".join(f"{n} {d}" for d, n in x["dispositions"].items())
-        why = f"  ({x['reason']})" if x["reason"] else ""
-        out.append(f"  {line}  {x['sku']}  {counts}{'  → ' + found if found else ''}{why}")
-    if r["tracking_number"]:
-        out.append(f"  label: {r['carrier']} {r['tracking_number']}")
-    if r["credited"]:
-        fees = f", fees {_money(r['fees'], r['currency'])}" if r["fees"] else ""
-        out.append(f"  credited: {_money(r['credited'], r['currency'])}{fees}")
-    if r["manual_refund"]:
-        out.append(f"  to be paid by hand: {r['manual_refund']}")
-    out += [f"  exception: {x['reason']} ({'open' if x['open'] else 'resolved'})" for x in r["exceptions"]]
+    for line, unit in rma["units"].items():
+        counts = ", ".join(f"{unit[count]} {count}" for count in _COUNTS.values() if count in unit)
+        found = ", ".join(f"{count} {disposition}" for disposition, count in unit["dispositions"].items())
+        why = f"  ({unit['reason']})" if unit["reason"] else ""
+        out.append(f"  {line}  {unit['sku']}  {counts}{'  → ' + found if found else ''}{why}")
+    if rma["tracking_number"]:
+        out.append(f"  label: {rma['carrier']} {rma['tracking_number']}")
+    if rma["credited"]:
+        fees = f", fees {_money(rma['fees'], rma['currency'])}" if rma["fees"] else ""
+        out.append(f"  credited: {_money(rma['credited'], rma['currency'])}{fees}")
+    if rma["manual_refund"]:
+        out.append(f"  to be paid by hand: {rma['manual_refund']}")
+    out += [f"  exception: {unit['reason']} ({'open' if unit['open'] else 'resolved'})" for unit in rma["exceptions"]]
     out.append("")
-    for t in r["timeline"]:
-        said = " ".join(x for x in (t["reason"], f"by {t['actor']}" if t["actor"] else "") if x)
-        units = ", ".join(f"{x['qty']} × {x['sku'] or x['line_id']} {x['disposition']}".rstrip() for x in t["lines"])
-        out.append(f"  {t['at']}  {t['type']:<18} {units}  {said}".rstrip())
+    for moment in rma["timeline"]:
+        said = " ".join(unit for unit in (moment["reason"], f"by {moment['actor']}" if moment["actor"] else "") if unit)
+        units = ", ".join(
+            f"{unit['qty']} × {unit['sku'] or unit['line_id']} {unit['disposition']}".rstrip()
+            for unit in moment["lines"]
+        )
+        out.append(f"  {moment['at']}  {moment['type']:<18} {units}  {said}".rstrip())
     return "\n".join(out)

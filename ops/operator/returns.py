@@ -41,10 +41,10 @@ def find(client: Any, text: str) -> list[dict[str, Any]]:
     )
     for condition in names:
         keys_sql = f"SELECT DISTINCT order_key FROM order_events WHERE {known} AND ({condition}) LIMIT 20"  # noqa: S608 -- our own words
-        found = [r[0] for r in client.query(keys_sql, parameters={"text": text}).result_rows]
+        found = [rma[0] for rma in client.query(keys_sql, parameters={"text": text}).result_rows]
         if found:
-            returns = [r for key in found for r in show(client, key)]
-            one = [r for r in returns if text in (r["rma_id"], r["tracking_number"])]
+            returns = [rma for key in found for rma in show(client, key)]
+            one = [rma for rma in returns if text in (rma["rma_id"], rma["tracking_number"])]
             return one or returns
     raise UserError(
         f"no return {text!r}: give an RMA id (channel:account:order/r1), an order, or a tracking number; "
@@ -67,19 +67,19 @@ def listed(client: Any, *, status: str = "", exceptions: bool = False, limit: in
     )
     found: list[dict[str, Any]] = []
     step = 200
-    for i in range(0, len(recent), step):
-        chosen = [str(r["order_key"]) for r in recent[i : i + step]]
+    for start in range(0, len(recent), step):
+        chosen = [str(rma["order_key"]) for rma in recent[start : start + step]]
         returns = view(_events(client, "order_key IN {keys:Array(String)}", keys=chosen))
-        found += [r for r in returns if _wanted(r, status, exceptions)]
+        found += [rma for rma in returns if _wanted(rma, status, exceptions)]
         if len(found) >= limit:
             break
-    return sorted(found, key=lambda r: str(r["changed_at"]), reverse=True)[:limit]
+    return sorted(found, key=lambda rma: str(rma["changed_at"]), reverse=True)[:limit]
 
 
-def _wanted(r: dict[str, Any], status: str, exceptions: bool) -> bool:
-    if status and r["status"] != status.upper():
+def _wanted(rma: dict[str, Any], status: str, exceptions: bool) -> bool:
+    if status and rma["status"] != status.upper():
         return False
-    return not exceptions or bool(r["manual_refund"]) or any(x["open"] for x in r["exceptions"])
+    return not exceptions or bool(rma["manual_refund"]) or any(exception["open"] for exception in rma["exceptions"])
 
 
 def _head(kind: str, key: str, said: dict[str, Any], *, actor: str, now: int) -> dict[str, Any]:

@@ -49,10 +49,10 @@ def read_csv(path: Path, kind: str, default_pool: str) -> list[StockRow]:
         raise UserError(f"{path}: {e.strerror or e}") from e
     head = text.split("\n", 1)[0]
     reader = csv.DictReader(text.split("\n"), delimiter=";" if ";" in head else ",", strict=True)
-    names = [(n or "").strip().lower() for n in reader.fieldnames or []]
+    names = [(name or "").strip().lower() for name in reader.fieldnames or []]
     reader.fieldnames = names
-    wrong = [f"unknown column {n!r}" for n in names if n not in COLUMNS]
-    wrong += [f"column {n} is missing" for n in ("depot", "sku", "qty") if n not in names]
+    wrong = [f"unknown column {name!r}" for name in names if name not in COLUMNS]
+    wrong += [f"column {name} is missing" for name in ("depot", "sku", "qty") if name not in names]
     if wrong:
         raise UserError(
             f"{path}:1: {'; '.join(wrong)}; the columns are {', '.join(COLUMNS)} (pool and quality may be left out)"
@@ -149,7 +149,7 @@ def report(
     now: int,
     source: str,
     reference: str = "",
-    done: Callable[[int], None] = lambda n: None,
+    done: Callable[[int], None] = lambda number: None,
 ) -> str:
     """Write rows to ``wharf.pools.in`` in one Kafka transaction: all or none. Gives the reference.
 
@@ -174,11 +174,11 @@ def report(
     try:
         producer.init_transactions(SECONDS)
         producer.begin_transaction()
-        for n, record in enumerate(_records(rows, kind, now, source, reference), 1):
+        for number, record in enumerate(_records(rows, kind, now, source, reference), 1):
             while not _produce(producer, POOLS_IN.name, record.pool, encode(record), headers(record)):
                 producer.poll(0.1)
-            if n % 1000 == 0 or n == len(rows):
-                done(n)
+            if number % 1000 == 0 or number == len(rows):
+                done(number)
         producer.commit_transaction(SECONDS)
     except KafkaException as e:
         raise UserError(f"the stock was not written, nothing changed: {e.args[0].str()}; try again") from e
@@ -199,9 +199,9 @@ def _content(rows: Sequence[StockRow], kind: str) -> str:
 
 def _records(rows: Iterable[StockRow], kind: str, now: int, source: str, reference: str) -> Iterable[StockReported]:
     trace = hashlib.sha256(reference.encode()).hexdigest()[:32]
-    for n, row in enumerate(rows, 1):
-        key = f"stock/{reference}/{n}"
-        event_id = uuid5(f"stock:{row.pool}:{reference}", n, "StockReported")
+    for number, row in enumerate(rows, 1):
+        key = f"stock/{reference}/{number}"
+        event_id = uuid5(f"stock:{row.pool}:{reference}", number, "StockReported")
         yield StockReported(
             event_id,
             "StockReported",

@@ -59,7 +59,7 @@ async def open_senders(settings: Settings) -> AsyncIterator[dict[str, Sender]]:
     try:
         yield senders
     finally:
-        await close_all(s.close for s in senders.values())
+        await close_all(sender.close for sender in senders.values())
 
 
 def connections(settings: Settings) -> Connections:

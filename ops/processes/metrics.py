@@ -78,17 +78,17 @@ class FeedMetrics:
     def __init__(self) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge
 
-        self.registry = r = CollectorRegistry()
-        self._rounds = Counter("wharf_poll_rounds", "Looks at a feed", ["feed", "outcome"], registry=r)
-        self._records = Counter("wharf_poll_records", "Records written, by sort", ["feed", "sort"], registry=r)
-        self._seconds = Gauge("wharf_poll_seconds", "How long the last look took", ["feed"], registry=r)
-        self._last = Gauge("wharf_last_commit_timestamp_seconds", "When a look last went through", registry=r)
+        self.registry = registry = CollectorRegistry()
+        self._rounds = Counter("wharf_poll_rounds", "Looks at a feed", ["feed", "outcome"], registry=registry)
+        self._records = Counter("wharf_poll_records", "Records written, by sort", ["feed", "sort"], registry=registry)
+        self._seconds = Gauge("wharf_poll_seconds", "How long the last look took", ["feed"], registry=registry)
+        self._last = Gauge("wharf_last_commit_timestamp_seconds", "When a look last went through", registry=registry)
 
     def looked(self, done: Round) -> None:
         """Count a look at a feed."""
         self._rounds.labels(done.feed, "ok" if done.ok else "failed").inc()
-        for sort, n in done.written.items():
-            self._records.labels(done.feed, sort).inc(n)
+        for sort, count in done.written.items():
+            self._records.labels(done.feed, sort).inc(count)
         self._seconds.labels(done.feed).set(done.seconds)
         if done.ok:
             self._last.set_to_current_time()

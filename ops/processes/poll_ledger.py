@@ -100,11 +100,11 @@ class Ledger:
         """Write one answer; returns how many records of each sort. Raises TakenOver, or KafkaException with nothing written."""
         batch = records(self.name, polled)
         if polled.cursor == self.cursor:
-            batch = [r for r in batch if r.topic != CURSORS.name]
+            batch = [record for record in batch if record.topic != CURSORS.name]
         if batch:
             self._transaction(batch)
         self.cursor = self.cursor if polled.cursor is None else polled.cursor
-        return Counter(_COUNTED[r.topic] for r in batch if r.topic in _COUNTED)
+        return Counter(_COUNTED[record.topic] for record in batch if record.topic in _COUNTED)
 
     def _transaction(self, batch: list[Outgoing]) -> None:
         try:
@@ -150,7 +150,7 @@ def _read_cursors(kafka: Mapping[str, str]) -> dict[str, bytes]:
         found = reader.list_topics(CURSORS.name, timeout=_SECONDS).topics[CURSORS.name]
         if found.error is not None:
             raise KafkaException(found.error)
-        reader.assign([TopicPartition(CURSORS.name, p, 0) for p in found.partitions])
+        reader.assign([TopicPartition(CURSORS.name, partition, 0) for partition in found.partitions])
         return _last_values(reader, len(found.partitions))
     finally:
         reader.close()

@@ -133,11 +133,11 @@ async def poll_once(feeds: Sequence[Feed], told: Told, stop: asyncio.Event) -> l
 
 async def poll_all(feeds: Sequence[Feed], told: Told, stop: asyncio.Event) -> None:
     """Every feed on its interval until ``stop`` is set. Raises TakenOver once other processes have taken all of them over."""
-    results = await asyncio.gather(*(_keep_polling(f, told, stop) for f in feeds), return_exceptions=True)
-    others = [r for r in results if isinstance(r, BaseException) and not isinstance(r, TakenOver)]
+    results = await asyncio.gather(*(_keep_polling(feed, told, stop) for feed in feeds), return_exceptions=True)
+    others = [result for result in results if isinstance(result, BaseException) and not isinstance(result, TakenOver)]
     if others:
         raise others[0]
-    taken = [r for r in results if isinstance(r, TakenOver)]
+    taken = [result for result in results if isinstance(result, TakenOver)]
     if taken and len(taken) == len(feeds):
         raise taken[0]
 

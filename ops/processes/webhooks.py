@@ -113,9 +113,13 @@ def _holder(port: int) -> str:
     import psutil
 
     try:
-        listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-        pids = {c.pid for c in listening if c.laddr and c.laddr.port == port}
-        names = [f"process {p} ({' '.join(psutil.Process(p).cmdline())[:80]})" for p in sorted(filter(None, pids))]
+        listening = [
+            connection for connection in psutil.net_connections("tcp") if connection.status == psutil.CONN_LISTEN
+        ]
+        pids = {connection.pid for connection in listening if connection.laddr and connection.laddr.port == port}
+        names = [
+            f"process {pid} ({' '.join(psutil.Process(pid).cmdline())[:80]})" for pid in sorted(filter(None, pids))
+        ]
     except (psutil.Error, OSError):
         names = []
     return ", ".join(names) or "another program"
@@ -125,7 +129,7 @@ def _tell(server: AppServer, found: Mapping[tuple[str, str], Receiver], ready: P
     import structlog
     import typer
 
-    accounts = [f"{server.url}/webhooks/{c}/{a}" for c, a in found]
+    accounts = [f"{server.url}/webhooks/{connector}/{account}" for connector, account in found]
     structlog.get_logger().info("listening", url=server.url, accounts=accounts)
     typer.echo(server.url)
     if ready:

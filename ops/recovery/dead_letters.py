@@ -70,13 +70,21 @@ def read_dead_letters(kafka: Kafka) -> list[DeadLetter]:
     """All there are, oldest first within each partition, with what became of them."""
     done = redriven(kafka)
     letters = []
-    for m in read_topic(kafka, DLQ.name):
-        at = done.get(f"{m.partition()}:{m.offset()}")
-        headers = [(k, v or b"") for k, v in m.headers() or []]
+    for message in read_topic(kafka, DLQ.name):
+        at = done.get(f"{message.partition()}:{message.offset()}")
+        headers = [(k, v or b"") for k, v in message.headers() or []]
         letters.append(
-            DeadLetter(m.partition(), m.offset(), m.timestamp()[1], m.key() or b"", m.value() or b"", headers, at)
+            DeadLetter(
+                message.partition(),
+                message.offset(),
+                message.timestamp()[1],
+                message.key() or b"",
+                message.value() or b"",
+                headers,
+                at,
+            )
         )
-    return sorted(letters, key=lambda x: (x.partition, x.offset))
+    return sorted(letters, key=lambda letter: (letter.partition, letter.offset))
 
 
 def select(letters: Iterable[DeadLetter], ids: Iterable[str], topic: str = "", code: str = "") -> list[DeadLetter]:
@@ -84,17 +92,21 @@ def select(letters: Iterable[DeadLetter], ids: Iterable[str], topic: str = "", c
 
     Raises UserError for an id that is not there.
     """
-    by_id = {x.id: x for x in letters}
+    by_id = {letter.id: letter for letter in letters}
     wanted = list(ids)
-    if missing := [i for i in wanted if i not in by_id]:
+    if missing := [letter_id for letter_id in wanted if letter_id not in by_id]:
         raise UserError(f"no dead letter {', '.join(missing)}: `wharf dlq list` shows their ids (PARTITION:OFFSET)")
-    chosen = [by_id[i] for i in wanted] or list(by_id.values())
-    return [x for x in chosen if topic in ("", x.source[0]) and code in ("", x.header("wharf.error.code"))]
+    chosen = [by_id[letter_id] for letter_id in wanted] or list(by_id.values())
+    return [
+        letter
+        for letter in chosen
+        if topic in ("", letter.source[0]) and code in ("", letter.header("wharf.error.code"))
+    ]
 
 
 def redriven(kafka: Kafka) -> dict[str, int]:
     """When (UTC ms) which dead letter was redriven, by id."""
-    notes = ((m.key() or b"", m.value()) for m in read_topic(kafka, CONTROL.name))
+    notes = ((message.key() or b"", message.value()) for message in read_topic(kafka, CONTROL.name))
     return {k.removeprefix(NOTE).decode(): int(json.loads(v)["at"]) for k, v in notes if k.startswith(NOTE) and v}
 
 
@@ -116,15 +128,15 @@ def read_topic(kafka: Kafka, topic: str, partition: int | None = None, start: in
         if not count:
             raise UserError(f"topic {topic} is not there: `wharf up` creates it")
         left = {partition} if partition is not None else set(range(count))
-        reader.assign([TopicPartition(topic, p, start) for p in left])
+        reader.assign([TopicPartition(topic, place, start) for place in left])
         while left:
-            for m in reader.consume(1000, 0.05):
-                if m.error() is None:
-                    yield m
-                elif m.error().code() == KafkaError._PARTITION_EOF:
-                    left.discard(m.partition())
-                elif not passing(m.error()):
-                    raise KafkaException(m.error())
+            for message in reader.consume(1000, 0.05):
+                if message.error() is None:
+                    yield message
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    left.discard(message.partition())
+                elif not passing(message.error()):
+                    raise KafkaException(message.error())
     finally:
         reader.close()
 

@@ -44,14 +44,14 @@ def remake(letter: DeadLetter, kafka: Mapping[str, str], receivers: Receivers, n
     """
     mark = [(_MARK + "from", letter.id.encode()), (_MARK + "at", str(now).encode())]
     if letter.source[0] == RAW.name:
-        return [Remade(t, k, v, h + mark, -1) for t, k, v, h in _translated(letter, receivers, now)]
+        return [Remade(t, k, v, header + mark, -1) for t, k, v, header in _translated(letter, receivers, now)]
     topic, partition, offset = letter.source
     if topic not in BY_NAME or partition is None or offset is None:
         raise UserError(f"{letter.id}: its headers name no source topic of ours ({topic or 'none'}): nowhere to put it")
     value = letter.value
     if letter.header(OMITTED):
         value = _fetch(letter, kafka, topic, partition=partition, offset=offset)
-    headers = [h for h in clean(letter.headers) if not h[0].startswith(_MARK)]
+    headers = [header for header in clean(letter.headers) if not header[0].startswith(_MARK)]
     # A key says its partition; a record without one (rules, the time) was meant for the partition it was in.
     return [Remade(topic, letter.key, value, headers + mark, -1 if letter.key else partition)]
 
@@ -71,7 +71,7 @@ def _translated(
         made = receiver.translate(received, letter.value, now, trace)
     except TranslationError as e:
         raise UserError(f"{letter.id}: still can't be translated: {mask(str(e))}") from e
-    return [(o.topic, o.key, o.value, list(o.headers)) for o in canonical(made)]
+    return [(outgoing.topic, outgoing.key, outgoing.value, list(outgoing.headers)) for outgoing in canonical(made)]
 
 
 def _fetch(letter: DeadLetter, kafka: Mapping[str, str], topic: str, *, partition: int, offset: int) -> bytes:
@@ -102,10 +102,10 @@ class Redriver:
         if letter.id in self._done:
             return False
         records = remake(letter, self._kafka, self._receivers, now)
-        note = json.dumps({"at": now, "topics": [r.topic for r in records]}).encode()
+        note = json.dumps({"at": now, "topics": [record.topic for record in records]}).encode()
         self._producer.begin_transaction()
-        for r in records:
-            self._producer.produce(r.topic, r.value, r.key, r.partition, headers=r.headers)
+        for record in records:
+            self._producer.produce(record.topic, record.value, record.key, record.partition, headers=record.headers)
         self._producer.produce(CONTROL.name, note, NOTE + letter.id.encode())
         self._producer.commit_transaction(30)
         self._done[letter.id] = now

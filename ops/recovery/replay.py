@@ -23,10 +23,10 @@ WHERE = ("first", "end")
 def prepare(runtime: Runtime) -> list[PartitionPlan]:
     """What would be rebuilt. Raises UserError while workers of the group run, or where an input does not hold what was folded."""
     _idle(runtime)
-    short = [i for i in cut_inputs(runtime.config, runtime.agents) if i.at > i.end]
+    short = [input_ for input_ in cut_inputs(runtime.config, runtime.agents) if input_.at > input_.end]
     if short:
         raise UserError(
-            f"{'; '.join(i.why for i in short)}: there is nothing to fold. Bring the topic back from a backup, or go on without what is gone "
+            f"{'; '.join(input_.why for input_ in short)}: there is nothing to fold. Bring the topic back from a backup, or go on without what is gone "
             "with `--go-on first` (a topic that was made anew) or `--go-on end`"
         )
     return plan(runtime.config, runtime.agents)
@@ -41,9 +41,9 @@ def _idle(runtime: Runtime) -> None:
 
 def check_possible(plans: list[PartitionPlan], partial: bool) -> None:
     """Raise UserError where the input no longer reaches back to its beginning and that was not accepted."""
-    short = [p for p in plans if not p.complete]
+    short = [plan for plan in plans if not plan.complete]
     if short and not partial:
-        where = ", ".join(f"{p.topic}/{p.partition} (begins at {p.first})" for p in short)
+        where = ", ".join(f"{plan.topic}/{plan.partition} (begins at {plan.first})" for plan in short)
         raise UserError(
             f"{where}: the input no longer reaches back to offset 0, so what only older records said would be missing"
             " from the tables. Restore the topic from a backup, or accept that with --partial"
@@ -57,7 +57,8 @@ def move_on(runtime: Runtime, where: str, execute: bool) -> list[str]:
     if execute and inputs:
         go_on(runtime.config, inputs, where)
     lines = [
-        f"{i.why}: {'goes' if execute else 'would go'} on at {i.first if where == 'first' else i.end}" for i in inputs
+        f"{input_.why}: {'goes' if execute else 'would go'} on at {input_.first if where == 'first' else input_.end}"
+        for input_ in inputs
     ]
     return lines or ["Every input holds what its group has to read next: there is nothing to move."]
 
@@ -66,47 +67,51 @@ def execute(runtime: Runtime, plans: list[PartitionPlan]) -> list[Rebuilt]:
     """Rebuild every partition of the plan, with a progress bar on stderr."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("folding the input", total=sum(p.records for p in plans))
-        return asyncio.run(_all(runtime, plans, lambda n: bar.advance(task, n)))
+        task = bar.add_task("folding the input", total=sum(plan.records for plan in plans))
+        return asyncio.run(_all(runtime, plans, lambda count: bar.advance(task, count)))
 
 
 async def _all(runtime: Runtime, plans: list[PartitionPlan], progress: Callable[[int], None]) -> list[Rebuilt]:
-    return [await rebuild(runtime.config, runtime.agents[p.topic], p, progress) for p in plans]
+    return [await rebuild(runtime.config, runtime.agents[plan.topic], plan, progress) for plan in plans]
 
 
 def describe(plans: list[PartitionPlan], done: list[Rebuilt] | None) -> list[str]:
     """Lines for people."""
-    keys = {(r.plan.table, r.plan.partition): r for r in done or []}
+    keys = {(result.plan.table, result.plan.partition): result for result in done or []}
     lines = []
-    for p in plans:
-        line = f"{p.table}/{p.partition}: {p.topic} from {p.first} to {p.committed if p.committed is not None else '-'}"
-        line += f", {p.records} records" if p.refold else ", emptied (its input can't be folded again)"
-        r = keys.get((p.table, p.partition))
-        line += f": {r.keys} keys, {r.rejected} records rejected" if r else f"; now {p.keys} keys, {p.lost or 'whole'}"
-        if not p.complete:
-            line += f"; INCOMPLETE: the input begins at offset {p.first}"
+    for planned in plans:
+        line = f"{planned.table}/{planned.partition}: {planned.topic} from {planned.first} to {planned.committed if planned.committed is not None else '-'}"
+        line += f", {planned.records} records" if planned.refold else ", emptied (its input can't be folded again)"
+        result = keys.get((planned.table, planned.partition))
+        line += (
+            f": {result.keys} keys, {result.rejected} records rejected"
+            if result
+            else f"; now {planned.keys} keys, {planned.lost or 'whole'}"
+        )
+        if not planned.complete:
+            line += f"; INCOMPLETE: the input begins at offset {planned.first}"
         lines.append(line)
     return lines
 
 
 def as_json(plans: list[PartitionPlan], done: list[Rebuilt] | None) -> dict[str, Any]:
     """The same for programs."""
-    after = {(r.plan.table, r.plan.partition): r for r in done or []}
+    after = {(result.plan.table, result.plan.partition): result for result in done or []}
     rows = []
-    for p in plans:
+    for planned in plans:
         row: dict[str, Any] = {
-            "table": p.table,
-            "partition": p.partition,
-            "input": p.topic,
-            "from": p.first,
-            "to": p.committed,
-            "records": p.records,
-            "keys_before": p.keys,
-            "lost": p.lost,
-            "complete": p.complete,
-            "refold": p.refold,
+            "table": planned.table,
+            "partition": planned.partition,
+            "input": planned.topic,
+            "from": planned.first,
+            "to": planned.committed,
+            "records": planned.records,
+            "keys_before": planned.keys,
+            "lost": planned.lost,
+            "complete": planned.complete,
+            "refold": planned.refold,
         }
-        if r := after.get((p.table, p.partition)):
-            row |= {"keys": r.keys, "folded": r.folded, "rejected": r.rejected}
+        if result := after.get((planned.table, planned.partition)):
+            row |= {"keys": result.keys, "folded": result.folded, "rejected": result.rejected}
         rows.append(row)
     return {"executed": done is not None, "partitions": rows}

@@ -67,7 +67,7 @@ def collapsed(body: dict[str, Any]) -> dict[str, Any]:
             days = public_holidays(depot["country"])
         except LookupError:
             days = ()
-        rest = [d for d in depot["holidays"] if d not in days]
+        rest = [day for day in depot["holidays"] if day not in days]
         whole = bool(days) and len(rest) == len(depot["holidays"]) - len(days)
         depots.append({**depot, "holidays": [depot["country"], *rest]} if whole else depot)
     return {**body, "depots": depots}
@@ -80,18 +80,18 @@ def _with(data: Any, put: Put, *, once: bool = False) -> Any:
     """A copy of a rule file's data with every code among its depots' holidays replaced by what ``put`` gives."""
     if not isinstance(data, dict) or not isinstance(data.get("depots"), list):
         return data
-    depots = [_depot(i, d, put, once) for i, d in enumerate(data["depots"])]
+    depots = [_depot(index, depot, put, once) for index, depot in enumerate(data["depots"])]
     return {**data, "depots": depots}
 
 
-def _depot(i: int, depot: Any, put: Put, once: bool) -> Any:
+def _depot(index: int, depot: Any, put: Put, once: bool) -> Any:
     days = depot.get("holidays") if isinstance(depot, dict) else None
-    path: Path = ("depots", i, "holidays")
+    path: Path = ("depots", index, "holidays")
     if isinstance(days, str) and _code.match(days):
         return {**depot, "holidays": put(path, days)}
     if not isinstance(days, list) or not any(isinstance(d, str) and _code.match(d) for d in days):
         return depot
     all_days: list[Any] = []
-    for j, day in enumerate(days):
-        all_days += put((*path, j), day) if isinstance(day, str) and _code.match(day) else [day]
+    for number, day in enumerate(days):
+        all_days += put((*path, number), day) if isinstance(day, str) and _code.match(day) else [day]
     return {**depot, "holidays": list(dict.fromkeys(all_days)) if once else all_days}

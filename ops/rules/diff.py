@@ -22,9 +22,13 @@ class Change(msgspec.Struct, frozen=True):
 
 def changes(old: RuleSet | None, new: RuleSet) -> list[Change]:
     """Every field that differs, the version aside; depots, classes and checks are matched by name, so a moved one shows as its place."""
-    a = _flat(msgspec.to_builtins(old)) if old else {}
-    b = _flat(msgspec.to_builtins(new))
-    return [Change(k, a.get(k), b.get(k)) for k in sorted({*a, *b}) if a.get(k) != b.get(k) and k != "version"]
+    before = _flat(msgspec.to_builtins(old)) if old else {}
+    after = _flat(msgspec.to_builtins(new))
+    return [
+        Change(k, before.get(k), after.get(k))
+        for k in sorted({*before, *after})
+        if before.get(k) != after.get(k) and k != "version"
+    ]
 
 
 _NAMED = {"depots": "id", "priorities": "name", "checks": "problem", "fraud": "name", "failures": "reason"}
@@ -49,8 +53,8 @@ def _flat(value: Any, path: Path = ()) -> dict[str, Any]:
 
 def _free(flat: dict[str, Any], path: Path, name: str) -> str:
     """Several rules may be for one problem, each with a condition of its own."""
-    taken, n = {k for k in flat if k.startswith(show((*path, name)))}, 2
+    taken, number = {k for k in flat if k.startswith(show((*path, name)))}, 2
     while any(k.startswith(show((*path, name)) + ".") for k in taken):
-        name, n = f"{name.partition('#')[0]}#{n}", n + 1
+        name, number = f"{name.partition('#')[0]}#{number}", number + 1
         taken = {k for k in flat if k.startswith(show((*path, name)))}
     return name

@@ -26,7 +26,9 @@ class RulesError(UserError):
     """A rule file that can't be used: all its problems, a line each."""
 
     def __init__(self, name: str, problems: list[Problem]) -> None:
-        super().__init__("\n".join([f"{name} has {len(problems)} error(s):", *(p.text(name) for p in problems)]))
+        super().__init__(
+            "\n".join([f"{name} has {len(problems)} error(s):", *(problem.text(name) for problem in problems)])
+        )
         self.problems = problems
 
 
@@ -47,7 +49,7 @@ def check_source(source: Source) -> RuleSet | list[Problem]:
     if isinstance(source.data, dict):
         problems += check_sense(source, problems)
     if problems:
-        return sorted(problems, key=lambda p: (p.line, p.column, p.field))
+        return sorted(problems, key=lambda problem: (problem.line, problem.column, problem.field))
     rules = msgspec.convert(expanded(written), RuleSet)
     return rules if rules.version != "none" else msgspec.structs.replace(rules, version=_content_hash(rules))
 

@@ -107,7 +107,9 @@ def in_force(
 
 def of_edition(published: list[RulesPublished], edition: Edition) -> RulesPublished:
     """The record that brought a version of the book."""
-    return next(r for r in reversed(published) if r.version == edition.version and r.body == edition.body)
+    return next(
+        record for record in reversed(published) if record.version == edition.version and record.body == edition.body
+    )
 
 
 def book(published: list[RulesPublished], now: int) -> RuleBook:

@@ -10,17 +10,17 @@ __all__ = ["free_port", "kept_port"]
 
 def free_port() -> int:
     """A port that nothing listens on; another process may take it before you do."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as s:
+    with socket.socket() as sock:
         # As servers do: a port whose last connections still linger in TIME_WAIT is free.
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            s.bind(("127.0.0.1", port))
+            sock.bind(("127.0.0.1", port))
         except OSError:
             return False
     return True

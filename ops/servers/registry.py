@@ -26,4 +26,8 @@ def publish_schemas(settings: Settings) -> None:
     except (httpx.HTTPError, ValueError, KeyError) as e:
         url = httpx.URL(settings.registry).copy_with(username=None, password=None)
         raise UserError(f"WHARF_REGISTRY: {url} does not answer as a schema registry: {type(e).__name__}: {e}") from e
-    log.info("schemas registered", new=[r.subject for r in done if r.created], known=sum(not r.created for r in done))
+    log.info(
+        "schemas registered",
+        new=[result.subject for result in done if result.created],
+        known=sum(not result.created for result in done),
+    )

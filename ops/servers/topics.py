@@ -50,8 +50,8 @@ def create_topics(
         raise UserError(f"Kafka at {bootstrap} does not answer: {e.args[0].str()}") from e
     wanted = list(topics)
     _same_partitions(wanted, there, partitions)
-    made = _create(config, [t for t in wanted if t.name not in there], partitions, replication)
-    _configure(config, [t for t in wanted if t.name in there])
+    made = _create(config, [topic for topic in wanted if topic.name not in there], partitions, replication)
+    _configure(config, [topic for topic in wanted if topic.name in there])
     return made
 
 
@@ -60,11 +60,11 @@ def _count(topic: Topic, partitions: int) -> int:
 
 
 def _same_partitions(wanted: list[Topic], there: Mapping[str, int], partitions: int) -> None:
-    for t in wanted:
-        has, wants = there.get(t.name), _count(t, partitions)
+    for topic in wanted:
+        has, wants = there.get(topic.name), _count(topic, partitions)
         if has is not None and has != wants:
             raise UserError(
-                f"topic {t.name} has {has} partitions, not {wants}: set WHARF_PARTITIONS={has}, or use another WHARF_HOME; "
+                f"topic {topic.name} has {has} partitions, not {wants}: set WHARF_PARTITIONS={has}, or use another WHARF_HOME; "
                 "more partitions would part the keys from their state"
             )
 
@@ -72,7 +72,10 @@ def _same_partitions(wanted: list[Topic], there: Mapping[str, int], partitions: 
 def _create(config: Mapping[str, Any], topics: list[Topic], partitions: int, replication: int) -> list[str]:
     if not topics:
         return []
-    new = {t.name: NewTopic(t.name, _count(t, partitions), replication, config=dict(t.config)) for t in topics}
+    new = {
+        topic.name: NewTopic(topic.name, _count(topic, partitions), replication, config=dict(topic.config))
+        for topic in topics
+    }
     made: list[str] = []
 
     def ask() -> None:
@@ -93,7 +96,9 @@ def _create(config: Mapping[str, Any], topics: list[Topic], partitions: int, rep
 def _wait_led(config: Mapping[str, Any], topics: list[Topic], partitions: int) -> None:
     """Until each partition's leader serves it: the controller answers before the brokers know, and a broker is named leader
     before it has made the log."""
-    waiting = {TopicPartition(t.name, p) for t in topics for p in range(_count(t, partitions))}
+    waiting = {
+        TopicPartition(topic.name, partition) for topic in topics for partition in range(_count(topic, partitions))
+    }
     deadline = time.monotonic() + SECONDS
     while True:
         admin = AdminClient(dict(config))  # a client that once heard of no leader asks nobody again for long
@@ -111,7 +116,9 @@ def served(config: Mapping[str, str], topics: Iterable[str]) -> bool:
     admin = AdminClient({**config, "log_level": 2})
     try:
         there = partition_counts(admin, 5)
-        return all(_served(admin, TopicPartition(t, p)) for t in topics for p in range(there[t]))
+        return all(
+            _served(admin, TopicPartition(topic, partition)) for topic in topics for partition in range(there[topic])
+        )
     except (KafkaException, UserError, KeyError):
         return False
 
@@ -140,7 +147,7 @@ def _made(done: Future[None]) -> bool:
 
 def _configure(config: Mapping[str, Any], topics: list[Topic]) -> None:
     """Set what differs; settings that an operator added himself stay."""
-    wants = {t.name: t.config for t in topics if t.config}
+    wants = {topic.name: topic.config for topic in topics if topic.config}
     if not wants:
         return
     try:

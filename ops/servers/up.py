@@ -79,7 +79,7 @@ class Up:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -158,6 +158,6 @@ class Up:
             return False
 
 
-def _last_words(e: ProcessFailed) -> str:
-    said = [line for line in e.last_lines.splitlines() if line.startswith("wharf: ")]
-    return said[-1].removeprefix("wharf: ") if said else str(e)
+def _last_words(failure: ProcessFailed) -> str:
+    said = [line for line in failure.last_lines.splitlines() if line.startswith("wharf: ")]
+    return said[-1].removeprefix("wharf: ") if said else str(failure)

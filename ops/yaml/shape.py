@@ -132,8 +132,8 @@ def _homes() -> dict[str, list[str]]:
         kind = group.type.type if isinstance(group.type, inspect.Metadata) else group.type
         inner = kind.item_type if isinstance(kind, inspect.ListType) else kind
         inner = inner.type if isinstance(inner, inspect.Metadata) else inner
-        for f in inner.fields if isinstance(inner, inspect.StructType) else ():
-            homes.setdefault(f.encode_name, []).append(group.encode_name)
+        for field in inner.fields if isinstance(inner, inspect.StructType) else ():
+            homes.setdefault(field.encode_name, []).append(group.encode_name)
     return homes
 
 
@@ -166,10 +166,10 @@ def _form_hint(value: str, pattern: str) -> str:
 
 def _date_hint(value: str) -> str:
     """A date or a time of day that is written otherwise."""
-    if m := re.fullmatch(r"([0-9]{1,2})[-./]([0-9]{1,2})[-./]([0-9]{4})", value):
-        return f'the year first, then the month: "{m[3]}-{m[2]:0>2}-{m[1]:0>2}", if {m[1]} is the day'
-    if m := re.fullmatch(r"([0-9]{1,2}) ?(?::([0-5][0-9]))? ?([ap])m", value.lower()):
-        return f'write "{int(m[1]) % 12 + 12 * (m[3] == "p"):02}:{m[2] or "00"}"'
+    if match := re.fullmatch(r"([0-9]{1,2})[-./]([0-9]{1,2})[-./]([0-9]{4})", value):
+        return f'the year first, then the month: "{match[3]}-{match[2]:0>2}-{match[1]:0>2}", if {match[1]} is the day'
+    if match := re.fullmatch(r"([0-9]{1,2}) ?(?::([0-5][0-9]))? ?([ap])m", value.lower()):
+        return f'write "{int(match[1]) % 12 + 12 * (match[3] == "p"):02}:{match[2] or "00"}"'
     return ""
 
 
@@ -199,8 +199,8 @@ def _code_hint(value: str, pattern: str) -> str:
 
 
 def _type_hint(value: Any, kind: inspect.Type) -> str:
-    if isinstance(kind, inspect.IntType) and (m := re.fullmatch(r"([0-9]+)[.,]([0-9]{1,2})", str(value))):
-        return f"money is in minor units: {m[1]}{m[2]:<02} for {value}"
+    if isinstance(kind, inspect.IntType) and (match := re.fullmatch(r"([0-9]+)[.,]([0-9]{1,2})", str(value))):
+        return f"money is in minor units: {match[1]}{match[2]:<02} for {value}"
     if isinstance(kind, inspect.BoolType) and str(value).lower() in ("yes", "no", "on", "off"):
         return f"write {'true' if str(value).lower() in ('yes', 'on') else 'false'}"
     if isinstance(kind, inspect.StrType) and isinstance(value, bool | int | float):

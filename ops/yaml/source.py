@@ -69,17 +69,17 @@ class Source:
         """Line and column of the character ``at`` of the text that stands at ``path``, however it is written (quotes, blocks)."""
         line, column = self.place(path)
         lines = self._text.split("\n")
-        i = sum(len(x) + 1 for x in lines[: line - 1]) + column - 1
-        if self._text[i : i + 1] in ("|", ">"):
-            i = self._text.find("\n", i) + 1
-        end = i
+        start = sum(len(line_) + 1 for line_ in lines[: line - 1]) + column - 1
+        if self._text[start : start + 1] in ("|", ">"):
+            start = self._text.find("\n", start) + 1
+        end = start
         for wanted in value[: at + 1].rstrip() if at < len(value) else value:
             if wanted.isspace():
                 continue
-            while i < len(self._text) and self._text[i] != wanted:  # a quote, an escape, a fold
-                i += 1
-            end, i = i, i + 1
-        end = i if at >= len(value.rstrip()) else end
+            while start < len(self._text) and self._text[start] != wanted:  # a quote, an escape, a fold
+                start += 1
+            end, start = start, start + 1
+        end = start if at >= len(value.rstrip()) else end
         before = self._text[:end]
         return before.count("\n") + 1, end - (before.rfind("\n") + 1) + 1
 
@@ -119,13 +119,17 @@ def read(path: FilePath) -> Source | Problem:
         raise UserError(f"{path}: {e.strerror or e}") from e
 
 
-def _problem(e: YamlError) -> Problem:
-    if key := _TWICE.search(e.message):
+def _problem(error: YamlError) -> Problem:
+    if key := _TWICE.search(error.message):
         return Problem(
-            e.line, e.column, key[1], "stands here for the second time in this group", "put both into one, or drop one"
+            error.line,
+            error.column,
+            key[1],
+            "stands here for the second time in this group",
+            "put both into one, or drop one",
         )
-    hint = e.hint or next((hint for words, hint in _YAML_HINTS if words in e.message), "")
-    return Problem(e.line, e.column, "", e.message, hint)
+    hint = error.hint or next((hint for words, hint in _YAML_HINTS if words in error.message), "")
+    return Problem(error.line, error.column, "", error.message, hint)
 
 
 _TWICE = re.compile(r'found duplicate key "([^"]*)"')

@@ -31,10 +31,10 @@ _TIMES = frozenset({"time", "occurred_at", "placed_at", "ship_by", "eta"})
 
 def _type(schema: Any) -> str:
     if isinstance(schema, list):
-        (inner,) = (s for s in schema if s != "null")
+        (inner,) = (branch for branch in schema if branch != "null")
         return f"Nullable({_type(inner)})"
     if isinstance(schema, dict) and schema["type"] == "array":
-        inner_fields = ", ".join(f"{f['name']} {_type(f['type'])}" for f in schema["items"]["fields"])
+        inner_fields = ", ".join(f"{field['name']} {_type(field['type'])}" for field in schema["items"]["fields"])
         return f"Array(Tuple({inner_fields}))"
     return _TYPES[schema["type"] if isinstance(schema, dict) else schema]
 
@@ -55,7 +55,7 @@ class AvroTable:
         mark = {"type": "fixed", "name": "Mark", "size": _MARK}
         fields = [{"name": "_begin", "type": mark}, *schema["fields"], {"name": "_end", "type": "Mark"}]
         self._schema = json.dumps({**schema, "fields": fields}).encode()
-        plain = ", ".join(f"{f['name']} {_type(f['type'])}" for f in schema["fields"])
+        plain = ", ".join(f"{field['name']} {_type(field['type'])}" for field in schema["fields"])
         self._structure = f"_begin FixedString({_MARK}), {plain}, _end FixedString({_MARK})"
         self._columns, self._values, texts = _columns(schema["fields"])
         # Joined with a separator: half a character in one field and half in the next must not make a whole one.
@@ -63,7 +63,7 @@ class AvroTable:
 
     def statement(self, file: str, partition: int) -> str:
         """The INSERT of one file. Nothing in it comes from the records."""
-        columns = ", ".join(f"`{c}`" for c in (*self._columns, *COLUMNS))
+        columns = ", ".join(f"`{column}`" for column in (*self._columns, *COLUMNS))
         offset = "reinterpretAsUInt64(substring(_begin, 1, 8))"
         source = f"file('{file}', 'Avro', '{self._structure}')"
         return (  # every part of it is ours: names of the schema, a path, a number

@@ -104,25 +104,27 @@ class Buffer:
         """Take records, each partition's in order."""
         topic, partition = None, -1
         position: int | None = None
-        for m in messages:
-            if m.partition() != partition or m.topic() != topic:  # they come in runs
-                topic, partition = m.topic(), m.partition()
+        for message in messages:
+            if message.partition() != partition or message.topic() != topic:  # they come in runs
+                topic, partition = message.topic(), message.partition()
                 key = (str(topic), int(partition))
                 position = self._positions.get(key)
-            if position is None or m.offset() < position:  # fetched before a rebalance took or moved the partition
+            if (
+                position is None or message.offset() < position
+            ):  # fetched before a rebalance took or moved the partition
                 continue
             batch = self._batches.get(key)
             if batch is None:
                 batch = self._batches[key] = Batch(*key, first=position)
             if self._decode:
-                batch.add(m)
+                batch.add(message)
             else:
-                batch.take(m)
+                batch.take(message)
 
     @property
     def records(self) -> int:
         """How many records wait."""
-        return sum(len(b.offsets) + len(b.poison) for b in self._batches.values())
+        return sum(len(batch.offsets) + len(batch.poison) for batch in self._batches.values())
 
     def batches(self) -> list[Batch]:
         """All of them, by topic and partition."""
@@ -130,8 +132,8 @@ class Buffer:
 
     def done(self, batches: Iterable[Batch]) -> None:
         """These are in ClickHouse: the next begin behind them."""
-        for b in batches:
-            self.place(b.key, b.last + 1)
+        for batch in batches:
+            self.place(batch.key, batch.last + 1)
 
     def clear(self) -> None:
         """Forget all, also where each partition stands."""
@@ -140,7 +142,9 @@ class Buffer:
 
     def next(self) -> dict[Key, int]:
         """The offset from which each of our partitions is still to come."""
-        return {k: self._batches[k].last + 1 if k in self._batches else p for k, p in self._positions.items()}
+        return {
+            k: self._batches[k].last + 1 if k in self._batches else position for k, position in self._positions.items()
+        }
 
     def drop(self, keys: Iterable[Key]) -> None:
         """These partitions are no longer ours."""

@@ -36,8 +36,8 @@ class DeadLetters:
                 failed.append(error)
 
         producer = self._producer = self._producer or Producer(self._config)
-        for p in poison:
-            self._send(producer, p, acknowledged)
+        for bad in poison:
+            self._send(producer, bad, acknowledged)
         waiting = producer.flush(SECONDS)
         if failed or waiting:
             raise KafkaException(failed[0] if failed else KafkaError(KafkaError._TIMED_OUT))

@@ -43,16 +43,16 @@ def bundled() -> list[Migration]:
     for file in files("sinks.clickhouse").joinpath("migrations").iterdir():
         if match := _NAME.fullmatch(file.name):
             found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
-    found.sort(key=lambda m: m.version)
-    if [m.version for m in found] != list(range(1, len(found) + 1)):
-        raise MigrationError(f"migrations must be numbered 1, 2, 3 …, not {[m.version for m in found]}")
+    found.sort(key=lambda migration: migration.version)
+    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(f"migrations must be numbered 1, 2, 3 …, not {[migration.version for migration in found]}")
     return found
 
 
 def statements(sql: str) -> list[str]:
     """The statements of a file: a ``;`` at the end of a line ends one; comment lines are left out."""
     lines = (line for line in sql.splitlines() if not line.lstrip().startswith("--"))
-    return [s.strip() for s in re.split(r";[ \t]*(?:\n|$)", "\n".join(lines)) if s.strip()]
+    return [statement.strip() for statement in re.split(r";[ \t]*(?:\n|$)", "\n".join(lines)) if statement.strip()]
 
 
 def migrate(client: Any, migrations: Sequence[Migration] | None = None) -> list[str]:
@@ -65,11 +65,11 @@ def migrate(client: Any, migrations: Sequence[Migration] | None = None) -> list[
     rows = client.query("SELECT version, name, checksum FROM schema_migrations FINAL ORDER BY version").result_rows
     _check(wanted, rows)
     done = {row[0] for row in rows}
-    return [_apply(client, m) for m in wanted if m.version not in done]
+    return [_apply(client, migration) for migration in wanted if migration.version not in done]
 
 
 def _check(wanted: Sequence[Migration], rows: Iterable[Sequence[Any]]) -> None:
-    ours = {m.version: m for m in wanted}
+    ours = {migration.version: migration for migration in wanted}
     for version, name, checksum in rows:
         if version not in ours:
             raise MigrationError(

@@ -87,7 +87,7 @@ def look(client: Any) -> dict[Key, Standing]:
 
 def load(client: Any) -> dict[Key, Stored]:
     """The stored range of every partition that has one."""
-    return {key: s.stored for key, s in look(client).items() if s.stored is not None}
+    return {key: state.stored for key, state in look(client).items() if state.stored is not None}
 
 
 def store(client: Any, batches: Iterable[Batch], state: State, owners: Mapping[Key, int]) -> None:
@@ -95,8 +95,15 @@ def store(client: Any, batches: Iterable[Batch], state: State, owners: Mapping[K
     _insert(
         client,
         [
-            [*b.key, owners.get(b.key, 0), b.first, b.last, state.value, 2 * b.last + 1 + (state is State.AFTER)]
-            for b in batches
+            [
+                *batch.key,
+                owners.get(batch.key, 0),
+                batch.first,
+                batch.last,
+                state.value,
+                2 * batch.last + 1 + (state is State.AFTER),
+            ]
+            for batch in batches
         ],
     )
 

@@ -31,7 +31,7 @@ class Table:
     def fields(self) -> tuple[str, ...]:
         """The plain fields, in the record's order."""
         lists = {name for name, _ in self.nested}
-        return tuple(f for f in self.record.__struct_fields__ if f not in lists)
+        return tuple(field for field in self.record.__struct_fields__ if field not in lists)
 
 
 TABLES = {
@@ -59,4 +59,4 @@ def columns(table: Table, events: Sequence[Record], offsets: Sequence[int], part
 
 
 def _each(events: Sequence[Record], get: Callable[[Any], Any]) -> Column:
-    return [get(e) for e in events]
+    return [get(event) for event in events]

@@ -192,10 +192,10 @@ class Sink:
         messages = []
         got = self._consumer.consume(_FETCH, 0.05)
         self._lagging = len(got) == _FETCH
-        for m in got:
-            if (error := m.error()) is None:
-                messages.append(m)
-            elif damage := unreadable(m):  # librdkafka would leave the whole batch out
+        for message in got:
+            if (error := message.error()) is None:
+                messages.append(message)
+            elif damage := unreadable(message):  # librdkafka would leave the whole batch out
                 raise LogDamaged(damage)
             elif error.fatal() or error.code() in _FATAL:
                 raise KafkaException(error)
@@ -240,7 +240,7 @@ class Sink:
         self._buffer.done(done)
         if done:
             self.last_write = time.time()
-            offsets = [TopicPartition(b.topic, b.partition, b.last + 1) for b in done]
+            offsets = [TopicPartition(batch.topic, batch.partition, batch.last + 1) for batch in done]
             self._consumer.commit(offsets=offsets, asynchronous=True)
         return True
 
@@ -271,10 +271,13 @@ class Sink:
 
     def _place(self, partitions: list[TopicPartition]) -> bool:
         progress.claim_source(self._client, str(self._consumer.list_topics(timeout=30).cluster_id))
-        self._writer.claim([(p.topic, p.partition) for p in partitions], self._random(32))
+        self._writer.claim([(place.topic, place.partition) for place in partitions], self._random(32))
         stored = progress.load(self._client)
-        self._consumer.assign([self._position((p.topic, p.partition), stored) for p in partitions])
-        log.info("reading", partitions={f"{p.topic}/{p.partition}": p.offset for p in self._consumer.assignment()})
+        self._consumer.assign([self._position((place.topic, place.partition), stored) for place in partitions])
+        log.info(
+            "reading",
+            partitions={f"{place.topic}/{place.partition}": place.offset for place in self._consumer.assignment()},
+        )
         return True
 
     def _position(self, key: Key, stored: Mapping[Key, Stored]) -> TopicPartition:
@@ -295,5 +298,5 @@ class Sink:
         return TopicPartition(*key, offset)
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._buffer.drop([(p.topic, p.partition) for p in partitions])
+        self._buffer.drop([(place.topic, place.partition) for place in partitions])
         self._mine = []

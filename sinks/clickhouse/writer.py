@@ -96,7 +96,7 @@ class Writer:
 
     def _check_ours(self, batches: Iterable[Batch], there: Mapping[Key, Standing]) -> None:
         """Raise Fenced where somebody has claimed one of these partitions after us."""
-        for key in {b.key for b in batches}:
+        for key in {batch.key for batch in batches}:
             ours, highest = self._owners.get(key, 0), there[key].owner if key in there else 0
             if highest > ours:
                 raise Fenced(key, ours, highest)
@@ -120,7 +120,7 @@ class Writer:
 
     def _insert_as_is(self, batch: Batch) -> bool:
         """Whether ClickHouse read the records and took them. Where it did and the answer was lost, the token keeps them from doubling."""
-        values = [m.value() or b"" for m in batch.messages]
+        values = [message.value() or b"" for message in batch.messages]
         data = _AVRO[batch.topic].file(values, batch.offsets)
         if data is None:
             return False

@@ -87,7 +87,7 @@ class EffectsAgent:
                 batch.dead_letter(message, e, VALUE_CONVERTER)
             else:
                 jobs.setdefault(effect.event_id, (message, Job(effect)))
-        results = await lanes.work(self._desk, (j for _, j in jobs.values()), lambda j: j.lane in self._waiting)
+        results = await lanes.work(self._desk, (job for _, job in jobs.values()), lambda job: job.lane in self._waiting)
         for effect_id, (message, _) in jobs.items():
             result = results[effect_id]
             if isinstance(result, Later):
@@ -167,7 +167,10 @@ class EffectsAgent:
         if isinstance(result, Done):
             try:
                 done = publish.done(result, now)
-                batch.outputs += [batch.output(o.topic, o.key, o.value or b"", o.headers, o.partition) for o in done]
+                batch.outputs += [
+                    batch.output(outcome.topic, outcome.key, outcome.value or b"", outcome.headers, outcome.partition)
+                    for outcome in done
+                ]
             except ValueError as e:
                 # It was carried out, but what its answer says can't be kept (no valid text, too large): that is a dead letter.
                 result = Failed(result.job, e)

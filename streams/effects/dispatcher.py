@@ -186,7 +186,7 @@ class Desk:
 
     def _silent(self, target: str) -> bool:
         """Whether all the target's slots are taken by attempts that nobody waits for any more."""
-        held = sum(f.target == target and not f.task.done() for f in self._flights.values())
+        held = sum(flight.target == target and not flight.task.done() for flight in self._flights.values())
         return held >= self.policy.slots
 
     async def _send(self, target: _Target, effect: Effect) -> Sent:

@@ -41,13 +41,13 @@ class Waiting:
     def __contains__(self, lane: Lane) -> bool:
         # A partition that waits is looked at every second: one that was not has gone to another process.
         fresh = self._wall() - _STALE_MS
-        return any(lane in lanes for p, lanes in self._lanes.items() if self._seen[p] >= fresh)
+        return any(lane in lanes for entry, lanes in self._lanes.items() if self._seen[entry] >= fresh)
 
 
 async def work(desk: Desk, jobs: Iterable[Job], held: Callable[[Job], bool] = lambda _: False) -> dict[str, Result]:
     """The results by effect id. After one that waits, the rest of its lane waits too; ``held``: its lane waits already."""
-    by_lane = sorted(jobs, key=lambda j: j.lane)  # stable: within a lane the order stays
-    lanes = [list(group) for _, group in groupby(by_lane, key=lambda j: j.lane)]
+    by_lane = sorted(jobs, key=lambda job: job.lane)  # stable: within a lane the order stays
+    lanes = [list(group) for _, group in groupby(by_lane, key=lambda job: job.lane)]
     results: dict[str, Result] = {}
     await asyncio.gather(*(_work_lane(desk, lane, results, held) for lane in lanes))
     return results

@@ -26,9 +26,13 @@ def done(result: Done, now: int) -> list[Output]:
     outputs = list(_outcome(result.job, now, ok=True, reference=sent.reference))
     # Rules and ticks belong to whole partitions: an answer from outside has no business with them.
     outputs += [
-        _output(ORDERS_IN.name, o.order_key, o) for o in sent.orders if not isinstance(o, RulesPublished | Tick)
+        _output(ORDERS_IN.name, order.order_key, order)
+        for order in sent.orders
+        if not isinstance(order, RulesPublished | Tick)
     ]
-    outputs += [_output(POOLS_IN.name, p.pool, p) for p in sent.pools if not isinstance(p, RulesPublished | Tick)]
+    outputs += [
+        _output(POOLS_IN.name, pool.pool, pool) for pool in sent.pools if not isinstance(pool, RulesPublished | Tick)
+    ]
     return outputs
 
 

@@ -59,7 +59,7 @@ def retry_headers(message: Message, attempts: int, first_at: int, due: int, erro
         "error": error,
         "origin": f"{message.topic}/{message.partition}/{message.offset}",
     }
-    plain = [h for h in message.headers if not h[0].startswith(_PREFIX)]
+    plain = [header for header in message.headers if not header[0].startswith(_PREFIX)]
     return plain + [(_PREFIX + name, value.encode(errors="replace")) for name, value in values.items()]
 
 
@@ -71,7 +71,7 @@ def from_message(message: Message, job: Job) -> Pending:
         effect_id=job.effect.event_id,
         key=message.key,
         value=message.value,
-        headers=[h for h in message.headers if not h[0].startswith(_PREFIX)],
+        headers=[header for header in message.headers if not header[0].startswith(_PREFIX)],
         attempts=numbers.get("wharf-attempt", 0),
         due=numbers.get("wharf-not-before", 0),
         first_at=numbers.get("wharf-first-attempt", 0),
@@ -120,4 +120,4 @@ def entries(table: Table) -> Iterator[Pending]:
     """The waiting effects, oldest first. One that was added by the transaction that still commits comes the next time."""
     keys = (key for key, _ in table.items() if key != COUNT)
     found = (table.get(key) for key in keys)
-    yield from sorted((_decode(value) for value in found if value is not None), key=lambda p: p.seq)
+    yield from sorted((_decode(value) for value in found if value is not None), key=lambda entry: entry.seq)

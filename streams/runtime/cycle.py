@@ -135,18 +135,24 @@ class Cycle:
         by_topic: dict[str, list[Message]] = {}
         messages: list[Message] = []
         topic, number, partition = "", -1, None
-        for m in polled.messages:  # confluent-kafka's, whose accessors are calls
-            if m.partition() != number or m.topic() != topic:  # they come in runs
-                topic, number = m.topic(), m.partition()
+        for message in polled.messages:  # confluent-kafka's, whose accessors are calls
+            if message.partition() != number or message.topic() != topic:  # they come in runs
+                topic, number = message.topic(), message.partition()
                 partition = self._running(topic, number)
                 messages = by_topic.setdefault(topic, []) if partition is not None else []
-            offset = m.offset()
+            offset = message.offset()
             if partition is None or offset < partition.next:
                 continue
             partition.next = offset + 1
             messages.append(
                 Message(
-                    topic, number, offset, m.key() or b"", m.value() or b"", m.headers() or NO_HEADERS, m.timestamp()[1]
+                    topic,
+                    number,
+                    offset,
+                    message.key() or b"",
+                    message.value() or b"",
+                    message.headers() or NO_HEADERS,
+                    message.timestamp()[1],
                 )
             )
         return [
@@ -158,19 +164,21 @@ class Cycle:
         return partition if partition is not None and partition.running else None
 
     def _ticks(self) -> list[Output]:
-        return self._ticker.due((p.tp for p in self._partitions.running()), self.config.now())
+        return self._ticker.due((partition.tp for partition in self._partitions.running()), self.config.now())
 
     async def _fold(self, batches: list[Batch]) -> bool:
         """Have the agents work. False: an agent raised, everything of this cycle is dropped and will be read again."""
         seconds, began = self.config.agent_timeout_seconds, self.config.port.monotonic()
         # All are waited for, also when one raised: none may write into a table whose cycle was dropped.
-        work = asyncio.gather(*(self.agents[b.topic][1].work(b, seconds) for b in batches), return_exceptions=True)
+        work = asyncio.gather(
+            *(self.agents[batch.topic][1].work(batch, seconds) for batch in batches), return_exceptions=True
+        )
         await self._while_running(work)
         if not work.done():
             work.cancel()
-            log.warning("stopped in the middle of a cycle, which is dropped", topics=[b.topic for b in batches])
+            log.warning("stopped in the middle of a cycle, which is dropped", topics=[batch.topic for batch in batches])
             return False
-        errors = [r for r in work.result() if isinstance(r, BaseException)]
+        errors = [result for result in work.result() if isinstance(result, BaseException)]
         if not errors:
             self._pace.took(sum(map(len, batches)), self.config.port.monotonic() - began)
             return True
@@ -290,10 +298,12 @@ class Cycle:
             return
         self.health.in_group(owned, self._standing.verdict)
         self._health_due = self.config.port.monotonic() + _HEALTH_SECONDS
-        for p in self._partitions.running():
-            end = await self._read(self._intake.end, p.tp)
-            self.health.stands(p.tp, max(end - p.next, 0), None if p.table is None else len(p.table))
-        if stopped := self._stalls.stalled((p.tp, p.next) for p in self._partitions.running()):
+        for partition in self._partitions.running():
+            end = await self._read(self._intake.end, partition.tp)
+            self.health.stands(
+                partition.tp, max(end - partition.next, 0), None if partition.table is None else len(partition.table)
+            )
+        if stopped := self._stalls.stalled((partition.tp, partition.next) for partition in self._partitions.running()):
             raise KafkaFailed(f"the consumer has stopped fetching: {stopped} are in the log and don't come")
 
     def _waiting(self, places: Mapping[TP, int]) -> Mapping[TP, int]:

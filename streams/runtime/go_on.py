@@ -52,7 +52,9 @@ def _look(config: RuntimeConfig, agents: Mapping[str, AgentSpec]) -> list[CutInp
     counts = partition_counts(admin_client(config))
     reader = Consumer({**restore_properties(config), "group.id": config.group})
     try:
-        found = [_stand(config, reader, spec, p) for spec in agents.values() for p in range(counts.get(spec.topic, 0))]
+        found = [
+            _stand(config, reader, spec, port) for spec in agents.values() for port in range(counts.get(spec.topic, 0))
+        ]
     finally:
         reader.close()
     return [one for one in found if one is not None and one.why]

@@ -18,21 +18,25 @@ class Health:
     """Counters and gauges of one worker, in a registry of their own."""
 
     def __init__(self, member: str) -> None:
-        r = self.registry = CollectorRegistry()
+        registry = self.registry = CollectorRegistry()
         labels = ["topic", "partition"]
-        self.records = Counter("wharf_records", "Input records committed", ["topic"], registry=r)
-        self.outputs = Counter("wharf_outputs", "Records produced, changelogs not counted", registry=r)
-        self.dead = Counter("wharf_dead_letters", "Records sent to the DLQ", ["topic"], registry=r)
-        self.cycles = Counter("wharf_cycles", "Transactions committed", registry=r)
-        self.failures = Counter("wharf_agent_failures", "Cycles dropped because an agent raised", registry=r)
-        self.commit = Histogram("wharf_commit_seconds", "Length of a transaction", registry=r)
-        self.lag = Gauge("wharf_lag", "Input records not yet committed", labels, registry=r)
-        self.restore = Gauge("wharf_restore_progress", "Share of the changelog read, 0 to 1", labels, registry=r)
-        self.keys = Gauge("wharf_table_keys", "Keys in the table", labels, registry=r)
-        self.last_commit = Gauge("wharf_last_commit_timestamp_seconds", "When the last transaction ended", registry=r)
-        self.owned = Gauge("wharf_owned_partitions", "Partitions this process has been given", registry=r)
-        self.standing = Gauge("wharf_standing_still", "0 fine, 1 looked into, 2 out of its group: it ends", registry=r)
-        Gauge("wharf_worker", "Always 1", ["member"], registry=r).labels(member).set(1)
+        self.records = Counter("wharf_records", "Input records committed", ["topic"], registry=registry)
+        self.outputs = Counter("wharf_outputs", "Records produced, changelogs not counted", registry=registry)
+        self.dead = Counter("wharf_dead_letters", "Records sent to the DLQ", ["topic"], registry=registry)
+        self.cycles = Counter("wharf_cycles", "Transactions committed", registry=registry)
+        self.failures = Counter("wharf_agent_failures", "Cycles dropped because an agent raised", registry=registry)
+        self.commit = Histogram("wharf_commit_seconds", "Length of a transaction", registry=registry)
+        self.lag = Gauge("wharf_lag", "Input records not yet committed", labels, registry=registry)
+        self.restore = Gauge("wharf_restore_progress", "Share of the changelog read, 0 to 1", labels, registry=registry)
+        self.keys = Gauge("wharf_table_keys", "Keys in the table", labels, registry=registry)
+        self.last_commit = Gauge(
+            "wharf_last_commit_timestamp_seconds", "When the last transaction ended", registry=registry
+        )
+        self.owned = Gauge("wharf_owned_partitions", "Partitions this process has been given", registry=registry)
+        self.standing = Gauge(
+            "wharf_standing_still", "0 fine, 1 looked into, 2 out of its group: it ends", registry=registry
+        )
+        Gauge("wharf_worker", "Always 1", ["member"], registry=registry).labels(member).set(1)
 
     def serve(self, port: int) -> None:
         """Answer Prometheus on localhost."""

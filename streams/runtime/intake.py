@@ -54,7 +54,7 @@ class Intake:
         messages = self._consumer.consume(1, wait)
         if messages:
             messages += self._consumer.consume(size - 1, 0)
-        records = [m for m in messages if m.error() is None or _raise(m)]
+        records = [message for message in messages if message.error() is None or _raise(message)]
         assigned, self._assigned = self._assigned, []
         revoked, self._revoked = self._revoked, []
         return Polled(records, assigned, revoked, self._consumer.consumer_group_metadata())
@@ -101,15 +101,15 @@ class Intake:
 
     def _on_assign(self, consumer: Any, partitions: list[Any]) -> None:
         # Not the committed offset: its look-up waits for open transactions, and until then nothing can be sought.
-        plain = [TopicPartition(p.topic, p.partition, OFFSET_BEGINNING) for p in partitions]
+        plain = [TopicPartition(place.topic, place.partition, OFFSET_BEGINNING) for place in partitions]
         consumer.assign(plain)
         if plain:
             consumer.pause(plain)
-        self._assigned += [(p.topic, p.partition) for p in partitions]
+        self._assigned += [(place.topic, place.partition) for place in partitions]
 
     def _on_revoke(self, consumer: Any, partitions: list[Any]) -> None:
         self._before_revoke()
-        gone = [(p.topic, p.partition) for p in partitions]
+        gone = [(place.topic, place.partition) for place in partitions]
         self._revoked += gone
         self._assigned = [tp for tp in self._assigned if tp not in gone]
         consumer.unassign()

@@ -28,16 +28,16 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
 
     @classmethod
-    def of(cls, m: Any) -> Message:
+    def of(cls, raw: Any) -> Message:
         """From confluent-kafka's message, whose accessors are calls."""
         return cls(
-            m.topic(),
-            m.partition(),
-            m.offset(),
-            m.key() or b"",
-            m.value() or b"",
-            m.headers() or NO_HEADERS,
-            m.timestamp()[1],
+            raw.topic(),
+            raw.partition(),
+            raw.offset(),
+            raw.key() or b"",
+            raw.value() or b"",
+            raw.headers() or NO_HEADERS,
+            raw.timestamp()[1],
         )
 
 

@@ -90,21 +90,25 @@ class Partitions:
 
     def running(self) -> list[Partition]:
         """Those that may be worked on."""
-        return [p for p in self._owned.values() if p.running]
+        return [partition for partition in self._owned.values() if partition.running]
 
     def tables(self, topic: str) -> dict[int, Table] | None:
         """The running tables of an input topic, by partition; None where its agent has none."""
         if self._tables[topic] is None:
             return None
-        return {p.tp[1]: p.table for p in self._owned.values() if p.tp[0] == topic and p.table is not None}
+        return {
+            partition.tp[1]: partition.table
+            for partition in self._owned.values()
+            if partition.tp[0] == topic and partition.table is not None
+        }
 
     def all_restored(self) -> bool:
         """Whether nothing is being restored."""
-        return all(p.restoring is None for p in self._owned.values())
+        return all(partition.restoring is None for partition in self._owned.values())
 
     def settled(self) -> bool:
         """Whether nothing is being restored or started."""
-        return all(p.restoring is None and p.start is None for p in self._owned.values())
+        return all(partition.restoring is None and partition.start is None for partition in self._owned.values())
 
     def take(self, tps: Iterable[TP]) -> None:
         """Partitions were assigned: restore their tables, in threads."""

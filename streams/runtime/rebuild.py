@@ -89,7 +89,7 @@ def check_idle(config: RuntimeConfig) -> None:
             return
         raise
     if group.state not in (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD):
-        members = ", ".join(sorted(m.group_instance_id or m.member_id for m in group.members))
+        members = ", ".join(sorted(member.group_instance_id or member.member_id for member in group.members))
         raise GroupActive(
             f"group {config.group} has members: {members}; stop them, or wait {config.session_timeout_ms} ms"
         )
@@ -114,7 +114,7 @@ def _plan(config: RuntimeConfig, agents: Mapping[str, AgentSpec]) -> list[Partit
         for spec in agents.values():
             if spec.table is not None:
                 count = len(admin.list_topics(spec.topic, timeout=30).topics[spec.topic].partitions)
-                plans += [_plan_one(config, admin, reader, spec, p) for p in range(count)]
+                plans += [_plan_one(config, admin, reader, spec, partition) for partition in range(count)]
     finally:
         reader.close()
     return plans
@@ -169,7 +169,7 @@ async def _fold(
         reader.assign([TopicPartition(todo.topic, todo.partition, todo.first)])
         while at < end:
             got = reader.consume(_BATCH, 0.05)
-            messages = [Message.of(m) for m in got if m.error() is None and m.offset() < end]
+            messages = [Message.of(message) for message in got if message.error() is None and message.offset() < end]
             if messages:
                 batch = Batch(todo.topic, messages, {todo.partition: table})
                 await spec.function(batch)
@@ -178,7 +178,9 @@ async def _fold(
                 table.seal(messages[-1].offset + 1)
                 table.apply()
                 folded, rejected = folded + len(messages), rejected + batch.dead
-            reached = max((m.offset() + (m.error() is None) for m in got if _counts(m)), default=at)
+            reached = max(
+                (message.offset() + (message.error() is None) for message in got if _counts(message)), default=at
+            )
             progress(min(reached, end) - at)
             at = min(reached, end)
     finally:

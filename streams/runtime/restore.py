@@ -100,23 +100,23 @@ def _read(
             time.monotonic() - heard > _QUIET_SECONDS
         ):  # it may have lost its leader for good (see stall): the next reader has not
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"nothing came of {tp[0]}/{tp[1]}"))
-        for m in got:
-            if m.error() is not None:
-                if _at_end(m, target):
+        for message in got:
+            if message.error() is not None:
+                if _at_end(message, target):
                     progress(1.0)
                     log.info("table restored", table=tp[0], partition=tp[1], records=records, keys=len(content),
                              seconds=round(time.monotonic() - began, 2))  # fmt: skip
                     return
                 continue
             records += 1
-            key, value = m.key(), m.value()
+            key, value = message.key(), message.value()
             if value is None:
                 content.pop(key, None)
             else:
                 content[key] = value
         if records and time.monotonic() - reported > _REPORT_SECONDS:
             reported = time.monotonic()
-            done = m.offset() / target
+            done = message.offset() / target
             progress(done)
             log.info("restoring table", table=tp[0], partition=tp[1], percent=round(100 * done))
     raise Cancelled

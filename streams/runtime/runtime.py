@@ -71,7 +71,7 @@ class Runtime:
         """
 
         def register(function: AgentFunction) -> AgentFunction:
-            if topic in self._specs or (table and any(s.table == table for s in self._specs.values())):
+            if topic in self._specs or (table and any(spec.table == table for spec in self._specs.values())):
                 raise ValueError(
                     f"{topic} or {table} already has an agent: an aggregate has one input topic and one table"
                 )

@@ -85,11 +85,11 @@ def waiting(reader: Any, places: Mapping[TP, int], seconds: float = _SECONDS) ->
     try:
         reader.assign([TopicPartition(*tp, at) for tp, at in places.items()])
         while left and time.monotonic() < deadline:
-            for m in reader.consume(500, 0.1):
-                tp = (m.topic(), m.partition())
-                if m.error() is None and tp in left:
-                    found[tp] = m.offset()
-                elif m.error() is not None and m.error().code() != KafkaError._PARTITION_EOF:
+            for message in reader.consume(500, 0.1):
+                tp = (message.topic(), message.partition())
+                if message.error() is None and tp in left:
+                    found[tp] = message.offset()
+                elif message.error() is not None and message.error().code() != KafkaError._PARTITION_EOF:
                     continue
                 left.discard(tp)
     finally:

@@ -51,9 +51,9 @@ class Ticker:
 
     def saw(self, messages: Iterable[Message]) -> None:
         """Input of a ticked topic came in; an empty key is a tick's."""
-        for m in messages:
-            if not m.key:
-                self._under_way.discard((m.topic, m.partition))
+        for message in messages:
+            if not message.key:
+                self._under_way.discard((message.topic, message.partition))
 
     def ticks(self, topic: str) -> bool:
         """Whether the topic has ticks."""

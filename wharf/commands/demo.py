@@ -54,7 +54,7 @@ def _stop(places: list[Path], as_json: bool) -> None:
     """Stop the demo in the first place where one runs: WHARF_HOME may be the demo's own, as its report says to set it. Exit 1: there is none."""
     from lab.demo.workdir import WorkDir
 
-    found = next((p for p in places if WorkDir(p).running()), places[0])
+    found = next((place for place in places if WorkDir(place).running()), places[0])
     stopped = WorkDir(found).stop()
     nothing = f"no demo runs in {' or '.join(map(str, places))}: name its directory by --home"
     message = f"stopped {', '.join(stopped)}" if stopped else nothing

@@ -53,10 +53,16 @@ def kpi(
 
 def _table(rows: list[dict[str, Any]]) -> str:
     """Right-aligned columns under their names; the dimension is known and left out."""
-    names = [n for n in rows[0] if n != "dimension" and not (n == "value" and all(r["value"] == "" for r in rows))]
-    cells = [names, *([_cell(n, r[n]) for n in names] for r in rows)]
+    names = [
+        name
+        for name in rows[0]
+        if name != "dimension" and not (name == "value" and all(r["value"] == "" for r in rows))
+    ]
+    cells = [names, *([_cell(name, r[name]) for name in names] for r in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(names))]
-    return "\n".join("  " + "  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(
+        "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells
+    )
 
 
 def _cell(name: str, value: Any) -> str:

@@ -85,12 +85,19 @@ def list_orders(
     with open_clickhouse() as client:
         rows = orders.problems(client, channel, limit) if problems else orders.listed(client, status, channel, limit)
     if as_json:
-        typer.echo(json.dumps({"orders": rows}, default=lambda t: t.isoformat() if hasattr(t, "isoformat") else str(t)))
+        typer.echo(
+            json.dumps(
+                {"orders": rows}, default=lambda value: value.isoformat() if hasattr(value, "isoformat") else str(value)
+            )
+        )
         return
     names = ["order_key", "name", "status", "placed_at", "changed_at", "events", "intervention"]
     if problems:
         names = ["order_key", "name", "status", "time", "problem", "depot", "reason"]
-    shown = [[f"{r[n]:%Y-%m-%d %H:%M:%S}" if n.endswith(("_at", "time")) else r[n] for n in names] for r in rows]
+    shown = [
+        [f"{row[name]:%Y-%m-%d %H:%M:%S}" if name.endswith(("_at", "time")) else row[name] for name in names]
+        for row in rows
+    ]
     right = frozenset() if problems else frozenset({5})
     typer.echo("\n".join(table([names, *shown], right)) if rows else "nothing" if problems else "no such orders")
 
@@ -172,7 +179,7 @@ def reroute(
     def make(found: dict[str, Any], who: dict[str, Any]) -> OrderCommand:
         from ops.operator import orders
 
-        has = {a["depot"] for a in found["allocations"]}
+        has = {allocation["depot"] for allocation in found["allocations"]}
         if depot and depot not in has:
             raise UserError(
                 f"--from {depot}: {found['order_key']} has nothing there; it has {', '.join(sorted(has)) or 'no allocation'}"
@@ -204,12 +211,12 @@ def _chosen_units(found: dict[str, Any], wanted: list[str]) -> list[Any]:
     """Raises UserError naming the option for what is no line of the order, or more units than it has."""
     from domain.records.values import LineQty
 
-    lines = {x["line_id"]: x for x in found["lines"]}
-    has = ", ".join(f"{k} ({x['ordered']} × {x['sku']})" for k, x in lines.items())
+    lines = {line["line_id"]: line for line in found["lines"]}
+    has = ", ".join(f"{k} ({line['ordered']} × {line['sku']})" for k, line in lines.items())
     units: dict[str, Any] = {}
     for text in wanted:
         name, _, qty = text.rpartition("=")
-        named = [k for k, x in lines.items() if name in (k, x["sku"])]
+        named = [k for k, line in lines.items() if name in (k, line["sku"])]
         line_id = name if name in lines else named[0] if len(named) == 1 else ""
         if not line_id or line_id in units or not qty.isdigit() or not 0 < int(qty) <= lines[line_id]["ordered"]:
             raise UserError(f"--line {text}: give LINE_ID=QTY, each line once; the order has {has}")
@@ -240,8 +247,10 @@ def _tell(command: OrderCommand, found: dict[str, Any], execute: bool, as_json: 
         return
     what = ", ".join(f"{k}={v}" for k, v in said.items() if k in _SAID and v)
     typer.echo(f"{found['order_key']} is {found['status']}")
-    for t in touched:
-        typer.echo(f"  {t['units']} × {t['sku']}{' at ' + t['depot'] if t['depot'] else ''}: {t['then']}")
+    for value in touched:
+        typer.echo(
+            f"  {value['units']} × {value['sku']}{' at ' + value['depot'] if value['depot'] else ''}: {value['then']}"
+        )
     typer.echo(f"{'written' if execute else 'would write'} to {ORDERS_IN.name}: {command.type} {what}")
     if not execute:
         typer.echo("nothing was done: add --execute")
@@ -255,10 +264,10 @@ def _touched(command: OrderCommand, found: dict[str, Any]) -> list[dict[str, Any
     """What of the order the act reaches, as it stands in ClickHouse: free units at once, a warehouse's by its word, shipped ones never."""
     if command.type == "HoldChanged" and getattr(command, "action", "") == "release":
         return []
-    lines = {u.line_id for u in getattr(command, "lines", [])}
+    lines = {unit.line_id for unit in getattr(command, "lines", [])}
     rows = []
-    for a in found["allocations"]:
-        if getattr(command, "depot", "") not in ("", a["depot"]) or a["status"] in {
+    for allocation in found["allocations"]:
+        if getattr(command, "depot", "") not in ("", allocation["depot"]) or allocation["status"] in {
             "SHIPPED",
             "DELIVERED",
             "UNALLOCATED",
@@ -266,19 +275,19 @@ def _touched(command: OrderCommand, found: dict[str, Any]) -> list[dict[str, Any
             continue
         then = (
             "comes back at once"
-            if a["status"] in _BEFORE_WMS
-            else f"is {a['status']}: the warehouse is asked back, its word decides"
+            if allocation["status"] in _BEFORE_WMS
+            else f"is {allocation['status']}: the warehouse is asked back, its word decides"
         )
         rows += [
-            {"sku": x["sku"], "units": x["qty"], "depot": a["depot"], "then": then}
-            for x in a["lines"]
-            if not lines or x["line_id"] in lines
+            {"sku": line["sku"], "units": line["qty"], "depot": allocation["depot"], "then": then}
+            for line in allocation["lines"]
+            if not lines or line["line_id"] in lines
         ]
     if command.type != "RerouteRequested":
-        for x in found["lines"]:
-            free = x["open"] + x["backordered"]
-            if free and (not lines or x["line_id"] in lines):
-                rows.append({"sku": x["sku"], "units": free, "depot": "", "then": "no warehouse has it"})
+        for line in found["lines"]:
+            free = line["open"] + line["backordered"]
+            if free and (not lines or line["line_id"] in lines):
+                rows.append({"sku": line["sku"], "units": free, "depot": "", "then": "no warehouse has it"})
     return rows
 
 

@@ -43,7 +43,7 @@ def poll(
     settings = Settings()
     json_logs(settings.log_level)
     rounds = asyncio.run(_run(settings, only or [], once=once, as_json=as_json))
-    if any(not r.ok for r in rounds):
+    if any(not round_.ok for round_ in rounds):
         raise typer.Exit(1)
 
 
@@ -84,7 +84,7 @@ def _end_soon() -> None:
 
 def _chosen(settings: Settings, pollers: list[Poller], only: list[str]) -> list[Poller]:
     """Raises UserError where there is nothing to poll."""
-    names = sorted(p.name for p in pollers)
+    names = sorted(poller.name for poller in pollers)
     if not names:
         raise UserError(
             f"{settings.config}: no connection to poll: add channels.shopify.NAME (with api_url and token), "
@@ -93,7 +93,7 @@ def _chosen(settings: Settings, pollers: list[Poller], only: list[str]) -> list[
     for wanted in only:
         if not any(_is(name, wanted) for name in names):
             raise UserError(f"--only {wanted}: no such feed; there are {', '.join(names)}")
-    return [p for p in pollers if not only or any(_is(p.name, wanted) for wanted in only)]
+    return [poller for poller in pollers if not only or any(_is(poller.name, wanted) for wanted in only)]
 
 
 def _is(name: str, wanted: str) -> bool:
@@ -107,11 +107,11 @@ def _feeds(settings: Settings, pollers: list[Poller]) -> list[Feed]:
     from ops.servers.endpoints import kafka_bootstrap
 
     bootstrap, now = kafka_bootstrap(settings), from_setting(settings.clock)
-    return [Feed(p, Ledger(bootstrap, p.name, settings.kafka_config), now) for p in pollers]
+    return [Feed(poller, Ledger(bootstrap, poller.name, settings.kafka_config), now) for poller in pollers]
 
 
 def _line(done: Round) -> str:
     if not done.ok:
         return f"{done.feed}: failed after {done.pages} pages: {done.error}"
-    written = ", ".join(f"{n} {sort}" for sort, n in sorted(done.written.items())) or "nothing new"
+    written = ", ".join(f"{count} {sort}" for sort, count in sorted(done.written.items())) or "nothing new"
     return f"{done.feed}: {written} ({done.pages} pages, {done.seconds:.1f} s)"

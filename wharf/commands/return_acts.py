@@ -91,14 +91,14 @@ def request(
 
     with open_clickhouse() as client:
         found = orders.show(client, orders.find(client, order))
-    lines = [ReturnLine(x.line_id, x.sku, x.qty, reason) for x in _order_lines(found, line or [])]
+    lines = [ReturnLine(text.line_id, text.sku, text.qty, reason) for text in _order_lines(found, line or [])]
     if (kind == Kind.EXCHANGE) != bool(exchange):
         raise UserError("--kind exchange and --exchange belong together: say what is to go out")
     command = returns.request(
         found["order_key"],
         lines,
         kind=kind.value,
-        exchange=[_exchange(x) for x in exchange or []],
+        exchange=[_exchange(text) for text in exchange or []],
         payer=payer.value,
         amount=amount,
         actor=actor or getpass.getuser(),
@@ -150,7 +150,9 @@ def receive(
     from ops.operator import returns
 
     found = find_return(which)
-    units = [LineQty(a, b, n) for a, b, n in (_unit(found, x, "--line") for x in line or [])]
+    units = [
+        LineQty(line_id, sku, count) for line_id, sku, count in (_unit(found, text, "--line") for text in line or [])
+    ]
     if not units:
         raise UserError("--line: say which units came: LINE_ID=QTY")
     command = returns.receive(
@@ -173,7 +175,7 @@ def inspect(
     from ops.operator import returns
 
     found = find_return(which)
-    lines = [_inspected(found, x) for x in unit or []]
+    lines = [_inspected(found, text) for text in unit or []]
     if not lines:
         raise UserError("--unit: say what was found: LINE_ID=QTY:DISPOSITION")
     command = returns.inspect(
@@ -215,7 +217,7 @@ def resolve(
         reason,
         exception_id=exception,
         to_order=to_order,
-        lines=[_inspected(found, x) for x in unit or []],
+        lines=[_inspected(found, text) for text in unit or []],
         reference=reference,
         amount=amount,
         actor=actor or getpass.getuser(),
@@ -255,7 +257,9 @@ def _decide(
     from ops.operator import returns
 
     found = find_return(which)
-    lines = [LineQty(a, b, n) for a, b, n in (_unit(found, x, "--line") for x in line or [])]
+    lines = [
+        LineQty(line_id, sku, count) for line_id, sku, count in (_unit(found, text, "--line") for text in line or [])
+    ]
     command = returns.decide(
         found["order_key"],
         found["rma_id"],
@@ -273,16 +277,16 @@ def _order_lines(found: dict[str, Any], wanted: list[str]) -> list[Any]:
     """The chosen units of an order: no ``--line`` means all that was delivered and not returned yet."""
     from domain.records.values import LineQty
 
-    lines = {x["line_id"]: x for x in found["lines"]}
+    lines = {line_["line_id"]: line_ for line_ in found["lines"]}
     if not wanted:
-        left = {k: x["shipped"] - x["returned"] for k, x in lines.items()}
-        return [LineQty(k, lines[k]["sku"], n) for k, n in left.items() if n > 0]
+        left = {k: line_["shipped"] - line_["returned"] for k, line_ in lines.items()}
+        return [LineQty(k, lines[k]["sku"], count) for k, count in left.items() if count > 0]
     out = []
     for text in wanted:
         name, _, qty = text.rpartition("=")
-        line = lines.get(name) or next((x for x in lines.values() if x["sku"] == name), None)
+        line = lines.get(name) or next((line_ for line_ in lines.values() if line_["sku"] == name), None)
         if line is None or not qty.isdigit() or not 0 < int(qty) <= line["ordered"]:
-            has = ", ".join(f"{k} ({x['shipped']} × {x['sku']} shipped)" for k, x in lines.items())
+            has = ", ".join(f"{k} ({line_['shipped']} × {line_['sku']} shipped)" for k, line_ in lines.items())
             raise UserError(f"--line {text}: give LINE_ID=QTY; the order has {has}")
         out.append(LineQty(line["line_id"], line["sku"], int(qty)))
     return out
@@ -295,9 +299,9 @@ def _unit(found: dict[str, Any], text: str, option: str) -> tuple[str, str, int]
         raise UserError(f"{option} {text}: give LINE_ID=QTY")
     if name in found["units"]:
         return name, found["units"][name]["sku"], int(qty)
-    line = next((k for k, x in found["units"].items() if x["sku"] == name), "")
+    line = next((k for k, unit in found["units"].items() if unit["sku"] == name), "")
     if not line and found["rma_id"] and option == "--line":
-        has = ", ".join(f"{k} ({x['sku']})" for k, x in found["units"].items())
+        has = ", ".join(f"{k} ({unit['sku']})" for k, unit in found["units"].items())
         raise UserError(f"{option} {text}: {found['name']} has {has}")
     return line, name, int(qty)
 
@@ -328,11 +332,11 @@ def _plain(value: Any) -> str:
     if not isinstance(value, list):
         return str(value)
     parts = []
-    for x in value:
-        of = f"line {x['line_id']}" if x.get("line_id") else ""
-        price = f"{x['unit_price']} each" if x.get("unit_price") else ""
-        more = ", ".join(filter(None, (of, x.get("disposition"), x.get("reason"), price)))
-        parts.append(f"{x['qty']} × {x['sku'] or x.get('line_id')}" + (f" ({more})" if more else ""))
+    for item in value:
+        of = f"line {item['line_id']}" if item.get("line_id") else ""
+        price = f"{item['unit_price']} each" if item.get("unit_price") else ""
+        more = ", ".join(filter(None, (of, item.get("disposition"), item.get("reason"), price)))
+        parts.append(f"{item['qty']} × {item['sku'] or item.get('line_id')}" + (f" ({more})" if more else ""))
     return ", ".join(parts)
 
 

@@ -25,6 +25,6 @@ def find_return(which: str) -> dict[str, Any]:
     found = find_returns(which)
     if len(found) == 1:
         return found[0]
-    if (named := [r for r in found if r["name"] == which]) and len(named) == 1:
+    if (named := [rma for rma in found if rma["name"] == which]) and len(named) == 1:
         return named[0]  # an order's parcel without an RMA has the order's key for its name
-    raise UserError(f"{which} has {len(found)} returns: say which, {', '.join(r['name'] for r in found)}")
+    raise UserError(f"{which} has {len(found)} returns: say which, {', '.join(rma['name'] for rma in found)}")

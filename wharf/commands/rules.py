@@ -39,10 +39,10 @@ def check_file(file: File, as_json: AsJson = False) -> None:
             raise
         import msgspec
 
-        problems = [msgspec.to_builtins(p) for p in e.problems]
+        problems = [msgspec.to_builtins(problem) for problem in e.problems]
         typer.echo(json.dumps({"ok": False, "file": str(file), "problems": problems}, ensure_ascii=False))
         raise typer.Exit(2) from e
-    depots = [d.id for d in rules.depots]
+    depots = [depot.id for depot in rules.depots]
     if as_json:
         said = {"version": rules.version, "depots": depots, "effective_from": rules.effective_from or None}
         typer.echo(json.dumps({"ok": True, "file": str(file), **said}))
@@ -78,14 +78,16 @@ def show(as_json: AsJson = False) -> None:
     body = msgspec.to_builtins(rules)
     if as_json:
         said = {"version": record.version, "published_at": record.time, "by": record.source, "rules": body}
-        typer.echo(json.dumps({**said, "ahead": [{"version": e.version, "from": e.since} for e in ahead]}))
+        typer.echo(
+            json.dumps({**said, "ahead": [{"version": edition.version, "from": edition.since} for edition in ahead]})
+        )
         return
     from ops.rules.calendars import collapsed
     from schemas.headers import rfc3339
 
     typer.echo(f"# version {record.version}, published {rfc3339(record.time)} by {record.source}")
-    for e in ahead:
-        typer.echo(f"# ahead: version {e.version}, from {rfc3339(e.since)} on")
+    for edition in ahead:
+        typer.echo(f"# ahead: version {edition.version}, from {rfc3339(edition.since)} on")
     typer.echo(_yaml(collapsed(body)), nl=False)
 
 
@@ -120,7 +122,7 @@ def publish_file(
     found = _in_force()
     differing = changes(found[1] if found else None, rules)
     _same_name(found[1].version if found else "", rules.version, bool(differing))
-    ahead = {e.version: e for e in found[2]} if found else {}
+    ahead = {edition.version: edition for edition in found[2]} if found else {}
     if rules.version in ahead and msgspec.json.decode(ahead[rules.version].body) != msgspec.to_builtins(rules):
         raise UserError(
             f"version {rules.version} is ahead with another content: withdraw it, or give the file another version"
@@ -133,14 +135,14 @@ def publish_file(
         now = clock.from_setting(settings.clock)()
         publish(kafka_bootstrap(settings), settings.kafka_config, rules, now, f"wharf:rules:{file.name}")
     if as_json:
-        shown = [msgspec.to_builtins(c) for c in differing]
+        shown = [msgspec.to_builtins(change) for change in differing]
         before = found[1].version if found else None
         done = execute and bool(differing)
         said = {"before": before, "version": rules.version, "effective_from": rules.effective_from or None}
         typer.echo(json.dumps({**said, "published": done, "changes": shown}))
         return
-    for c in differing:
-        typer.echo(f"  {c.field}: {_short(c.before)} -> {_short(c.after)}")
+    for change in differing:
+        typer.echo(f"  {change.field}: {_short(change.before)} -> {_short(change.after)}")
     typer.echo(_summary(len(differing), rules.version, execute) + _later(rules.effective_from, [*ahead]))
 
 
@@ -151,12 +153,12 @@ def _same_name(before: str, after: str, differs: bool) -> None:
         raise UserError(f"version {after} is in force with another content: give the file another version, or none")
 
 
-def _summary(n: int, version: str, execute: bool) -> str:
-    if not n:
+def _summary(count: int, version: str, execute: bool) -> str:
+    if not count:
         return f"version {version}: nothing differs from the rules in force"
     if execute:
-        return f"version {version} is published: {n} field(s) changed"
-    return f"version {version} would change {n} field(s); add --execute to publish it"
+        return f"version {version} is published: {count} field(s) changed"
+    return f"version {version} would change {count} field(s); add --execute to publish it"
 
 
 def _later(effective_from: str, ahead: list[str]) -> str:
@@ -208,4 +210,4 @@ def hash_values(
         if not (kind := kind_of(value)):
             raise UserError(f"{value!r} is no e-mail address, phone number or domain")
         made[value] = hashed(kind, value.lstrip("@") if kind == "domain" else value)
-    typer.echo(json.dumps(made) if as_json else "\n".join(f"- {h}" for h in made.values()))
+    typer.echo(json.dumps(made) if as_json else "\n".join(f"- {hash_}" for hash_ in made.values()))

@@ -40,11 +40,11 @@ def diff(
 
 def _changes(before: str, after: str, found: list[Any], *, as_json: bool, **more: Any) -> None:
     if as_json:
-        shown = [{"field": c.field, "before": c.before, "after": c.after} for c in found]
+        shown = [{"field": change.field, "before": change.before, "after": change.after} for change in found]
         typer.echo(json.dumps({"before": before, "version": after, **more, "changes": shown}, ensure_ascii=False))
         return
-    for c in found:
-        typer.echo(f"  {c.field}: {_short(c.before)} -> {_short(c.after)}")
+    for change in found:
+        typer.echo(f"  {change.field}: {_short(change.before)} -> {_short(change.after)}")
     typer.echo(
         f"{before} -> {after}: {len(found)} field(s) differ" if found else f"{before} -> {after}: nothing differs"
     )
@@ -62,23 +62,31 @@ def history(as_json: AsJson = False) -> None:
 
     published = _published()
     book = _book(published)
-    ahead = {e.version for e in book.ahead}
+    ahead = {edition.version for edition in book.ahead}
     found = []
-    for r in published:
-        state = "withdrawn" if not r.body else ""
-        if r.body and book.current and r.version == book.current.version and r.body == book.current.body:
+    for record in published:
+        state = "withdrawn" if not record.body else ""
+        if record.body and book.current and record.version == book.current.version and record.body == book.current.body:
             state = "in force"
-        elif r.version in ahead:
+        elif record.version in ahead:
             state = "ahead"
-        since = rfc3339(max(r.effective_from, r.time))
+        since = rfc3339(max(record.effective_from, record.time))
         found.append(
-            {"version": r.version, "published_at": rfc3339(r.time), "by": r.source, "from": since, "state": state}
+            {
+                "version": record.version,
+                "published_at": rfc3339(record.time),
+                "by": record.source,
+                "from": since,
+                "state": state,
+            }
         )
     if as_json:
         typer.echo(json.dumps({"in_force": book.current.version if book.current else None, "published": found}))
         return
     rows = [["published (UTC)", "version", "from", "", "by"]]
-    rows += [[r["published_at"], r["version"], r["from"], r["state"], r["by"]] for r in found]
+    rows += [
+        [record["published_at"], record["version"], record["from"], record["state"], record["by"]] for record in found
+    ]
     typer.echo("\n".join(table(rows)) if found else "no rules were published yet: wharf rules publish FILE")
 
 
@@ -109,8 +117,10 @@ def rollback(
     if book.current is None:
         raise UserError("no rules are in force yet: wharf rules publish FILE")
     current = of_edition(published, book.current)
-    ahead = {e.version for e in book.ahead}
-    target = _target([r for r in published if r.body and r.version not in ahead], current.version, version)
+    ahead = {edition.version for edition in book.ahead}
+    target = _target(
+        [record for record in published if record.body and record.version not in ahead], current.version, version
+    )
     now_in_force, rules = rules_of(current), rules_of(target)
     if execute:
         settings = Settings()
@@ -134,7 +144,7 @@ def withdraw(
     from ops.settings import Settings
     from schemas.headers import rfc3339
 
-    ahead = {e.version: e for e in _book(_published()).ahead}
+    ahead = {edition.version: edition for edition in _book(_published()).ahead}
     if version not in ahead:
         raise UserError(f"no version {version} is ahead; ahead: {', '.join(ahead) or 'none'}")
     if execute:
@@ -151,8 +161,8 @@ def withdraw(
 
 
 def _target(published: list[RulesPublished], current: str, version: str) -> RulesPublished:
-    fit = [r for r in published if (r.version == version if version else r.version != current)]
-    known = ", ".join(dict.fromkeys(r.version for r in published))
+    fit = [record for record in published if (record.version == version if version else record.version != current)]
+    known = ", ".join(dict.fromkeys(record.version for record in published))
     if not fit:
         raise UserError(f"there is no version {version or 'before ' + current} to go back to; published: {known}")
     if fit[-1].version == current:

@@ -104,7 +104,7 @@ def _log(kept: Path | None, save: Path | None) -> Iterator[tuple[Path, _Notes]]:
         from ops.settings import Settings
 
         path, done = save or Path(temporary) / "pools.log", notes.progress("reading the log")
-        notes.lines += fetch(path, kafka_config(Settings()), lambda n, total: done(n / max(total, 1)))
+        notes.lines += fetch(path, kafka_config(Settings()), lambda lines, total: done(lines / max(total, 1)))
         yield path, notes
 
 
@@ -131,14 +131,14 @@ def text(found: dict[str, Any], moves: int) -> str:
     rows = [["", "as it was", f"rules {found['rules']}"]]
     rows += [[label, _figure(k, old[k]), _figure(k, new[k])] for k, label in _SHOWN.items()]
     lines = [*table(rows, frozenset({1, 2})), "", f"{found['moved_orders']} order(s) come out otherwise"]
-    lines += [f"  {n:>7}  {why}" for why, n in found["reasons"].items()]
-    for m in found["moves"][:moves]:
-        way = f"{'+'.join(m['from']) or 'nowhere'} → {'+'.join(m['to']) or 'nowhere'}"
-        lines.append(f"    {m['order']}: {way}, cost {m['cost'][0]} → {m['cost'][1]}: {m['reason']}")
+    lines += [f"  {count:>7}  {why}" for why, count in found["reasons"].items()]
+    for move in found["moves"][:moves]:
+        way = f"{'+'.join(move['from']) or 'nowhere'} → {'+'.join(move['to']) or 'nowhere'}"
+        lines.append(f"    {move['order']}: {way}, cost {move['cost'][0]} → {move['cost'][1]}: {move['reason']}")
     agree = found["old_rules_agree_with_the_log"]
     if agree is not None:
         lines += ["", f"replayed by the rules of their time, {agree:.1%} of the orders went where they really went"]
-    lines += [f"note: {n}" for n in found["notes"]]
+    lines += [f"note: {count}" for count in found["notes"]]
     return "\n".join([*lines, "nothing was written: `wharf rules publish FILE --execute` puts rules in force"])
 
 
@@ -146,5 +146,5 @@ def _figure(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, dict):
-        return ", ".join(f"{n} {k}".rstrip() for k, n in value.items()) or "0"
+        return ", ".join(f"{count} {k}".rstrip() for k, count in value.items()) or "0"
     return f"{value:.2%}" if name.endswith("_rate") else str(value)

@@ -36,7 +36,7 @@ def run(
 
     override = load(rules) if rules else None
     results = [run_file(path, override) for path in files(paths)]
-    ok = all(r.result == "passed" for r in results)
+    ok = all(result.result == "passed" for result in results)
     if as_json:
         typer.echo(json.dumps({"ok": ok, "scenarios": msgspec.to_builtins(results)}, ensure_ascii=False))
     else:

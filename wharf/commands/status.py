@@ -50,31 +50,36 @@ def render(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _group(group: dict[str, Any], processes: list[dict[str, Any]]) -> Iterator[str]:
-    names = ", ".join(f"{m['member']} ({m['partitions']})" for m in group["members"])
+    names = ", ".join(f"{member['member']} ({member['partitions']})" for member in group["members"])
     role = group["group"].removeprefix("wharf-")
-    mine = [p for p in processes if p["process"].startswith(f"{role}-") and not p["error"]]
+    mine = [
+        partition for partition in processes if partition["process"].startswith(f"{role}-") and not partition["error"]
+    ]
     yield f"{group['group']}  {group['state']}, lag {group['lag']}, workers: {names or _nobody(role, mine)}"
     if names and group["unowned"]:
         yield f"  ! owned by nobody: {', '.join(group['unowned'])}{_way_out(mine)}"
-    for trouble in (p["trouble"] for p in group["partitions"] if p["trouble"]):
+    for trouble in (partition["trouble"] for partition in group["partitions"] if partition["trouble"]):
         yield f"  ! {trouble}; the process's log says the way out"
     topics: dict[str, list[dict[str, Any]]] = {}
-    for p in group["partitions"]:
-        topics.setdefault(p["topic"], []).append(p)
+    for partition in group["partitions"]:
+        topics.setdefault(partition["topic"], []).append(partition)
     for topic, partitions in topics.items():
-        each = "  ".join(f"{p['partition']}: {'' if p['exact'] else '~'}{p['lag']}" for p in partitions)
-        yield f"  {topic:22} {sum(p['lag'] for p in partitions):>8}   {each}"
+        each = "  ".join(
+            f"{partition['partition']}: {'' if partition['exact'] else '~'}{partition['lag']}"
+            for partition in partitions
+        )
+        yield f"  {topic:22} {sum(partition['lag'] for partition in partitions):>8}   {each}"
 
 
 def _nobody(role: str, mine: list[dict[str, Any]]) -> str:
     if mine:
-        return f"none, though {', '.join(p['process'] for p in mine)} runs{_way_out(mine)}"
+        return f"none, though {', '.join(partition['process'] for partition in mine)} runs{_way_out(mine)}"
     return f"none: start `{'wharf sink' if role == 'sink' else f'wharf worker --role {role}'}`"
 
 
 def _way_out(mine: list[dict[str, Any]]) -> str:
     """What becomes of a process that is out of its group."""
-    pids = " ".join(str(p["pid"]) for p in mine)
+    pids = " ".join(str(partition["pid"]) for partition in mine)
     more = f"; if they stay so, `kill {pids}`" if mine else ""
     return f": who stands still ends by himself within a minute, for his supervisor to start him again{more}"
 
@@ -83,8 +88,8 @@ def _processes(processes: list[dict[str, Any]]) -> Iterator[str]:
     import time
 
     yield f"{'Process':12} {'pid':>8}  {'last commit':>12}  {'dead':>5}  restoring"
-    for p in processes:
-        last = "-" if p["last_commit"] is None else f"{max(time.time() - p['last_commit'], 0):.0f} s ago"
-        under_way = [f"{tp} {share:.0%}" for tp, share in sorted(p["restore"].items()) if share < 1]
-        told = p["error"] or ", ".join(under_way) or ("out of its group" if p["standing"] else "-")
-        yield f"{p['process']:12} {p['pid']:>8}  {last:>12}  {p['dead_letters']:>5}  {told}"
+    for process in processes:
+        last = "-" if process["last_commit"] is None else f"{max(time.time() - process['last_commit'], 0):.0f} s ago"
+        under_way = [f"{tp} {share:.0%}" for tp, share in sorted(process["restore"].items()) if share < 1]
+        told = process["error"] or ", ".join(under_way) or ("out of its group" if process["standing"] else "-")
+        yield f"{process['process']:12} {process['pid']:>8}  {last:>12}  {process['dead_letters']:>5}  {told}"

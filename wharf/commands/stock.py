@@ -58,7 +58,7 @@ def report_file(
                 now=now,
                 source=f"wharf:stock:{file.name}",
                 reference=reference,
-                done=lambda n: bar.update(n - bar.pos),
+                done=lambda count: bar.update(count - bar.pos),
             )
     depots: dict[str, int] = {}
     for row in rows:
@@ -105,14 +105,14 @@ def show(
 
     client = clickhouse_client(Settings())
     found = client.query(QUERY, parameters={"sku": sku, "depot": depot, "limit": limit})
-    rows = [dict(zip(found.column_names, r, strict=True)) for r in found.result_rows]
+    rows = [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]
     if as_json:
         typer.echo(json.dumps({"stock": rows}))
         return
     typer.echo(f"{'sku':<24} {'depot':<14} {'quality':<9} {'on hand':>9} {'reserved':>9} {'free':>9}")
-    for r in rows:
+    for row in rows:
         typer.echo(
-            f"{r['sku']:<24} {r['depot']:<14} {r['quality']:<9} {r['on_hand']:>9} {r['reserved']:>9} {r['free']:>9}"
+            f"{row['sku']:<24} {row['depot']:<14} {row['quality']:<9} {row['on_hand']:>9} {row['reserved']:>9} {row['free']:>9}"
         )
     if len(rows) == limit:
         typer.echo(f"the first {limit} rows; --limit for more", err=True)

@@ -89,7 +89,7 @@ def _summary(name: str, data: dict[str, Any]) -> str:
             address = value["shipping_address"]
             parts.append(f"to: {address['country']} {address['postcode']} {address['city']}")
         elif key == "problems":
-            parts += [f"problem: {p['code']} in {p['field']}: {p['detail']}" for p in value]
+            parts += [f"problem: {part['code']} in {part['field']}: {part['detail']}" for part in value]
         elif isinstance(value, int) and (key.endswith("_at") or key == "version"):
             parts.append(f"{key}: {rfc3339(value)}")
         elif not isinstance(value, dict | list):
@@ -112,7 +112,7 @@ def _table(records: list[dict[str, Any]]) -> None:
             data.get("idempotency_key") or data.get("resource", ""),
             _summary(data["type"], data),
         )
-        table.add_row(*(escape(str(c)) for c in cells))
+        table.add_row(*(escape(str(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -139,7 +139,7 @@ def translate(
         result = handler(topic, body, account, now, TRACE)
     except TranslationError as e:
         raise UserError(f"{file}: {e}") from e
-    records = [_plain(r) for r in (*result.orders, *result.pools, *result.refetch)]
+    records = [_plain(record) for record in (*result.orders, *result.pools, *result.refetch)]
     if as_json:
         typer.echo(json.dumps(records, ensure_ascii=False, indent=2))
     elif records:

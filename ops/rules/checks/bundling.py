@@ -21,8 +21,8 @@ def bundling_sense(data: dict[str, Any], depots: list[Any]) -> Iterator[Finding]
     rules = msgspec.convert(data, Bundling)
     if rules.enabled and not rules.waves:
         yield ("waves",), "no wave, so nothing would ever be bundled", 'for example {depot: "*", every_minutes: 60}'
-    for i, wave in enumerate(rules.waves):
-        at = ("waves", i)
+    for index, wave in enumerate(rules.waves):
+        at = ("waves", index)
         if bool(wave.times) == bool(wave.every_minutes):
             yield (
                 at,
@@ -30,12 +30,12 @@ def bundling_sense(data: dict[str, Any], depots: list[Any]) -> Iterator[Finding]
                 "give times, or every_minutes",
             )
         yield from _names(at, wave, depots)
-        if any(_covers(e, wave) for e in rules.waves[:i]):
+        if any(_covers(earlier, wave) for earlier in rules.waves[:index]):
             yield at, "is never reached: an earlier row decides for all of it", "move it up, or take it out"
 
 
 def _names(at: Path, wave: Wave, depots: list[Any]) -> Iterator[Finding]:
-    known = [d.id for d in depots]
+    known = [depot.id for depot in depots]
     if wave.depot not in ("*", *known):
         yield (
             (*at, "depot"),
@@ -43,12 +43,14 @@ def _names(at: Path, wave: Wave, depots: list[Any]) -> Iterator[Finding]:
             closest(wave.depot, known) or f"one of {', '.join(known)}",
         )
         return
-    carriers = sorted({r.carrier for d in depots if wave.depot in ("*", d.id) for r in d.rates if r.carrier})
+    carriers = sorted(
+        {route.carrier for depot in depots if wave.depot in ("*", depot.id) for route in depot.rates if route.carrier}
+    )
     if wave.carrier not in ("*", *carriers):
         hint = closest(wave.carrier, carriers) or "a carrier of its rates, or * for all"
         yield (*at, "carrier"), f"no rate names the carrier {wave.carrier}", hint
 
 
-def _covers(e: Wave, w: Wave) -> bool:
-    services = not e.services or (bool(w.services) and set(w.services) <= set(e.services))
-    return services and e.depot in ("*", w.depot) and e.carrier in ("*", w.carrier)
+def _covers(earlier: Wave, wave: Wave) -> bool:
+    services = not earlier.services or (bool(wave.services) and set(wave.services) <= set(earlier.services))
+    return services and earlier.depot in ("*", wave.depot) and earlier.carrier in ("*", wave.carrier)

@@ -66,10 +66,10 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _unknown(text: str, at: int) -> NoReturn:
-    c = text[at]
+    char = text[at]
     hints = {"=": "equal is ==", "&": "and is &&", "|": "or is ||", "'": "a text ends with the quote it began with"}
     hints |= {'"': hints["'"], "‘": "write ' for a quote", "’": "write ' for a quote", "“": 'write " for a quote'}
-    raise CelError(at, f"{c} is not understood here", hints.get(c, ""))
+    raise CelError(at, f"{char} is not understood here", hints.get(char, ""))
 
 
 class _Parser:

@@ -78,13 +78,13 @@ def _said(kind: str) -> str:
     return f"a list ({kind[5:-1]})" if kind.startswith("list(") else _DAYS.get(kind, f"a {kind}")
 
 
-def _same(a: str, b: str) -> bool:
+def _same(left: str, right: str) -> bool:
     return (
-        _DYN in (a, b)
-        or a == b
-        or (a in _NUMBERS and b in _NUMBERS)
-        or {a, b} == {"list(dyn)", b or a}
-        or (a.startswith("list(") and b.startswith("list(") and "list(dyn)" in (a, b))
+        _DYN in (left, right)
+        or left == right
+        or (left in _NUMBERS and right in _NUMBERS)
+        or {left, right} == {"list(dyn)", right or left}
+        or (left.startswith("list(") and right.startswith("list(") and "list(dyn)" in (left, right))
     )
 
 
@@ -93,163 +93,175 @@ class _Types:
         self.place = place
         self.macros = 0
 
-    def of(self, n: Node, bound: dict[str, str]) -> str:
+    def of(self, node: Node, bound: dict[str, str]) -> str:
         """The type of a part. Raises CelError."""
-        return str(getattr(self, f"_{n.kind}", self._literal)(n, bound))
+        return str(getattr(self, f"_{node.kind}", self._literal)(node, bound))
 
-    def _literal(self, n: Node, _bound: dict[str, str]) -> str:
-        return n.kind
+    def _literal(self, node: Node, _bound: dict[str, str]) -> str:
+        return node.kind
 
-    def _name(self, n: Node, bound: dict[str, str]) -> str:
-        if n.text in bound:
-            return bound[n.text]
-        v = VARIABLES.get(n.text)
-        if v is not None and self.place in v.places:
-            return v.type
-        known = [name for name, x in VARIABLES.items() if self.place in x.places]
-        if v is not None:
+    def _name(self, node: Node, bound: dict[str, str]) -> str:
+        if node.text in bound:
+            return bound[node.text]
+        variable = VARIABLES.get(node.text)
+        if variable is not None and self.place in variable.places:
+            return variable.type
+        known = [name for name, item in VARIABLES.items() if self.place in item.places]
+        if variable is not None:
             where = {
                 "order": "checks and fraud rules",
                 "customer": "fraud rules",
                 "pool": "routing, depots and priorities",
             }
-            only = " and ".join(where[p] for p in v.places)
+            only = " and ".join(where[place] for place in variable.places)
             with_ = "" if self.place != "customer" else ": not beside `customer` or `velocity`"
-            raise CelError(n.at, f"{n.text} is only known in {only}{with_}", f"known here: {', '.join(known)}")
-        quoted = f"a text stands in quotes: '{n.text}'" if n.text.isupper() else ""
-        hint = closest(n.text, known) or quoted or f"known here: {', '.join(known)}"
-        raise CelError(n.at, f"no such variable: {n.text}", hint)
+            raise CelError(node.at, f"{node.text} is only known in {only}{with_}", f"known here: {', '.join(known)}")
+        quoted = f"a text stands in quotes: '{node.text}'" if node.text.isupper() else ""
+        hint = closest(node.text, known) or quoted or f"known here: {', '.join(known)}"
+        raise CelError(node.at, f"no such variable: {node.text}", hint)
 
-    def _field(self, n: Node, bound: dict[str, str]) -> str:
-        kind = self.of(n.of[0], bound)
+    def _field(self, node: Node, bound: dict[str, str]) -> str:
+        kind = self.of(node.of[0], bound)
         if kind in _FIELDS:
-            if n.text in _FIELDS[kind]:
-                return _FIELD_TYPES[kind][n.text]
+            if node.text in _FIELDS[kind]:
+                return _FIELD_TYPES[kind][node.text]
             names = list(_FIELDS[kind])
             raise CelError(
-                n.at, f"{kind} has no field {n.text}", closest(n.text, names) or f"it has {', '.join(names)}"
+                node.at, f"{kind} has no field {node.text}", closest(node.text, names) or f"it has {', '.join(names)}"
             )
         if kind in (_DYN, "map"):
             return _DYN
-        hint = f"as in {n.of[0].text}.exists(x, x.{n.text} …)" if kind == "list(line)" else ""
-        raise CelError(n.at, f"{_said(kind)} has no field {n.text}", hint)
+        hint = f"as in {node.of[0].text}.exists(x, x.{node.text} …)" if kind == "list(line)" else ""
+        raise CelError(node.at, f"{_said(kind)} has no field {node.text}", hint)
 
-    def _index(self, n: Node, bound: dict[str, str]) -> str:
-        kind, by = self.of(n.of[0], bound), self.of(n.of[1], bound)
+    def _index(self, node: Node, bound: dict[str, str]) -> str:
+        kind, by = self.of(node.of[0], bound), self.of(node.of[1], bound)
         if kind.startswith("list(") and not _same(by, "int"):
-            raise CelError(n.of[1].at, "an index is a whole number")
+            raise CelError(node.of[1].at, "an index is a whole number")
         return kind[5:-1] if kind.startswith("list(") else _DYN
 
-    def _list(self, n: Node, bound: dict[str, str]) -> str:
-        kinds = {self.of(x, bound) for x in n.of}
+    def _list(self, node: Node, bound: dict[str, str]) -> str:
+        kinds = {self.of(item, bound) for item in node.of}
         return f"list({kinds.pop() if len(kinds) == 1 else _DYN})"
 
-    def _map(self, n: Node, bound: dict[str, str]) -> str:
-        for x in n.of:
-            self.of(x, bound)
+    def _map(self, node: Node, bound: dict[str, str]) -> str:
+        for entry in node.of:
+            self.of(entry, bound)
         return "map"
 
-    def _cond(self, n: Node, bound: dict[str, str]) -> str:
-        self._need(n.of[0], "bool", bound)
-        a, b = self.of(n.of[1], bound), self.of(n.of[2], bound)
-        return a if a == b else _DYN
+    def _cond(self, node: Node, bound: dict[str, str]) -> str:
+        self._need(node.of[0], "bool", bound)
+        left, right = self.of(node.of[1], bound), self.of(node.of[2], bound)
+        return left if left == right else _DYN
 
-    def _unary(self, n: Node, bound: dict[str, str]) -> str:
-        if n.text == "!":
-            return self._need(n.of[0], "bool", bound)
-        kind = self.of(n.of[0], bound)
+    def _unary(self, node: Node, bound: dict[str, str]) -> str:
+        if node.text == "!":
+            return self._need(node.of[0], "bool", bound)
+        kind = self.of(node.of[0], bound)
         if kind not in (*_NUMBERS, _DYN):
-            raise CelError(n.at, f"- before {_said(kind)}")
+            raise CelError(node.at, f"- before {_said(kind)}")
         return kind
 
-    def _need(self, n: Node, want: str, bound: dict[str, str]) -> str:
-        kind = self.of(n, bound)
+    def _need(self, node: Node, want: str, bound: dict[str, str]) -> str:
+        kind = self.of(node, bound)
         if kind not in (want, _DYN):
             hint = "compare it: total > 5000, 'VIP' in tags" if want == "bool" else ""
-            raise CelError(n.at, f"this is {_said(kind)}, not {_said(want)}", hint)
+            raise CelError(node.at, f"this is {_said(kind)}, not {_said(want)}", hint)
         return want
 
-    def _binary(self, n: Node, bound: dict[str, str]) -> str:
-        if n.text in ("&&", "||"):
-            return self._need(n.of[0], "bool", bound) and self._need(n.of[1], "bool", bound)
-        a, b = (self.of(x, bound) for x in n.of)
-        if n.text == "in":
-            if not (b.startswith("list(") or b in ("map", _DYN)):
-                raise CelError(n.of[1].at, f"in asks for a list, this is {_said(b)}", "as in country in ['NL', 'BE']")
-            if b.startswith("list(") and not _same(a, b[5:-1]):
-                raise CelError(n.at, f"{_said(a)} is never in {_said(b)}", _quote(n.of[0], b[5:-1]))
+    def _binary(self, node: Node, bound: dict[str, str]) -> str:
+        if node.text in ("&&", "||"):
+            return self._need(node.of[0], "bool", bound) and self._need(node.of[1], "bool", bound)
+        left, right = (self.of(item, bound) for item in node.of)
+        if node.text == "in":
+            if not (right.startswith("list(") or right in ("map", _DYN)):
+                raise CelError(
+                    node.of[1].at, f"in asks for a list, this is {_said(right)}", "as in country in ['NL', 'BE']"
+                )
+            if right.startswith("list(") and not _same(left, right[5:-1]):
+                raise CelError(node.at, f"{_said(left)} is never in {_said(right)}", _quote(node.of[0], right[5:-1]))
             return "bool"
-        if n.text in ("==", "!=", "<", "<=", ">", ">="):
-            if not _same(a, b) or (n.text not in ("==", "!=") and not {a, b} <= {*_ORDERED, _DYN}):
-                raise CelError(n.at, f"{_said(a)} {n.text} {_said(b)} can't be compared", _quote(n.of[1], a))
+        if node.text in ("==", "!=", "<", "<=", ">", ">="):
+            if not _same(left, right) or (node.text not in ("==", "!=") and not {left, right} <= {*_ORDERED, _DYN}):
+                raise CelError(
+                    node.at, f"{_said(left)} {node.text} {_said(right)} can't be compared", _quote(node.of[1], left)
+                )
             return "bool"
-        return self._sum(n, a, b)
+        return self._sum(node, left, right)
 
-    def _sum(self, n: Node, a: str, b: str) -> str:
-        if _DYN in (a, b):
+    def _sum(self, node: Node, left: str, right: str) -> str:
+        if _DYN in (left, right):
             return _DYN
         times = {("timestamp", "-", "timestamp"): "duration", ("timestamp", "-", "duration"): "timestamp"}
         times |= {("timestamp", "+", "duration"): "timestamp", ("duration", "+", "duration"): "duration"}
-        if (a, n.text, b) in times:
-            return times[a, n.text, b]
-        if a == b and (a in _NUMBERS or (n.text == "+" and (a == "string" or a.startswith("list(")))):
-            return a
-        hint = "write double(…) around the whole number" if {a, b} == set(_NUMBERS) else ""
-        raise CelError(n.at, f"{_said(a)} {n.text} {_said(b)} is nothing", hint)
+        if (left, node.text, right) in times:
+            return times[left, node.text, right]
+        if left == right and (
+            left in _NUMBERS or (node.text == "+" and (left == "string" or left.startswith("list(")))
+        ):
+            return left
+        hint = "write double(…) around the whole number" if {left, right} == set(_NUMBERS) else ""
+        raise CelError(node.at, f"{_said(left)} {node.text} {_said(right)} is nothing", hint)
 
-    def _call(self, n: Node, bound: dict[str, str]) -> str:
-        if n.text not in _CALLS:
-            hint = closest(n.text, [*_CALLS, *_TEXT, *_MACROS]) or f"there are {', '.join([*_CALLS, *_TEXT, *_MACROS])}"
-            raise CelError(n.at, f"no such function: {n.text}", hint)
-        if len(n.of) != 1:
-            raise CelError(n.at, f"{n.text} takes one value, not {len(n.of)}")
-        kind = self.of(n.of[0], bound)
-        if n.text == "size" and not (kind in ("string", "map", _DYN) or kind.startswith("list(")):
-            raise CelError(n.of[0].at, f"size of {_said(kind)}", "of a text or a list")
-        if n.text == "lowerAscii":
-            self._need(n.of[0], "string", bound)
-        return _CALLS[n.text]
+    def _call(self, node: Node, bound: dict[str, str]) -> str:
+        if node.text not in _CALLS:
+            hint = (
+                closest(node.text, [*_CALLS, *_TEXT, *_MACROS]) or f"there are {', '.join([*_CALLS, *_TEXT, *_MACROS])}"
+            )
+            raise CelError(node.at, f"no such function: {node.text}", hint)
+        if len(node.of) != 1:
+            raise CelError(node.at, f"{node.text} takes one value, not {len(node.of)}")
+        kind = self.of(node.of[0], bound)
+        if node.text == "size" and not (kind in ("string", "map", _DYN) or kind.startswith("list(")):
+            raise CelError(node.of[0].at, f"size of {_said(kind)}", "of a text or a list")
+        if node.text == "lowerAscii":
+            self._need(node.of[0], "string", bound)
+        return _CALLS[node.text]
 
-    def _method(self, n: Node, bound: dict[str, str]) -> str:
-        if n.text in _MACROS:
-            return self._macro(n, bound)
-        kind = self.of(n.of[0], bound)
-        if n.text in _TEXT and kind.startswith("list("):
-            hint = "as in tags.exists(t, t.startsWith('V'))" if n.text != "contains" else "as in 'VIP' in tags"
-            raise CelError(n.at, f"{n.text} is for a text, this is {_said(kind)}", hint)
-        if n.text in _TEXT and kind in ("string", _DYN):
-            if len(n.of) != 2:
-                raise CelError(n.at, f"{n.text} takes one text")
-            self._need(n.of[1], "string", bound)
+    def _method(self, node: Node, bound: dict[str, str]) -> str:
+        if node.text in _MACROS:
+            return self._macro(node, bound)
+        kind = self.of(node.of[0], bound)
+        if node.text in _TEXT and kind.startswith("list("):
+            hint = "as in tags.exists(t, t.startsWith('V'))" if node.text != "contains" else "as in 'VIP' in tags"
+            raise CelError(node.at, f"{node.text} is for a text, this is {_said(kind)}", hint)
+        if node.text in _TEXT and kind in ("string", _DYN):
+            if len(node.of) != 2:
+                raise CelError(node.at, f"{node.text} takes one text")
+            self._need(node.of[1], "string", bound)
             return "bool"
-        if n.text in _TIME and kind in ("timestamp", _DYN) and len(n.of) == 1:
+        if node.text in _TIME and kind in ("timestamp", _DYN) and len(node.of) == 1:
             return "int"
-        if n.text in ("size", "lowerAscii") and len(n.of) == 1:
-            return self._call(Node("call", n.at, n.text, n.of), bound)
+        if node.text in ("size", "lowerAscii") and len(node.of) == 1:
+            return self._call(Node("call", node.at, node.text, node.of), bound)
         known = [*_MACROS, *_TEXT, *_TIME, "size", "lowerAscii"]
-        raise CelError(n.at, f"{_said(kind)} has no {n.text}(…) of {len(n.of) - 1} value(s)", closest(n.text, known))
+        raise CelError(
+            node.at, f"{_said(kind)} has no {node.text}(…) of {len(node.of) - 1} value(s)", closest(node.text, known)
+        )
 
-    def _macro(self, n: Node, bound: dict[str, str]) -> str:
-        kind = self.of(n.of[0], bound)
+    def _macro(self, node: Node, bound: dict[str, str]) -> str:
+        kind = self.of(node.of[0], bound)
         if not (kind.startswith("list(") or kind == _DYN):
-            raise CelError(n.at, f"{n.text} is for a list, this is {_said(kind)}", "lines, tags, skus, problems")
-        if len(n.of) != 3 or n.of[1].kind != "name":
+            raise CelError(node.at, f"{node.text} is for a list, this is {_said(kind)}", "lines, tags, skus, problems")
+        if len(node.of) != 3 or node.of[1].kind != "name":
             raise CelError(
-                n.at, f"{n.text} takes a name and what is asked of it", f"as in lines.{n.text}(x, x.qty > 1)"
+                node.at, f"{node.text} takes a name and what is asked of it", f"as in lines.{node.text}(x, x.qty > 1)"
             )
         self.macros += 1
         if self.macros > 2:
-            raise CelError(n.at, "lists within lists within lists", "two at most: an order may have a thousand lines")
+            raise CelError(
+                node.at, "lists within lists within lists", "two at most: an order may have a thousand lines"
+            )
         item = kind[5:-1] if kind != _DYN else _DYN
-        inner = {**bound, n.of[1].text: item}
-        result = self.of(n.of[2], inner) if n.text == "map" else self._need(n.of[2], "bool", inner)
+        inner = {**bound, node.of[1].text: item}
+        result = self.of(node.of[2], inner) if node.text == "map" else self._need(node.of[2], "bool", inner)
         self.macros -= 1
-        return {"map": f"list({result})", "filter": kind}.get(n.text, "bool")
+        return {"map": f"list({result})", "filter": kind}.get(node.text, "bool")
 
 
-def _quote(n: Node, want: str) -> str:
-    if want == "string" and n.kind in ("int", "double", "bool"):
-        return f"in quotes it is text: '{n.text}'"
-    if want in _NUMBERS and n.kind == "string":
-        return f"a number has no quotes: {n.text[1:-1]}"
+def _quote(node: Node, want: str) -> str:
+    if want == "string" and node.kind in ("int", "double", "bool"):
+        return f"in quotes it is text: '{node.text}'"
+    if want in _NUMBERS and node.kind == "string":
+        return f"a number has no quotes: {node.text[1:-1]}"
     return ""

@@ -24,7 +24,9 @@ def check_more(source: Source, broken: list[str]) -> list[Problem]:
     """Everything wrong with them. ``broken``: fields whose shape is not right."""
     data: dict[str, Any] = source.data
     found = [*_fraud(data), *_layers(data), *_date(data)]
-    problems = [source.problem(*f) for f in found if not any(show(f[0]).startswith(b) for b in broken)]
+    problems = [
+        source.problem(*problem) for problem in found if not any(show(problem[0]).startswith(bad) for bad in broken)
+    ]
     for path, text, place in _conditions(data, ()):
         error = check_condition(text, place)
         if error is not None:
@@ -123,7 +125,7 @@ def _layers(data: dict[str, Any]) -> Iterator[Finding]:
         if not name or name.count(":") > 1 or name != name.strip(":"):
             yield ("channels", name), f"{name} is neither a channel nor an account", "as bol, or bol:acme"
     for name in pools if isinstance(pools, dict) else ():
-        if not name or not all(c.isdigit() or c == "-" or ("a" <= c <= "z") for c in name):
+        if not name or not all(char.isdigit() or char == "-" or ("a" <= char <= "z") for char in name):
             yield ("pools", name), f"{name} is no pool", "small letters, digits and '-'"
 
 

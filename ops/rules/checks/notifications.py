@@ -30,12 +30,14 @@ def notices_sense(group: dict[str, Any]) -> Iterator[Finding]:
     yield from _unreachable(rules.messages)
     yield from _languages(rules)
     for i, row in enumerate(rules.messages):
-        if row.channels and all({c, c.partition(":")[0]} & set(rules.silent_channels) for c in row.channels):
+        if row.channels and all(
+            {channel, channel.partition(":")[0]} & set(rules.silent_channels) for channel in row.channels
+        ):
             hint = "take it out of silent_channels, if its customers may be written to"
             yield ("messages", i, "channels"), "is only for channels that are silent", hint
-        for j, medium in enumerate(row.media):
-            if medium in row.media[:j]:
-                yield ("messages", i, "media", j), f"{medium} is there twice", ""
+        for place, medium in enumerate(row.media):
+            if medium in row.media[:place]:
+                yield ("messages", i, "media", place), f"{medium} is there twice", ""
     if set(rules.quiet.weekdays) >= set(WEEK):
         yield ("quiet", "weekdays"), "every day is quiet, so it never ends", "leave at least one day out"
     for name in ("by_country", "timezones"):
@@ -52,22 +54,25 @@ def notices_sense(group: dict[str, Any]) -> Iterator[Finding]:
 def _unreachable(rows: list[MessageRule]) -> Iterator[Finding]:
     for i, row in enumerate(rows):
         over = [
-            next((j for j, e in enumerate(rows[:i]) if kind in e.events and _covers(e, row)), None)
+            next(
+                (before for before, earlier in enumerate(rows[:i]) if kind in earlier.events and _covers(earlier, row)),
+                None,
+            )
             for kind in row.events
         ]
         if None not in over:
             yield ("messages", i), f"is never reached: messages[{over[0]}] decides it before", "move it up"
-        for j, kind in enumerate(row.events):
-            if kind in row.events[:j]:
-                yield ("messages", i, "events", j), f"{kind} is there twice", ""
+        for place, kind in enumerate(row.events):
+            if kind in row.events[:place]:
+                yield ("messages", i, "events", place), f"{kind} is there twice", ""
 
 
-def _covers(e: MessageRule, row: MessageRule) -> bool:
-    def wider(a: list[str], b: list[str]) -> bool:
-        return not a or (bool(b) and set(b) <= set(a))
+def _covers(earlier: MessageRule, row: MessageRule) -> bool:
+    def wider(wide: list[str], narrow: list[str]) -> bool:
+        return not wide or (bool(narrow) and set(narrow) <= set(wide))
 
     fields = ("channels", "countries", "languages")
-    return e.when in ("", row.when) and all(wider(getattr(e, f), getattr(row, f)) for f in fields)
+    return earlier.when in ("", row.when) and all(wider(getattr(earlier, name), getattr(row, name)) for name in fields)
 
 
 def _languages(rules: Notifications) -> Iterator[Finding]:
@@ -83,5 +88,5 @@ def _languages(rules: Notifications) -> Iterator[Finding]:
         if usual.get(country) != language:
             yield from there(("by_country", country), language)
     for i, row in enumerate(rules.messages):
-        for j, language in enumerate(row.languages):
-            yield from there(("messages", i, "languages", j), language)
+        for place, language in enumerate(row.languages):
+            yield from there(("messages", i, "languages", place), language)

@@ -24,7 +24,7 @@ def returns_sense(group: dict[str, Any], depots: list[str]) -> Iterator[Finding]
     yield from _reasons(rules)
     for i, place in enumerate(rules.locations):
         yield from _depot(("locations", i, "depot"), place.depot, depots)
-        if any(_covers(x.countries, place.countries) for x in rules.locations[:i]):
+        if any(_covers(earlier.countries, place.countries) for earlier in rules.locations[:i]):
             yield ("locations", i), "is never reached: a row before it is for these countries", "move it up"
         for field in ("street1", "postcode", "city"):
             if rules.label.carrier and not getattr(place, field):
@@ -52,7 +52,7 @@ def channel_returns_sense(
         if path[0] in own:
             yield path, message, hint
     named: list[tuple[Path, list[str]]] = [
-        (("windows", i), x.get("channels", [])) for i, x in enumerate(own.get("windows", []))
+        (("windows", i), window.get("channels", [])) for i, window in enumerate(own.get("windows", []))
     ]
     for place, channels in (*named, (("label",), own.get("label", {}).get("channels", []))):
         if channels and not any(_same(channel, c) for c in channels):
@@ -69,16 +69,26 @@ def _covers(earlier: list[str], later: list[str]) -> bool:
 
 
 def _windows(windows: list[ReturnWindow]) -> Iterator[Finding]:
-    for i, w in enumerate(windows):
-        if any(_covers(x.channels, w.channels) and _covers(x.countries, w.countries) for x in windows[:i]):
+    for i, window in enumerate(windows):
+        if any(
+            _covers(earlier.channels, window.channels) and _covers(earlier.countries, window.countries)
+            for earlier in windows[:i]
+        ):
             yield ("windows", i), "is never reached: a row before it decides for all of these", "move it up"
 
 
 def _reasons(rules: Returns) -> Iterator[Finding]:
-    for i, r in enumerate(rules.reasons):
-        over = next((j for j, x in enumerate(rules.reasons[:i]) if r.code.lower().startswith(x.code.lower())), None)
+    for i, reason in enumerate(rules.reasons):
+        over = next(
+            (
+                before
+                for before, earlier in enumerate(rules.reasons[:i])
+                if reason.code.lower().startswith(earlier.code.lower())
+            ),
+            None,
+        )
         if over is not None:
-            yield ("reasons", i), f"{r.code} is never reached: reasons[{over}] decides it before", "move it up"
+            yield ("reasons", i), f"{reason.code} is never reached: reasons[{over}] decides it before", "move it up"
 
 
 def _depot(path: Path, depot: str, known: list[str]) -> Iterator[Finding]:

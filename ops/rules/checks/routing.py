@@ -25,7 +25,7 @@ def routing_sense(data: dict[str, Any], depots: dict[int, Depot], broken: list[s
             known = list(tags) if isinstance(tags, dict) else []
             yield from _named(("depots", i, name), getattr(depot, name), known, "tag", "sku_tags")
     routing = data.get("routing")
-    if not isinstance(routing, dict) or any(b.startswith("routing") for b in broken):
+    if not isinstance(routing, dict) or any(bad.startswith("routing") for bad in broken):
         return
     rules = msgspec.convert({k: v for k, v in routing.items() if k in ("preferences", "park")}, Routing)
     if "zone" in rules.preferences and not any(d.zones for d in depots.values()):
@@ -41,7 +41,7 @@ def routing_sense(data: dict[str, Any], depots: dict[int, Depot], broken: list[s
 
 def _zones(data: dict[str, Any]) -> list[str]:
     zones = data.get("zones")
-    return [str(z.get("name")) for z in zones if isinstance(z, dict)] if isinstance(zones, list) else []
+    return [str(zone.get("name")) for zone in zones if isinstance(zone, dict)] if isinstance(zones, list) else []
 
 
 def _named(at: Path, names: list[str], known: list[str], what: str, where: str) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ Finding = tuple[Path, str, str]
 
 def check_sense(source: Source, shape: list[Problem]) -> list[Problem]:
     """Every place where a rule says something that can't be or has no effect. Parts with a broken shape are left out."""
-    broken = [p.field for p in shape]
+    broken = [problem.field for problem in shape]
     data = source.data
     found: list[Finding] = []
     for prefix, group in _groups(data):
@@ -35,26 +35,28 @@ def check_sense(source: Source, shape: list[Problem]) -> list[Problem]:
     found += _whole(data)
     depots = _part(data, "depots", list[Depot], broken, ())
     found += routing_sense(data, depots, broken)
-    if isinstance(data.get("bundling"), dict) and not any(b.startswith("bundling") for b in broken):
+    if isinstance(data.get("bundling"), dict) and not any(bad.startswith("bundling") for bad in broken):
         every = [
-            d for prefix, group in _groups(data) for d in _part(group, "depots", list[Depot], broken, prefix).values()
+            depot
+            for prefix, group in _groups(data)
+            for depot in _part(group, "depots", list[Depot], broken, prefix).values()
         ]
         bundling = bundling_sense(data["bundling"], every)
         found += [(("bundling", *path), message, hint) for path, message, hint in bundling]
-    found += _returns(data, [d.id for d in depots.values()], broken)
-    return [source.problem(*f) for f in found] + check_more(source, broken)
+    found += _returns(data, [depot.id for depot in depots.values()], broken)
+    return [source.problem(*problem) for problem in found] + check_more(source, broken)
 
 
 def _returns(data: dict[str, Any], depots: list[str], broken: list[str]) -> Iterator[Finding]:
     """The general rules about returns, and those for each channel as they are once laid over the general ones."""
-    if any(b.startswith("returns") for b in broken):
+    if any(bad.startswith("returns") for bad in broken):
         return
     general = data.get("returns") if isinstance(data.get("returns"), dict) else {}
     if general:
         yield from ((("returns", *path), message, hint) for path, message, hint in returns_sense(general, depots))
     for prefix, group in _groups(data):
         own = group.get("returns") if prefix[:1] == ("channels",) else None
-        if isinstance(own, dict) and not any(b.startswith(show((*prefix, "returns"))) for b in broken):
+        if isinstance(own, dict) and not any(bad.startswith(show((*prefix, "returns"))) for bad in broken):
             for path, message, hint in channel_returns_sense(general or {}, own, str(prefix[1]), depots):
                 yield (*prefix, "returns", *path), message, hint
 
@@ -82,7 +84,7 @@ def _group(data: dict[str, Any], prefix: Path, broken: list[str]) -> Iterator[Fi
 
 def _notices(group: dict[str, Any], prefix: Path, broken: list[str]) -> list[Finding]:
     at, part = (*prefix, "notifications"), group.get("notifications")
-    if not isinstance(part, dict) or any(b.startswith(show(at)) for b in broken):
+    if not isinstance(part, dict) or any(bad.startswith(show(at)) for bad in broken):
         return []
     return [((*at, *path), message, hint) for path, message, hint in notices_sense(part)]
 
@@ -92,7 +94,7 @@ def _part(data: dict[str, Any], name: str, kind: Any, broken: list[str], prefix:
     items = data.get(name)
     if not isinstance(items, list):
         return {}
-    whole = [i for i in range(len(items)) if not any(b.startswith(show((*prefix, name, i))) for b in broken)]
+    whole = [i for i in range(len(items)) if not any(bad.startswith(show((*prefix, name, i))) for bad in broken)]
     return dict(zip(whole, msgspec.convert([items[i] for i in whole], kind), strict=True))
 
 
@@ -107,99 +109,119 @@ def _twice(data: dict[str, Any], name: str, field: str) -> Iterator[Finding]:
             first[value] = i
 
 
-def _depot(d: Depot) -> Iterator[Finding]:
-    yield from _exceptions(d)
-    yield from _cutoffs(d)
-    yield from _rates(d)
+def _depot(depot: Depot) -> Iterator[Finding]:
+    yield from _exceptions(depot)
+    yield from _cutoffs(depot)
+    yield from _rates(depot)
     for name in ("services", "ships_to", "working_days"):
-        if not getattr(d, name):
+        if not getattr(depot, name):
             yield (name,), "is empty, so this depot never ships", "leave it out for the default"
 
 
-def _exceptions(d: Depot) -> Iterator[Finding]:
+def _exceptions(depot: Depot) -> Iterator[Finding]:
     seen: set[str] = set()
-    for i, e in enumerate(d.exceptions):
-        if e.date in seen:
-            yield ("exceptions", i, "date"), f"{e.date} has an exception already", "one a date"
-        seen.add(e.date)
-        if e.closed and e.cutoff:
+    for i, exception in enumerate(depot.exceptions):
+        if exception.date in seen:
+            yield ("exceptions", i, "date"), f"{exception.date} has an exception already", "one a date"
+        seen.add(exception.date)
+        if exception.closed and exception.cutoff:
             yield ("exceptions", i), "is closed and has a cut-off", "one of the two"
-        if e.cutoff > d.handover:
-            yield ("exceptions", i, "cutoff"), f"{e.cutoff} is after the hand-over at {d.handover}", ""
+        if exception.cutoff > depot.handover:
+            yield ("exceptions", i, "cutoff"), f"{exception.cutoff} is after the hand-over at {depot.handover}", ""
 
 
-def _cutoffs(d: Depot) -> Iterator[Finding]:
+def _cutoffs(depot: Depot) -> Iterator[Finding]:
     covered: dict[str, set[str]] = {}
-    for i, c in enumerate(d.cutoffs):
-        days = covered.setdefault(c.service, set())
-        if c.time > (c.handover or d.handover):
-            yield ("cutoffs", i, "time"), f"{c.time} is after the hand-over at {c.handover or d.handover}", "move one"
-        if c.weekdays and days.issuperset(c.weekdays):
+    for i, cutoff in enumerate(depot.cutoffs):
+        days = covered.setdefault(cutoff.service, set())
+        if cutoff.time > (cutoff.handover or depot.handover):
+            yield (
+                ("cutoffs", i, "time"),
+                f"{cutoff.time} is after the hand-over at {cutoff.handover or depot.handover}",
+                "move one",
+            )
+        if cutoff.weekdays and days.issuperset(cutoff.weekdays):
             yield (
                 ("cutoffs", i),
-                f"an earlier row decides {c.service} on all of these days",
+                f"an earlier row decides {cutoff.service} on all of these days",
                 "take it out, or move it up",
             )
-        days.update(c.weekdays)
-        yield from _offered(d, ("cutoffs", i, "service"), c.service)
-    if d.working_days and not set(d.working_days) & set().union(*covered.values()):
+        days.update(cutoff.weekdays)
+        yield from _offered(depot, ("cutoffs", i, "service"), cutoff.service)
+    if depot.working_days and not set(depot.working_days) & set().union(*covered.values()):
         yield ("cutoffs",), "no cut-off on any working day, so this depot never ships", "give at least one"
 
 
-def _rates(d: Depot) -> Iterator[Finding]:
+def _rates(depot: Depot) -> Iterator[Finding]:
     seen: dict[tuple[str, str], int] = {}
-    for i, r in enumerate(d.rates):
-        key = (r.country, r.service)
+    for i, rate in enumerate(depot.rates):
+        key = (rate.country, rate.service)
         if key in seen:
-            yield ("rates", i), f"rates[{seen[key]}] is for {r.country} and {r.service} too", "one row each"
+            yield ("rates", i), f"rates[{seen[key]}] is for {rate.country} and {rate.service} too", "one row each"
         seen.setdefault(key, i)
-        yield from _offered(d, ("rates", i, "service"), r.service)
-        if r.country != "*" and "*" not in d.ships_to and r.country not in d.ships_to:
-            yield ("rates", i, "country"), f"this depot does not ship to {r.country}", "add it to ships_to"
+        yield from _offered(depot, ("rates", i, "service"), rate.service)
+        if rate.country != "*" and "*" not in depot.ships_to and rate.country not in depot.ships_to:
+            yield ("rates", i, "country"), f"this depot does not ship to {rate.country}", "add it to ships_to"
 
 
-def _offered(d: Depot, path: Path, service: str) -> Iterator[Finding]:
-    if service != "*" and "*" not in d.services and service not in d.services:
-        yield path, f"this depot does not offer {service}", closest(service, d.services) or "add it to services"
+def _offered(depot: Depot, path: Path, service: str) -> Iterator[Finding]:
+    if service != "*" and "*" not in depot.services and service not in depot.services:
+        yield path, f"this depot does not offer {service}", closest(service, depot.services) or "add it to services"
 
 
 def _unreachable(classes: dict[int, PriorityClass]) -> Iterator[Finding]:
     """A class is never reached where an earlier one matches whatever it matches."""
     earlier: list[PriorityClass] = []
-    for i, c in classes.items():
-        for e in earlier:
-            if _covers(e, c):
-                yield ("priorities", i), f"{c.name} is never reached: {e.name} matches all of it before", "move it up"
+    for i, later in classes.items():
+        for before in earlier:
+            if _covers(before, later):
+                yield (
+                    ("priorities", i),
+                    f"{later.name} is never reached: {before.name} matches all of it before",
+                    "move it up",
+                )
                 break
-        earlier.append(c)
+        earlier.append(later)
 
 
-def _covers(e: PriorityClass, c: PriorityClass) -> bool:
-    def wider(a: list[str], b: list[str]) -> bool:
-        return not a or (bool(b) and set(b) <= set(a))
+def _covers(earlier: PriorityClass, later: PriorityClass) -> bool:
+    def wider(wide: list[str], narrow: list[str]) -> bool:
+        return not wide or (bool(narrow) and set(narrow) <= set(wide))
 
-    if e.when and e.when != c.when:
+    if earlier.when and earlier.when != later.when:
         return False
-    due = not e.due_within_hours or 0 < c.due_within_hours <= e.due_within_hours
-    return due and all(wider(getattr(e, n), getattr(c, n)) for n in ("tags_any", "services", "channels"))
+    due = not earlier.due_within_hours or 0 < later.due_within_hours <= earlier.due_within_hours
+    return due and all(
+        wider(getattr(earlier, name), getattr(later, name)) for name in ("tags_any", "services", "channels")
+    )
 
 
 def _checks(checks: dict[int, CheckRule]) -> Iterator[Finding]:
     earlier: dict[int, CheckRule] = {}
-    for i, c in checks.items():
-        over = next((j for j, e in earlier.items() if c.problem.startswith(e.problem) and e.when in ("", c.when)), None)
+    for i, check in checks.items():
+        over = next(
+            (
+                place
+                for place, other in earlier.items()
+                if check.problem.startswith(other.problem) and other.when in ("", check.when)
+            ),
+            None,
+        )
         if over is not None:
-            yield ("checks", i), f"{c.problem} is never reached: checks[{over}] decides it before", "move it up"
-        earlier[i] = c
+            yield ("checks", i), f"{check.problem} is never reached: checks[{over}] decides it before", "move it up"
+        earlier[i] = check
 
 
 def _failures(rules: dict[int, FailureRule]) -> Iterator[Finding]:
     earlier: dict[int, FailureRule] = {}
-    for i, r in rules.items():
-        over = next((j for j, e in earlier.items() if e.reason == "*" or r.reason.startswith(e.reason)), None)
+    for i, rule in rules.items():
+        over = next(
+            (place for place, other in earlier.items() if other.reason == "*" or rule.reason.startswith(other.reason)),
+            None,
+        )
         if over is not None:
-            yield ("failures", i), f"{r.reason} is never reached: failures[{over}] decides it before", "move it up"
-        earlier[i] = r
+            yield ("failures", i), f"{rule.reason} is never reached: failures[{over}] decides it before", "move it up"
+        earlier[i] = rule
 
 
 def _whole(data: dict[str, Any]) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ def choose(accept: str) -> str:
         name, _, rest = part.strip().partition(";")
         if rest.replace(" ", "") not in ("q=0", "q=0.0"):
             offered.add(name.strip())
-    return next((c for c in _ENCODE if c in offered), "")
+    return next((coding for coding in _ENCODE if coding in offered), "")
 
 
 def encode(body: bytes, coding: str) -> bytes:

@@ -163,8 +163,8 @@ class ReadOnlyServer:
             response = web.StreamResponse(headers=headers)
             response.content_length = len(body)
             await response.prepare(request)
-            for i in range(0, len(body) if request.method != "HEAD" else 0, _PART):
-                await asyncio.wait_for(response.write(body[i : i + _PART]), SEND_SECONDS)
+            for start in range(0, len(body) if request.method != "HEAD" else 0, _PART):
+                await asyncio.wait_for(response.write(body[start : start + _PART]), SEND_SECONDS)
             return response
         finally:
             self._held -= size

@@ -37,7 +37,7 @@ _END: Token = ("end", "")
 
 def tokens(canonical: str) -> list[Token]:
     """The words and signs of a query, without spaces. A name with an escape in it stays as it is, and so is on no list."""
-    found = ((m.lastgroup or "other", m[0]) for m in _TOKEN.finditer(canonical))
+    found = ((match.lastgroup or "other", match[0]) for match in _TOKEN.finditer(canonical))
     return [(kind, text[1:-1] if kind == "quoted" else text) for kind, text in found if kind != "space"]
 
 
@@ -51,27 +51,27 @@ def allow(
     words = tokens(canonical)
     _statement(words)
     end = 0
-    for i, token in enumerate(words):
-        if i >= end and _is_parameter(words, i):
-            end = next(k for k in range(i, len(words)) if words[k] == ("other", "}"))
-            _parameter(words[i + 1][1], words[i + 3][1], parameters, refused)
-        elif i >= end and token[0] in ("word", "quoted"):
-            _name(words, i, refused)
-            _table(words, i, database, refused)
+    for index, token in enumerate(words):
+        if index >= end and _is_parameter(words, index):
+            end = next(k for k in range(index, len(words)) if words[k] == ("other", "}"))
+            _parameter(words[index + 1][1], words[index + 3][1], parameters, refused)
+        elif index >= end and token[0] in ("word", "quoted"):
+            _name(words, index, refused)
+            _table(words, index, database, refused)
     _clauses(words, setting)
 
 
-def _at(words: list[Token], i: int) -> Token:
-    return words[i] if 0 <= i < len(words) else _END
+def _at(words: list[Token], index: int) -> Token:
+    return words[index] if 0 <= index < len(words) else _END
 
 
-def _is_parameter(words: list[Token], i: int) -> bool:
+def _is_parameter(words: list[Token], index: int) -> bool:
     """``{name:Type}``; a map is ``{'key': …}``."""
     return (
-        words[i] == ("other", "{")
-        and _at(words, i + 1)[0] in ("word", "quoted")
-        and _at(words, i + 2) == ("other", ":")
-        and ("other", "}") in words[i:]
+        words[index] == ("other", "{")
+        and _at(words, index + 1)[0] in ("word", "quoted")
+        and _at(words, index + 2) == ("other", ":")
+        and ("other", "}") in words[index:]
     )
 
 
@@ -106,30 +106,30 @@ def _explained(words: list[Token]) -> None:
         raise _refused("EXPLAIN", "is for SELECT alone here")
 
 
-def _name(words: list[Token], i: int, refused: Refused) -> None:
+def _name(words: list[Token], index: int, refused: Refused) -> None:
     """A name before a bracket must be one that may be called; any other must not be that of a function that may not."""
-    (kind, text), before, after = words[i], _at(words, i - 1), _at(words, i + 1)
+    (kind, text), before, after = words[index], _at(words, index - 1), _at(words, index + 1)
     name = text.lower()
     if kind == "word" and (text.upper(), after[1].upper()) in (("INTO", "OUTFILE"), ("PARALLEL", "WITH")):
         raise _refused(f"{text} {after[1]}", "writes or runs another statement")
     if after == ("other", "("):
-        if not (kind == "word" and text.upper() in KEYWORDS) and not callable_name(name) and not _is_cte(words, i):
+        if not (kind == "word" and text.upper() in KEYWORDS) and not callable_name(name) and not _is_cte(words, index):
             raise _refused(f"function {text}", "is not on the list of functions that only compute")
-        _by_name(name, _at(words, i + 2))
+        _by_name(name, _at(words, index + 2))
     elif before != ("other", ".") and (name in refused.functions or name in _BY_AGGREGATE | _BY_FORMAT - {"format"}):
         raise _refused(f"function {text}", "is not on the list of functions that only compute")
 
 
-def _is_cte(words: list[Token], i: int) -> bool:
+def _is_cte(words: list[Token], index: int) -> bool:
     """``WITH name (a, b) AS (SELECT …)``: the bracket holds names and AS follows it."""
-    rest = words[i + 2 :]
-    inner = list(takewhile(lambda t: t != ("other", ")"), rest))
+    rest = words[index + 2 :]
+    inner = list(takewhile(lambda token: token != ("other", ")"), rest))
     following = rest[len(inner) + 1 : len(inner) + 3]
-    before = words[i - 1] if i else _END
+    before = words[index - 1] if index else _END
     return (
         before[1].upper() in ("WITH", "RECURSIVE", ",")
         and all(kind in ("word", "quoted") or text == "," for kind, text in inner)
-        and [t[1].upper() for t in following] == ["AS", "("]
+        and [token[1].upper() for token in following] == ["AS", "("]
     )
 
 
@@ -161,15 +161,19 @@ def aggregate(name: str) -> bool:
     return True
 
 
-def _table(words: list[Token], i: int, database: str, refused: Refused) -> None:
+def _table(words: list[Token], index: int, database: str, refused: Refused) -> None:
     """Of the engine's own tables a reader sees those on the list."""
-    name, before = words[i][1], _at(words, i - 1)
+    name, before = words[index][1], _at(words, index - 1)
     if before == ("other", "."):
-        inside = _at(words, i - 2)[1].lower() == "system"
+        inside = _at(words, index - 2)[1].lower() == "system"
         hidden = inside and name not in SYSTEM_TABLES
     else:
         hidden = database.lower() == "system" and name in refused.tables
-        if name.lower() == "system" and _at(words, i + 1) == ("other", ".") and _at(words, i + 2) == ("other", "{"):
+        if (
+            name.lower() == "system"
+            and _at(words, index + 1) == ("other", ".")
+            and _at(words, index + 2) == ("other", "{")
+        ):
             hidden = True
     if hidden:
         raise _refused(f"system.{name}", "tells of the server, not of the data")
@@ -188,17 +192,17 @@ def _parameter(name: str, kind: str, parameters: Mapping[str, str], refused: Ref
 
 
 def _clauses(words: list[Token], setting: SettingJudge) -> None:
-    for i, (kind, text) in enumerate(words[:-1]):
-        after = words[i + 1]
+    for index, (kind, text) in enumerate(words[:-1]):
+        after = words[index + 1]
         if kind == "word" and text.upper() == "FORMAT" and after[0] in ("word", "quoted"):
             known_format(after[1])
         if (
             kind == "word"
             and text.upper() == "SETTINGS"
             and after[0] in ("word", "quoted")
-            and _at(words, i + 2)[1] == "="
+            and _at(words, index + 2)[1] == "="
         ):
-            _settings(words[i + 1 :], setting)
+            _settings(words[index + 1 :], setting)
 
 
 def _settings(words: list[Token], setting: SettingJudge) -> None:
