@@ -93,7 +93,7 @@ def _cell(value: Any) -> str:
 
 
 def main() -> None:
-    """Put the tables between the page's markers, and the plots beside it."""
+    """Put the tables between the page's markers, and the plots into its images."""
     text = PAGE.read_text()
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text())
@@ -110,7 +110,7 @@ def main() -> None:
         )
         text = f"{before}{begin}\n{table(result)}\n\n{note}\n{end}{rest.partition(end)[2]}"
         if result.get("plot"):
-            (PAGE.parent / f"{path.stem}.svg").write_text(bars(result["rows"], *result["plot"]))
+            (PAGE.parent / "images" / f"{path.stem}.svg").write_text(bars(result["rows"], *result["plot"]))
     PAGE.write_text(text)
 
 

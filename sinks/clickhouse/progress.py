@@ -9,7 +9,7 @@ with a number above all others, and only the highest number inserts:
 
 Of two sinks at least one sees the other. Either the old one's look comes after the new one's claim: then it inserts nothing. Or its range was
 stored before that claim: then the new one reads it, and repeats it with the same bounds and token, so that ClickHouse keeps one of the two, in
-whatever order they arrive. What an old number stores later is not looked at once a higher one has stored a range. docs/adr/0004 tells more.
+whatever order they arrive. What an old number stores later is not looked at once a higher one has stored a range. docs/adr/0005-sink-fencing.md tells more.
 """
 
 from __future__ import annotations
