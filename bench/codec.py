@@ -29,7 +29,7 @@ def _head(kind: str, source: str) -> tuple[str, str, int, str, str]:
 
 def records() -> dict[str, Any]:
     """From the smallest to the largest that is common."""
-    lines = [values.OrderLine(f"{i}", f"SKU-{i}", 2, 2999, 1041, 0, "v", "A nice thing") for i in (1, 2)]
+    lines = [values.OrderLine(f"{index}", f"SKU-{index}", 2, 2999, 1041, 0, "v", "A nice thing") for index in (1, 2)]
     client = values.Client("c0ffee", "ada@example.org", "+31201234567", "nl", HOME, HOME)
     order = values.Order(
         KEY, "shopify", "acme", "5678901234", "#1001", NOW, NOW, "EUR", "paid", lines, client, values.Delivery(), 11996

@@ -49,24 +49,26 @@ class _Table(dict[bytes, bytes]):
         self.pop(key, None)
 
 
-def upserted(n: int) -> OrderUpserted:
-    """The ``n``-th order."""
-    number = str(7_000_000_000_000 + n)
+def upserted(count: int) -> OrderUpserted:
+    """The ``count``-th order."""
+    number = str(7_000_000_000_000 + count)
     key = f"shopify:bench:{number}"
-    home = Address(f"Ada {n}", "", f"Kade {n % 900}", "", "1012 AB", "Amsterdam", "", "NL", f"+316{n:08d}")
+    home = Address(f"Ada {count}", "", f"Kade {count % 900}", "", "1012 AB", "Amsterdam", "", "NL", f"+316{count:08d}")
     lines = [
-        OrderLine(f"{number}0{i}", SKUS[(n * 7 + i * 13) % len(SKUS)], 1, 2999, 520, 0, "4001", "A nice thing")
-        for i in (1, 2)
+        OrderLine(
+            f"{number}0{index}", SKUS[(count * 7 + index * 13) % len(SKUS)], 1, 2999, 520, 0, "4001", "A nice thing"
+        )
+        for index in (1, 2)
     ]
-    client = Client(f"{n:064x}", f"customer-{n}@example.com", f"+316{n:08d}", "nl", home, home)
+    client = Client(f"{count:064x}", f"customer-{count}@example.com", f"+316{count:08d}", "nl", home, home)
     made = Order(
         key,
         "shopify",
         "bench",
         number,
-        f"#{n}",
-        NOW + n,
-        NOW + n,
+        f"#{count}",
+        NOW + count,
+        NOW + count,
         "EUR",
         "paid",
         lines,
@@ -76,8 +78,8 @@ def upserted(n: int) -> OrderUpserted:
         495,
         86,
     )
-    fact = f"order@{NOW + n}"
-    event_id, trace, digest = uuid5(key, 0, fact), f"{n:032x}", f"{n:016x}"
+    fact = f"order@{NOW + count}"
+    event_id, trace, digest = uuid5(key, 0, fact), f"{count:032x}", f"{count:016x}"
     return OrderUpserted(
         event_id,
         "OrderUpserted",
@@ -86,7 +88,7 @@ def upserted(n: int) -> OrderUpserted:
         trace,
         key,
         fact,
-        f"bench-{n}/orders/create",
+        f"bench-{count}/orders/create",
         digest,
         made,
     )
@@ -112,7 +114,7 @@ class Flow:
 
     def run(self, commands: Iterable[Record], name: str) -> list[Record]:
         """Fold commands of one sort, part by part; gives what came out."""
-        values = [encode(c) for c in commands]
+        values = [encode(command) for command in commands]
         clock, parts = time.perf_counter, [time.perf_counter()]
         read = [decode(value) for value in values]
         parts.append(clock())
@@ -149,7 +151,7 @@ def _is_pool(record: Record) -> bool:
 
 
 def _of(records: Iterable[Record], name: str) -> list[Any]:
-    return [r for r in records if type(r).__name__ == name]
+    return [record for record in records if type(record).__name__ == name]
 
 
 def _outcome(effect: PickOrder | ChannelShipment) -> EffectOutcome:
@@ -161,7 +163,7 @@ def _outcome(effect: PickOrder | ChannelShipment) -> EffectOutcome:
 
 
 def _reported(pick: PickOrder, status: str, step: int) -> WmsReported:
-    lines = [WmsLine(x.line_id, x.sku, x.qty * (step > 1), x.qty * (step > 2)) for x in pick.lines]
+    lines = [WmsLine(line.line_id, line.sku, line.qty * (step > 1), line.qty * (step > 2)) for line in pick.lines]
     parcel = (
         (f"{pick.allocation_id}-s1", "PostNL", "3S1", "https://tracking.example/3S1", 495)
         if step > 2
@@ -182,16 +184,16 @@ def _scanned(pick: PickOrder, status: str, step: int) -> ShipmentTracked:
 
 def live(flow: Flow, first: int, many: int) -> None:
     """The whole life of some orders."""
-    out = flow.run([upserted(n) for n in range(first, first + many)], "OrderUpserted")
+    out = flow.run([upserted(number) for number in range(first, first + many)], "OrderUpserted")
     out = flow.run(_of(out, "AllocationRequested"), "AllocationRequested")
     picks: list[PickOrder] = _of(flow.run(_of(out, "AllocationDecided"), "AllocationDecided"), "PickOrder")
-    flow.run([_outcome(p) for p in picks], "EffectOutcome PickOrder")
+    flow.run([_outcome(pick) for pick in picks], "EffectOutcome PickOrder")
     for step, status in enumerate(("ACCEPTED", "PICKED", "SHIPPED"), 1):
-        out = flow.run([_reported(p, status, step) for p in picks], f"WmsReported {status}")
+        out = flow.run([_reported(pick, status, step) for pick in picks], f"WmsReported {status}")
         out = flow.run(_of(out, "AllocationProgressed"), f"AllocationProgressed {status}")
-    flow.run([_outcome(s) for s in _of(out, "ChannelShipment")], "EffectOutcome ChannelShipment")
+    flow.run([_outcome(shipment) for shipment in _of(out, "ChannelShipment")], "EffectOutcome ChannelShipment")
     for step, status in enumerate(("IN_TRANSIT", "DELIVERED"), 4):
-        flow.run([_scanned(p, status, step) for p in picks], f"ShipmentTracked {status}")
+        flow.run([_scanned(pick, status, step) for pick in picks], f"ShipmentTracked {status}")
 
 
 def rows(flow: Flow) -> list[dict[str, Any]]:
@@ -199,12 +201,15 @@ def rows(flow: Flow) -> list[dict[str, Any]]:
     names = list(dict.fromkeys(name for name, _ in flow.spent))
     best: Callable[[str, str], float] = lambda name, part: round(min(flow.spent[name, part]) * 1e6, 1)  # noqa: E731
     found = [
-        {"command": n, **{p: best(n, p) for p in ("read", "fold", "write")}, "records_out": flow.counts[n]}
+        {"command": n, **{step: best(n, step) for step in ("read", "fold", "write")}, "records_out": flow.counts[n]}
         for n in names
     ]
     for row in found:
         row["sum"] = round(row["read"] + row["fold"] + row["write"], 1)
-    total = {k: round(sum(row[k] for row in found), 1) for k in ("read", "fold", "write", "records_out", "sum")}
+    total = {
+        figure: round(sum(row[figure] for row in found), 1)
+        for figure in ("read", "fold", "write", "records_out", "sum")
+    }
     return [*found, {"command": "an order", **total}]
 
 
@@ -219,11 +224,14 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
-    for n in range(60 if args.short else 300):
-        live(flow, n * args.many, args.many)
+    for number in range(60 if args.short else 300):
+        live(flow, number * args.many, args.many)
     found = rows(flow)
     for row in found:
-        print(f"{row['command']:32}" + "".join(f"{row[k]:8}" for k in ("read", "fold", "write", "sum", "records_out")))
+        print(
+            f"{row['command']:32}"
+            + "".join(f"{row[figure]:8}" for figure in ("read", "fold", "write", "sum", "records_out"))
+        )
     if args.save:
         write("fold", "what one order costs the worker, without Kafka", "µs", found)
 

@@ -72,7 +72,7 @@ def through_kafka(orders: int, new: int) -> dict[str, Any]:
             begun, ended = _watch(process, port, records, log)
         finally:
             stop([process])
-    seconds, cpu, folded = (b - a for a, b in zip(begun, ended, strict=True))
+    seconds, cpu, folded = (last - first for first, last in zip(begun, ended, strict=True))
     return {"rate": round(folded / seconds), "cpu": round(cpu / folded * 1e6, 1)}
 
 
@@ -85,7 +85,12 @@ def _ask(bootstrap: str, orders: int, new: int) -> int:
         produce(to, POOLS_IN.name, b"", encode(pools_first[0]), partition)
     for report in pools_first[1:]:
         produce(to, POOLS_IN.name, b"main", encode(report))
-    to.produce(POOLS_IN.name, encode(pools_first[1]), b"main", on_delivery=lambda e, m: placed.append(m.partition()))
+    to.produce(
+        POOLS_IN.name,
+        encode(pools_first[1]),
+        b"main",
+        on_delivery=lambda error, message: placed.append(message.partition()),
+    )
     for number in range(10_000_000, 10_000_000 + new):
         upserted = order_upserted(number)
         produce(to, ORDERS_IN.name, upserted.order_key.encode(), encode(upserted))
@@ -130,23 +135,23 @@ def main() -> None:
         _kafka(args)
         return
     gc.set_threshold(50_000, 20, 100)
-    worlds = {n: grown(n * args.base) for n in TIMES}
+    worlds = {factor: grown(factor * args.base) for factor in TIMES}
     gc.collect()
     gc.freeze()
-    taken: dict[int, list[float]] = {n: [] for n in TIMES}
+    taken: dict[int, list[float]] = {factor: [] for factor in TIMES}
     for number in range(args.rounds):
-        for n, world in worlds.items():
-            taken[n].append(session(world, 10_000_000 + number * _ORDERS))
+        for factor, world in worlds.items():
+            taken[factor].append(session(world, 10_000_000 + number * _ORDERS))
     rows: list[dict[str, Any]] = []
-    for n, seconds in taken.items():
+    for factor, seconds in taken.items():
         against = statistics.median(one / this for one, this in zip(taken[1], seconds, strict=True))
         rows.append(
             {
-                "orders": n * args.base,
-                "times": f"{n}×",
+                "orders": factor * args.base,
+                "times": f"{factor}×",
                 "rate": round(1 / statistics.median(seconds)),
                 "to 1×": round(against, 3),
-                "keys": sum(len(t) for t in worlds[n].tables.values()),
+                "keys": sum(len(table) for table in worlds[factor].tables.values()),
             }
         )
         print(rows[-1], flush=True)
@@ -158,17 +163,25 @@ def main() -> None:
 
 
 def _kafka(args: argparse.Namespace) -> None:
-    found: dict[int, list[dict[str, Any]]] = {n: [] for n in TIMES}
+    found: dict[int, list[dict[str, Any]]] = {factor: [] for factor in TIMES}
     for _ in range(args.rounds):
-        for n in TIMES:
-            found[n].append(through_kafka(n * args.base, args.new))
-            print(n * args.base, found[n][-1], file=sys.stderr, flush=True)
+        for factor in TIMES:
+            found[factor].append(through_kafka(factor * args.base, args.new))
+            print(factor * args.base, found[factor][-1], file=sys.stderr, flush=True)
     rows = []
-    for n, results in found.items():
-        rate, cpu = (statistics.median(r[x] for r in results) for x in ("rate", "cpu"))
-        to_first = statistics.median(f["cpu"] / r["cpu"] for f, r in zip(found[1], results, strict=True))
+    for factor, results in found.items():
+        rate, cpu = (statistics.median(result[figure] for result in results) for figure in ("rate", "cpu"))
+        to_first = statistics.median(
+            first["cpu"] / result["cpu"] for first, result in zip(found[1], results, strict=True)
+        )
         rows.append(
-            {"orders": n * args.base, "times": f"{n}×", "rate": rate, "cpu": cpu, "to 1× by CPU": round(to_first, 3)}
+            {
+                "orders": factor * args.base,
+                "times": f"{factor}×",
+                "rate": rate,
+                "cpu": cpu,
+                "to 1× by CPU": round(to_first, 3),
+            }
         )
         print(rows[-1], flush=True)
     if args.save:

@@ -35,10 +35,10 @@ def measure(site: Site, watch: Watch, rate: float, seconds: float, begin: int) -
     hammer = site.hammer(rate, seconds, begin, file)
     out, _ = hammer.communicate(timeout=seconds * 10 + 120)
     told = json.loads(out)
-    sent = {int(n): float(at) for n, at in (line.split() for line in file.read_text().splitlines())}
+    sent = {int(number): float(at) for number, at in (line.split() for line in file.read_text().splitlines())}
     _wait(site, watch, sent)
     cpu = meter.per(len(sent))
-    times = sorted((watch.seen[n] - at) * 1000 for n, at in sent.items() if n in watch.seen)
+    times = sorted((watch.seen[number] - at) * 1000 for number, at in sent.items() if number in watch.seen)
     return {
         "orders_s": rate,
         "orders": len(sent),
@@ -77,15 +77,15 @@ def main() -> None:
         warm = site.hammer(150, WARM / 150, 0)
         warm.communicate(timeout=180)
         wait_quiet(site, lambda: len(watch.seen) >= WARM, 180)
-        for i, rate in enumerate(RATES, 1):
-            rows.append(measure(site, watch, rate, seconds, i * 1_000_000))
+        for index, rate in enumerate(RATES, 1):
+            rows.append(measure(site, watch, rate, seconds, index * 1_000_000))
             print(json.dumps(rows[-1]), flush=True)
         watch.stop()
     if args.save:
         table = [{k: v for k, v in row.items() if k != "cpu_us_an_order"} for row in rows]
         figure = f"webhook → ALLOCATED readable, {args.workers} worker(s){', all else running' if args.after else ''}"
         write("latency", figure, "ms", table, seed=args.seed, reach={"p99_ms_at_200": REACH_MS}, seconds=seconds,
-              cpu_us_an_order={str(r["orders_s"]): r["cpu_us_an_order"] for r in rows})  # fmt: skip
+              cpu_us_an_order={str(entry["orders_s"]): entry["cpu_us_an_order"] for entry in rows})  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ _CITIES = ("Amsterdam", "Utrecht", "Rotterdam", "Köln", "Antwerpen", "Gent", "L
 _AGENTS: dict[str, Callable[[Batch], Coroutine[Any, Any, None]]] = {ORDERS_IN.name: orders, POOLS_IN.name: pools}
 
 
-def _head(kind: str, key: str, n: int = 0, time: int = NOW) -> tuple[str, str, int, str, str]:
-    return uuid5(key, n, kind), kind, time, "bench", TRACE
+def _head(kind: str, key: str, number: int = 0, time: int = NOW) -> tuple[str, str, int, str, str]:
+    return uuid5(key, number, kind), kind, time, "bench", TRACE
 
 
 def order(number: int, version: int = NOW) -> values.Order:
@@ -57,12 +57,12 @@ def order(number: int, version: int = NOW) -> values.Order:
     )  # fmt: skip
     lines = [
         values.OrderLine(
-            f"{number * 4 + i}", f"SKU-{rng.randrange(SKUS):05}", 1 + rng.randrange(3), 2999, 520, 0, f"{number}{i}",
+            f"{number * 4 + index}", f"SKU-{rng.randrange(SKUS):05}", 1 + rng.randrange(3), 2999, 520, 0, f"{number}{index}",
             "Wool sweater, navy, medium",
         )
-        for i in range(1 + number % 3)
+        for index in range(1 + number % 3)
     ]  # fmt: skip
-    total = sum(x.qty * x.unit_price for x in lines)
+    total = sum(line.qty * line.unit_price for line in lines)
     client = values.Client(f"{rng.getrandbits(64):016x}", f"customer{number}@example.org", home.phone, "nl", home, home)
     return values.Order(
         f"shopify:acme:{5_000_000_000_000 + number}", "shopify", "acme", f"{5_000_000_000_000 + number}", f"#{number}", NOW,
@@ -83,10 +83,10 @@ def opening(stock: int = 10**9) -> tuple[list[Record], list[Record]]:
     rules = RulesPublished(*_head("RulesPublished", "rules"), "default", "v1", msgspec.json.encode(RULES).decode())
     counts = [
         StockReported(
-            *_head("StockReported", f"{d.id}/{n}"), POOL, f"count/{d.id}/{n}", "COUNT", d.id, f"SKU-{n:05}", "new", stock, "1"
+            *_head("StockReported", f"{depot.id}/{number}"), POOL, f"count/{depot.id}/{number}", "COUNT", depot.id, f"SKU-{number:05}", "new", stock, "1"
         )
-        for d in RULES.depots
-        for n in range(SKUS)
+        for depot in RULES.depots
+        for number in range(SKUS)
     ]  # fmt: skip
     return [rules], [rules, *counts]
 
@@ -100,9 +100,9 @@ class World:
         self.folded = 0
         """Records of both input topics."""
         self.outputs = 0
-        self.tables = {t: Table.empty(f"{t}/0") for t in _AGENTS}
+        self.tables = {agent: Table.empty(f"{agent}/0") for agent in _AGENTS}
         self._offsets = dict.fromkeys(_AGENTS, 0)
-        self._waiting: dict[str, deque[Message]] = {t: deque() for t in _AGENTS}
+        self._waiting: dict[str, deque[Message]] = {agent: deque() for agent in _AGENTS}
         orders_first, pools_first = opening()
         for record in orders_first:
             self.put(ORDERS_IN.name, b"", encode(record))
@@ -154,15 +154,26 @@ def answers(effect: Output) -> Iterator[tuple[str, Any]]:
     """What the warehouse, the carrier and the channel say to an effect, all at once: it is folded in this order."""
     made = decode(effect.value or b"")
     if isinstance(made, PickOrder):
-        key, a = made.order_key, made.allocation_id
+        key, name = made.order_key, made.allocation_id
         yield ORDERS_IN.name, _outcome(made)
-        for n, status in enumerate(("ACCEPTED", "PICKED", "SHIPPED"), 1):
-            yield POOLS_IN.name, _reported(made, status, n)
-        for n, status in enumerate(("IN_TRANSIT", "DELIVERED"), 4):
-            head = _head("ShipmentTracked", a, n, NOW + n)
+        for number, status in enumerate(("ACCEPTED", "PICKED", "SHIPPED"), 1):
+            yield POOLS_IN.name, _reported(made, status, number)
+        for number, status in enumerate(("IN_TRANSIT", "DELIVERED"), 4):
+            head = _head("ShipmentTracked", name, number, NOW + number)
             yield (
                 ORDERS_IN.name,
-                ShipmentTracked(*head, key, f"scan/{a}/{status}", a, f"s-{a}", status, "PostNL", f"3S{a}", "", NOW + n),
+                ShipmentTracked(
+                    *head,
+                    key,
+                    f"scan/{name}/{status}",
+                    name,
+                    f"s-{name}",
+                    status,
+                    "PostNL",
+                    f"3S{name}",
+                    "",
+                    NOW + number,
+                ),
             )
     elif isinstance(made, ChannelShipment):
         yield ORDERS_IN.name, _outcome(made)
@@ -175,17 +186,17 @@ def _outcome(made: PickOrder | ChannelShipment) -> EffectOutcome:
     )  # fmt: skip
 
 
-def _reported(made: PickOrder, status: str, n: int) -> WmsReported:
-    a = made.allocation_id
+def _reported(made: PickOrder, status: str, number: int) -> WmsReported:
+    allocation_id = made.allocation_id
     picked, shipped = status != "ACCEPTED", status == "SHIPPED"
-    lines = [values.WmsLine(x.line_id, x.sku, x.qty * picked, x.qty * shipped) for x in made.lines]
+    lines = [values.WmsLine(line.line_id, line.sku, line.qty * picked, line.qty * shipped) for line in made.lines]
     parcel = (
-        (f"s-{a}", "PostNL", f"3S{a}", f"https://track.example.org/{a}", 495, "EUR")
+        (f"s-{allocation_id}", "PostNL", f"3S{allocation_id}", f"https://track.example.org/{allocation_id}", 495, "EUR")
         if shipped
         else ("", "", "", "", 0, "")
     )
     return WmsReported(
-        *_head("WmsReported", a, n, NOW + n), POOL, made.order_key, f"wms/{a}/{n}", a, status, lines, *parcel, "", NOW + n
+        *_head("WmsReported", allocation_id, number, NOW + number), POOL, made.order_key, f"wms/{allocation_id}/{number}", allocation_id, status, lines, *parcel, "", NOW + number
     )  # fmt: skip
 
 
@@ -197,7 +208,7 @@ def open_orders(count: int, stencils: int = 500) -> Iterator[tuple[str, bytes, b
     world = World(ship=False)
     before = {t: set(dict(table.items())) for t, table in world.tables.items()}
     world.place(range(stencils))
-    kept: dict[bytes, list[tuple[str, bytes, bytes]]] = {_digits(n): [] for n in range(stencils)}
+    kept: dict[bytes, list[tuple[str, bytes, bytes]]] = {_digits(ordinal): [] for ordinal in range(stencils)}
     for topic, table in world.tables.items():
         for key, value in table.items():
             if key not in before[topic] and (number := key.rpartition(b":")[2].partition(b"/")[0]) in kept:
@@ -208,9 +219,9 @@ def open_orders(count: int, stencils: int = 500) -> Iterator[tuple[str, bytes, b
                 f"order {number.decode()} left {len(rows)} rows: the bench no longer knows the tables' keys"
             )
     groups = list(kept.items())
-    for n in range(count):
-        number, rows = groups[n % stencils]
-        wanted = _digits(n)
+    for ordinal in range(count):
+        number, rows = groups[ordinal % stencils]
+        wanted = _digits(ordinal)
         for topic, key, value in rows:
             yield topic, key.replace(number, wanted), value.replace(number, wanted)
 

@@ -71,9 +71,10 @@ def _follow(site: Site, total: int, begun: float, seconds: float) -> Progress:
 def _steady(seen: Progress, values: list[int], offered_seconds: float) -> float:
     """A second's worth between the first fifth and the end of the offered load (or of the work, if it took longer)."""
     last = len(seen.at) - 1
-    first = next(i for i, at in enumerate(seen.at) if at >= offered_seconds / 5)
+    first = next(index for index, at in enumerate(seen.at) if at >= offered_seconds / 5)
     end = max(
-        first + 1, next((i for i, at in enumerate(seen.at) if seen.delivered[i] >= 0.95 * seen.delivered[last]), last)
+        first + 1,
+        next((index for index, at in enumerate(seen.at) if seen.delivered[index] >= 0.95 * seen.delivered[last]), last),
     )
     end = min(end, last)
     return (values[end] - values[first]) / (seen.at[end] - seen.at[first])
@@ -97,7 +98,7 @@ def measure(site: Site, rate: float, seconds: float) -> dict[str, Any]:
         "all_in_s": round(took, 1),
         "events_an_order": round((seen.events[-1] - before) / total, 1),
         "answer_p99_ms": told["p99_ms"],
-        "not_200": sum(n for status, n in told["statuses"].items() if status != "200"),
+        "not_200": sum(count for status, count in told["statuses"].items() if status != "200"),
         "cpu_us_an_order": {**meter.per(total), "generator": told["generator_cpu_us"]},
         "rss_mb": {name: round(rss_mb(pid)) for name, pid in meter.pids.items()},
     }
@@ -128,7 +129,7 @@ def main() -> None:
         write(
             "product", figure, "orders/s", table, seed=args.seed, reach=REACH, cpu_us_an_order=cpu, rss_mb=row["rss_mb"]
         )
-        shares = [{"process": n, "cpu_us_an_order": us} for n, us in sorted(cpu.items(), key=lambda x: -x[1])]
+        shares = [{"process": n, "cpu_us_an_order": us} for n, us in sorted(cpu.items(), key=lambda entry: -entry[1])]
         shares.append({"process": "all", "cpu_us_an_order": round(sum(cpu.values()), 1)})
         write("product_cpu", "whole product: CPU time an order by process", "µs", shares, seed=args.seed)
 

@@ -80,10 +80,10 @@ def restored(log: Path) -> list[float]:
 
 def _moved(asking: Consumer) -> bool:
     try:
-        found = asking.committed([TopicPartition(ORDERS_IN.name, p) for p in range(PARTITIONS)], 10.0)
+        found = asking.committed([TopicPartition(ORDERS_IN.name, partition) for partition in range(PARTITIONS)], 10.0)
     except KafkaException:  # the coordinator is busy
         return False
-    return all(p.offset > 0 for p in found)
+    return all(entry.offset > 0 for entry in found)
 
 
 def main() -> None:

@@ -22,13 +22,15 @@ def machine() -> dict[str, Any]:
     model = ""
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        model = next((x.partition(":")[2].strip() for x in info.read_text().splitlines() if "model name" in x), "")
+        model = next(
+            (line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line), ""
+        )
     return {
         "cpu": model or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "load": [round(x, 1) for x in os.getloadavg()],
+        "load": [round(line, 1) for line in os.getloadavg()],
     }
 
 
@@ -75,11 +77,11 @@ def bars(rows: list[dict[str, Any]], label: str, value: str) -> str:
     most = max(row[value] for row in rows)
     height = 28 * len(rows) + 8
     body = []
-    for i, row in enumerate(rows):
-        y, width = 28 * i + 8, round(420 * row[value] / most)
-        body.append(f'<text x="120" y="{y + 14}" text-anchor="end">{row[label]}</text>')
-        body.append(f'<rect x="128" y="{y}" width="{max(width, 1)}" height="20" fill="#4878a8"/>')
-        body.append(f'<text x="{134 + width}" y="{y + 14}">{row[value]:,.0f}</text>')
+    for index, row in enumerate(rows):
+        top, width = 28 * index + 8, round(420 * row[value] / most)
+        body.append(f'<text x="120" y="{top + 14}" text-anchor="end">{row[label]}</text>')
+        body.append(f'<rect x="128" y="{top}" width="{max(width, 1)}" height="20" fill="#4878a8"/>')
+        body.append(f'<text x="{134 + width}" y="{top + 14}">{row[value]:,.0f}</text>')
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 {height}" font-family="sans-serif" font-size="13">'
     )
@@ -101,10 +103,10 @@ def main() -> None:
         if begin not in text:
             continue
         before, _, rest = text.partition(begin)
-        m = result["machine"]
+        host = result["machine"]
         note = (
-            f"{result['figure']}; {result['at']}, commit {result['commit']}, {m['cores']} cores of {m['cpu']}, "
-            f"load {m['load'][0]}, Python {m['python']}"
+            f"{result['figure']}; {result['at']}, commit {result['commit']}, {host['cores']} cores of {host['cpu']}, "
+            f"load {host['load'][0]}, Python {host['python']}"
             + (f", seed {result['seed']}" if "seed" in result else "")
             + "."
         )

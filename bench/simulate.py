@@ -45,7 +45,7 @@ class Maker:
 
     def __init__(self, orders: int, seed: int = 1, days: int = 30, skus: int = 2000) -> None:
         self.r, self.n, self.orders, self.span = random.Random(seed), 0, orders, days * DAY
-        self.skus = [f"SKU-{i:04d}" for i in range(skus)]
+        self.skus = [f"SKU-{index:04d}" for index in range(skus)]
         self.view = MemoryPool()
         self.inputs: list[c.PoolCommand] = []
         self.events: list[PoolEvent] = []
@@ -66,16 +66,18 @@ class Maker:
         """Into the log, and through the pool; what follows is told in its time."""
         self.inputs.append(command)
         result = pool.handle(self.view, command, RULES)
-        self.events += [e for e in result.events if e.type in ("RESERVED", "REPLENISHED", "HELD", "UNFILLABLE")]
-        for d in result.order_commands:
-            if isinstance(d, c.AllocationDecided):
-                for plan in d.allocations:
-                    self.goes(d.order_key, plan)
+        self.events += [
+            event for event in result.events if event.type in ("RESERVED", "REPLENISHED", "HELD", "UNFILLABLE")
+        ]
+        for sent in result.order_commands:
+            if isinstance(sent, c.AllocationDecided):
+                for plan in sent.allocations:
+                    self.goes(sent.order_key, plan)
 
     def goes(self, key: str, plan: AllocationPlan) -> None:
         """What becomes of a parcel: cancelled before its pick order, short picked, or shipped."""
-        r = self.r.random()
-        if r < 0.03:
+        chance = self.r.random()
+        if chance < 0.03:
             return self.later(
                 1000,
                 c.AllocationReleased(
@@ -88,7 +90,7 @@ class Maker:
                 ),
             )  # type: ignore[arg-type]
         self.later(2000, self.report(key, plan, "ACCEPTED", 0, 0))
-        if r < 0.04:
+        if chance < 0.04:
             short = plan.lines[0]
             self.later(2 * 3_600_000, self.report(key, plan, "SHORT_PICKED", 0, short.qty))
             again = [DemandLine(short.line_id, short.sku, short.qty)]
@@ -104,15 +106,15 @@ class Maker:
     def report(self, key: str, plan: AllocationPlan, status: str, done: int, short: int) -> c.WmsReported:
         lines = [
             WmsLine(
-                x.line_id,
-                x.sku,
-                x.qty if done else 0,
-                x.qty if done > 1 else 0,
-                short if i == 0 else 0,
+                line.line_id,
+                line.sku,
+                line.qty if done else 0,
+                line.qty if done > 1 else 0,
+                short if index == 0 else 0,
                 0,
                 "damaged" if short else "",
             )
-            for i, x in enumerate(plan.lines)
+            for index, line in enumerate(plan.lines)
         ]
         return c.WmsReported(
             **self.head("WmsReported"),
@@ -172,16 +174,16 @@ class Maker:
 
     def make(self) -> None:
         """All of it."""
-        r, skus = self.r, self.skus
+        chance, skus = self.r, self.skus
         each = max(self.orders * 2 // (len(skus) * 3), 3)
         body = msgspec.json.encode(RULES).decode()
         self.put(c.RulesPublished(**self.head("RulesPublished"), name="default", version="old", body=body))  # type: ignore[arg-type]
         for sku in skus:
-            for d in DEPOTS:
-                if r.random() < 0.7:
-                    self.put(self.stock("RECEIPT", d.id, sku, r.randint(each // 2, each * 2)))
+            for depot in DEPOTS:
+                if chance.random() < 0.7:
+                    self.put(self.stock("RECEIPT", depot.id, sku, chance.randint(each // 2, each * 2)))
         step, ticked = self.span // self.orders, self.now
-        for i in range(self.orders):
+        for number in range(self.orders):
             self.now += step
             while self._later and self._later[0][0] <= self.now:
                 at, _, command = heapq.heappop(self._later)
@@ -189,13 +191,13 @@ class Maker:
             if self.now >= ticked + 60_000:
                 ticked = self.now
                 self.put(c.Tick(**self.head("Tick")))  # type: ignore[arg-type]
-            if i % 200 == 0:
-                self.put(self.stock("RECEIPT", r.choice(DEPOTS).id, r.choice(skus), r.randint(1, each)))
+            if number % 200 == 0:
+                self.put(self.stock("RECEIPT", chance.choice(DEPOTS).id, chance.choice(skus), chance.randint(1, each)))
             lines = [
-                DemandLine(f"L{j}", s, 1 + (r.random() < 0.1))
-                for j, s in enumerate(r.sample(skus, 1 + (r.random() < 0.4)))
+                DemandLine(f"L{position}", s, 1 + (chance.random() < 0.1))
+                for position, s in enumerate(chance.sample(skus, 1 + (chance.random() < 0.4)))
             ]
-            self.put(self.request(f"shopify:bench:{i}", lines, 1, r.choice(["NL", "NL", "DE", "BE"]), []))
+            self.put(self.request(f"shopify:bench:{number}", lines, 1, chance.choice(["NL", "NL", "DE", "BE"]), []))
 
 
 def main() -> None:
@@ -210,7 +212,7 @@ def main() -> None:
         if not args.log:
             make(path, args.orders)
         size = path.stat().st_size
-        records = sum(isinstance(r, Record) and not isinstance(r, PoolEvent) for _, r in entries(path))
+        records = sum(isinstance(record, Record) and not isinstance(record, PoolEvent) for _, record in entries(path))
         routing = msgspec.structs.replace(
             RULES.routing, preferences=["cost", "sequence"], split=SplitPolicy(max_parcels=2)
         )

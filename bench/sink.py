@@ -46,14 +46,16 @@ TYPES = (
 def events(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
     """Key and value of ``count`` order events; a tenth of ALLOCATED's size is its decision."""
     chance = random.Random(f"sink/{seed}")
-    decision = json.dumps({"candidates": [{"depot": d, "refused": "", "cost": 495} for d in ("depot-a", "depot-b")]})
-    for n in range(count):
-        number, seq = n // len(TYPES), n % len(TYPES) + 1
+    decision = json.dumps(
+        {"candidates": [{"depot": depot, "refused": "", "cost": 495} for depot in ("depot-a", "depot-b")]}
+    )
+    for ordinal in range(count):
+        number, seq = ordinal // len(TYPES), ordinal % len(TYPES) + 1
         kind, order_id = TYPES[seq - 1], str(7_000_000_000_000 + number)
-        key, at = f"shopify:bench:{order_id}", NOW + n
+        key, at = f"shopify:bench:{order_id}", NOW + ordinal
         lines = [EventLine(f"{order_id}01", f"WH-{chance.randrange(1000, 1500)}", 1, 2999)]
         allocation = f"main/{key}/1" if seq > 2 else ""
-        parcel = (f"{allocation}-s1", "PostNL", f"3S{n:012d}") if seq > 6 else ("", "", "")
+        parcel = (f"{allocation}-s1", "PostNL", f"3S{ordinal:012d}") if seq > 6 else ("", "", "")
         event = OrderEvent(
             uuid5(key, seq, kind), kind, at, "orders", f"{number:032x}", key, seq, "shopify", "bench", order_id, kind, at, NOW,
             "NL", lines, seq > 6, allocation, parcel[0], "depot-a" if allocation else "", "standard", parcel[1], parcel[2],
@@ -75,10 +77,10 @@ def fill(bootstrap: str, count: int, seed: int) -> int:
         }
     )
     total = 0
-    for n, (key, value) in enumerate(events(count, seed)):
+    for number, (key, value) in enumerate(events(count, seed)):
         total += len(value)
         producer.produce(ORDERS_EVENTS.name, value, key)
-        if not n % 20_000:
+        if not number % 20_000:
             producer.flush()
     producer.flush()
     return total

@@ -69,10 +69,10 @@ def steps(bootstrap: str) -> dict[str, Step]:
     )
 
     def produce(messages: list[Any]) -> None:
-        for m in messages:
-            output = producing.fold(m)
+        for message in messages:
+            output = producing.fold(message)
             if output is not None:
-                producer.produce(TARGET, write_output(output), m.key())
+                producer.produce(TARGET, write_output(output), message.key())
         for number, keys in enumerate(producing.dirty):
             for key in keys:
                 producer.produce(TABLE, producing.rows[number][key], key, number)
@@ -80,12 +80,12 @@ def steps(bootstrap: str) -> dict[str, Step]:
         producer.flush(60)
 
     def decode(messages: list[Any]) -> None:
-        for m in messages:
-            read_event(m.value())
+        for message in messages:
+            read_event(message.value())
 
     def state(messages: list[Any]) -> None:
-        for m in messages:
-            folding.fold(m)
+        for message in messages:
+            folding.fold(message)
 
     return {
         "consume": lambda messages: None,
@@ -101,7 +101,7 @@ def climb(bootstrap: str, step: Step, count: int) -> tuple[float, float]:
     reader.assign([TopicPartition(SOURCE, number, 0) for number in range(PARTITIONS)])
     seen, begun, timed = 0, (0.0, 0.0), 0
     while seen < count:
-        messages = [m for m in reader.consume(_CHUNK, 0.05) if m.error() is None]
+        messages = [message for message in reader.consume(_CHUNK, 0.05) if message.error() is None]
         step(messages)
         if not seen:
             begun = time.monotonic(), time.process_time()

@@ -61,7 +61,7 @@ def measure(folder: Path, kafka: EmbeddedKafka, seconds: float, seed: int, profi
         "deliveries_s": row["rate"],
         "p50_ms": row["p50_ms"],
         "p99_ms": row["p99_ms"],
-        "not_200": sum(n for status, n in row["statuses"].items() if status != "200"),
+        "not_200": sum(count for status, count in row["statuses"].items() if status != "200"),
         "server_cpu_us": cpu["server"],
         "kafka_cpu_us": cpu["kafka"],
         "generator_cpu_us": row["generator_cpu_us"],

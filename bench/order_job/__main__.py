@@ -66,8 +66,8 @@ def _run(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 def _best(one: Round) -> dict[str, Any] | None:
     """Ours of a round, the better of one process and two."""
-    ours = [r for name, r in one.items() if PEERS[name].group == "wharfinger"]
-    return max(ours, key=lambda r: r["rate"], default=None)
+    ours = [row for name, row in one.items() if PEERS[name].group == "wharfinger"]
+    return max(ours, key=lambda row: row["rate"], default=None)
 
 
 def _row(name: str, rounds: list[Round]) -> dict[str, Any]:
@@ -81,14 +81,14 @@ def _row(name: str, rounds: list[Round]) -> dict[str, Any]:
         "peer": name,
         "guarantee": found[-1]["guarantee"],
         "events": found[-1]["events"],
-        "rate": round(statistics.median(r["rate"] for r in found)),
-        "cpu": _median([r["cpu"] for r in found if r["cpu"]]),
-        "broker": _median([r["broker"] for r in found if r["broker"]]),
+        "rate": round(statistics.median(entry["rate"] for entry in found)),
+        "cpu": _median([entry["cpu"] for entry in found if entry["cpu"]]),
+        "broker": _median([entry["broker"] for entry in found if entry["broker"]]),
         "ratio": _median(ratios),
         "cpu_ratio": _median(lighter),
-        "lost": sum(r["lost"] for r in found),
-        "doubled": sum(r["doubled"] for r in found),
-        "load": _median([r["load"] for r in found]),
+        "lost": sum(entry["lost"] for entry in found),
+        "doubled": sum(entry["doubled"] for entry in found),
+        "load": _median([entry["load"] for entry in found]),
         "rounds": len(found),
     }
 

@@ -200,9 +200,9 @@ def prepare(admin: AdminClient, bootstrap: str, count: int, seed: int) -> int:
 
 
 def _committed(asking: Consumer) -> int:
-    parts = [TopicPartition(SOURCE, p) for p in range(PARTITIONS)]
+    parts = [TopicPartition(SOURCE, partition) for partition in range(PARTITIONS)]
     try:
-        return sum(max(p.offset, 0) for p in asking.committed(parts, 10.0))
+        return sum(max(partition.offset, 0) for partition in asking.committed(parts, 10.0))
     except KafkaException:  # the coordinator is not up yet
         return 0
 
@@ -228,8 +228,8 @@ def watch(
     begun: Mark | None = None
     while time.monotonic() < deadline:
         done = _committed(asking)
-        used = [cpu_seconds(p.pid) for p in processes]
-        cpu = None if None in used else sum(x or 0.0 for x in used)
+        used = [cpu_seconds(running.pid) for running in processes]
+        cpu = None if None in used else sum(usage or 0.0 for usage in used)
         mark = Mark(time.monotonic(), min(done, count), cpu, cpu_seconds(broker) if broker else None)
         if begun is None and done >= count * WARM:
             begun = mark
@@ -247,14 +247,19 @@ def watch(
 def _outputs(bootstrap: str) -> tuple[int, int]:
     """Outputs in all and distinct ones, by a read_committed reader."""
     reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "check", "isolation.level": "read_committed"})
-    parts = [TopicPartition(TARGET, p, 0) for p in range(PARTITIONS)]
+    parts = [TopicPartition(TARGET, partition, 0) for partition in range(PARTITIONS)]
     admin = AdminClient({"bootstrap.servers": bootstrap})
     ends = {
-        p.partition: f.result().offset for p, f in admin.list_offsets({t: OffsetSpec.latest() for t in parts}).items()
+        partition.partition: future.result().offset
+        for partition, future in admin.list_offsets({part: OffsetSpec.latest() for part in parts}).items()
     }
     reader.assign(parts)
     seen, unique = 0, set()
-    while any(p.offset < ends[p.partition] for p in reader.position(parts) if ends[p.partition]):
+    while any(
+        partition.offset < ends[partition.partition]
+        for partition in reader.position(parts)
+        if ends[partition.partition]
+    ):
         for message in reader.consume(20_000, 1.0):
             if message.error() is None:
                 seen += 1

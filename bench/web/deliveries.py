@@ -69,54 +69,59 @@ class Deliveries:
         templates: int = 300,
     ) -> None:
         block = secret.encode().ljust(_BLOCK, b"\0")
-        inner = hashlib.sha256(bytes(b ^ 0x36 for b in block))
-        self._outer = hashlib.sha256(bytes(b ^ 0x5C for b in block))
+        inner = hashlib.sha256(bytes(line ^ 0x36 for line in block))
+        self._outer = hashlib.sha256(bytes(line ^ 0x5C for line in block))
         chance = random.Random(f"bench/{seed}")
         shares = lines or {12: 1}
-        bodies = (_template(chance, n, products, shares, size) for n in range(1, templates + 1))
+        bodies = (_template(chance, number, products, shares, size) for number in range(1, templates + 1))
         self._templates = [_Template(body, address, inner) for body, address in bodies]
         self._head = (
             f"POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Shopify-Captain-Hook\r\nContent-Type: application/json\r\n"
             "X-Shopify-Topic: orders/create\r\nX-Shopify-Shop-Domain: bench.myshopify.com\r\nX-Shopify-Api-Version: 2026-04\r\n"
         )
 
-    def request(self, n: int, placed: int) -> bytes:
-        """The ``n``-th order (from 1), placed at ``placed`` (UTC ms)."""
-        template = self._templates[n % len(self._templates)]
+    def request(self, count: int, placed: int) -> bytes:
+        """The ``count``-th order (from 1), placed at ``placed`` (UTC ms)."""
+        template = self._templates[count % len(self._templates)]
         at = _iso(placed // 1000)
-        number = FIRST + n
+        number = FIRST + count
         own = (
-            f'"id":{number},"admin_graphql_api_id":"gid://shopify/Order/{number}","name":"#{n}",'
-            f'"email":"customer-{n}@example.com","contact_email":"customer-{n}@example.com","created_at":"{at}","updated_at":"{at}",'
+            f'"id":{number},"admin_graphql_api_id":"gid://shopify/Order/{number}","name":"#{count}",'
+            f'"email":"customer-{count}@example.com","contact_email":"customer-{count}@example.com","created_at":"{at}","updated_at":"{at}",'
             '"shipping_address":'
-        ).encode() + b'%b,"address1":"Kade %d","phone":"+316%08d"}}' % (template.address, n % 900 + 1, n % 100_000_000)
+        ).encode() + b'%b,"address1":"Kade %d","phone":"+316%08d"}}' % (
+            template.address,
+            count % 900 + 1,
+            count % 100_000_000,
+        )
         inner = template.inner.copy()
         inner.update(own)
         outer = self._outer.copy()
         outer.update(inner.digest())
         signature = base64.b64encode(outer.digest()).decode()
         head = (
-            f"{self._head}X-Shopify-Event-Id: bench-{n}\r\nX-Shopify-Webhook-Id: bench-webhook-{n}\r\n"
+            f"{self._head}X-Shopify-Event-Id: bench-{count}\r\nX-Shopify-Webhook-Id: bench-webhook-{count}\r\n"
             f"X-Shopify-Hmac-Sha256: {signature}\r\nContent-Length: {len(template.begin) + len(own)}\r\n\r\n"
         ).encode()
         return b"".join((head, template.begin, own))
 
 
 def _template(
-    chance: random.Random, n: int, products: list[Product], lines: dict[int, int], size: int
+    chance: random.Random, number: int, products: list[Product], lines: dict[int, int], size: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    order = make(n, n, products, 0)
+    order = make(number, number, products, 0)
     picked = chance.sample(products, k=chance.choices(list(lines), list(lines.values()))[0])
     order.lines = [
-        SimLine(order.id * 100 + i + 1, product, chance.choice((1, 1, 1, 2))) for i, product in enumerate(picked)
+        SimLine(order.id * 100 + index + 1, product, chance.choice((1, 1, 1, 2)))
+        for index, product in enumerate(picked)
     ]
     order.shipping, order.financial_status, order.tags = 495, "paid", ""
     order.address = {**order.address, "zip": order.right_zip}
     order.test = False
     body = order_body(order)
-    i = 0
+    index = 0
     while len(msgspec.json.encode(body)) < size - 200:  # what shops really hang on their lines: properties
-        line = body["line_items"][i % len(body["line_items"])]
-        line["properties"].append({"name": f"_note_{i}", "value": _NOTE})
-        i += 1
+        line = body["line_items"][index % len(body["line_items"])]
+        line["properties"].append({"name": f"_note_{index}", "value": _NOTE})
+        index += 1
     return body, body["shipping_address"]

@@ -100,12 +100,12 @@ class Hammer:
     async def at_rate(self, seconds: float) -> None:
         """Deliveries at fixed times, from now on."""
         begin, total = time.perf_counter(), int(self.rate * seconds)
-        for i in range(total):
-            due = begin + i / self.rate
+        for index in range(total):
+            due = begin + index / self.rate
             wait = due - time.perf_counter()
             if wait > 0.001:
                 await asyncio.sleep(wait)
-            elif not i % 8:
+            elif not index % 8:
                 await asyncio.sleep(0)
             request = self._next()
             self.log.append((self.number, time.time() - (time.perf_counter() - due)))
@@ -130,7 +130,7 @@ class Hammer:
 async def run(args: argparse.Namespace) -> dict[str, object]:
     """Hammer for so long, wait for the last answers, and say how it went."""
     where = urlsplit(args.url)
-    lines = json.loads(args.lines, object_hook=lambda d: {int(k): v for k, v in d.items()})
+    lines = json.loads(args.lines, object_hook=lambda pairs: {int(k): v for k, v in pairs.items()})
     secret = os.environ["WHARF_BENCH_SECRET"]
     products = catalogue(args.seed, args.products)
     deliveries = Deliveries(

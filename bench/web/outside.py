@@ -119,7 +119,7 @@ class Outside:
             self._known.add(reference)
             self.pick_orders += 1
             number = reference.split("/")[1].rpartition(":")[2]
-            self.lines.setdefault(number, []).extend((x["line_id"], x["qty"]) for x in order["lines"])
+            self.lines.setdefault(number, []).extend((line["line_id"], line["qty"]) for line in order["lines"])
             self._due.append((time.monotonic() + self.step, 0, depot, order))
         return {"id": f"wms-{reference}", "reference": reference, "status": "RECEIVED"}
 
@@ -131,11 +131,11 @@ class Outside:
         number = variables["id"].rpartition("/")[2]
         items = [
             {
-                "id": f"gid://shopify/FulfillmentOrderLineItem/{i}",
+                "id": f"gid://shopify/FulfillmentOrderLineItem/{line_id}",
                 "remainingQuantity": qty,
-                "lineItem": {"id": f"gid://shopify/LineItem/{i}"},
+                "lineItem": {"id": f"gid://shopify/LineItem/{line_id}"},
             }
-            for i, qty in self.lines.get(number, ())
+            for line_id, qty in self.lines.get(number, ())
         ]
         place = {"location": {"id": "gid://shopify/Location/1"}}
         node = {"id": f"gid://shopify/FulfillmentOrder/{number}", "status": "OPEN", "assignedLocation": place}
@@ -165,8 +165,13 @@ class Outside:
         else:
             picked, shipped = step >= 1, step >= 2
             lines = [
-                {"line_id": x["line_id"], "sku": x["sku"], "picked": x["qty"] * picked, "shipped": x["qty"] * shipped}
-                for x in order["lines"]
+                {
+                    "line_id": line["line_id"],
+                    "sku": line["sku"],
+                    "picked": line["qty"] * picked,
+                    "shipped": line["qty"] * shipped,
+                }
+                for line in order["lines"]
             ]
             parcel = {"id": name, "cost": 495, "currency": "EUR", **shipment} if shipped else None
             topic, body = "pick_order.updated", {"lines": lines, "shipment": parcel, "reason": ""}

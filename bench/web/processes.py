@@ -48,7 +48,7 @@ class Meter:
 
     def per(self, count: int) -> dict[str, float]:
         """CPU microseconds of each for one of ``count`` things."""
-        return {name: round(s / max(1, count) * 1e6, 1) for name, s in self.seconds().items()}
+        return {name: round(spent / max(1, count) * 1e6, 1) for name, spent in self.seconds().items()}
 
 
 def answers(url: str) -> bool:

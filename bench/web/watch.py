@@ -38,23 +38,23 @@ class Watch(threading.Thread):
         )
         topic = ORDERS_EVENTS.name
         partitions = self._consumer.list_topics(topic, timeout=20).topics[topic].partitions
-        self._consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
+        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
 
     def run(self) -> None:
         """Until ``stop``."""
         while not self._ended.is_set():
             messages = self._consumer.consume(2_000, 0.005)
             now = time.time()
-            for m in messages:
-                if m.error() is None:
-                    self._note(m, now)
+            for message in messages:
+                if message.error() is None:
+                    self._note(message, now)
         self._consumer.close()
 
-    def _note(self, m: object, now: float) -> None:
-        kind = next(value for name, value in m.headers() if name == "ce_type").rpartition(b".")[2]  # type: ignore[attr-defined]
+    def _note(self, message: object, now: float) -> None:
+        kind = next(value for name, value in message.headers() if name == "ce_type").rpartition(b".")[2]  # type: ignore[attr-defined]
         self.kinds[kind.decode()] += 1
         if kind == self.kind:
-            self.seen.setdefault(order_number(m.key().decode()), now)  # type: ignore[attr-defined]
+            self.seen.setdefault(order_number(message.key().decode()), now)  # type: ignore[attr-defined]
 
     def stop(self) -> None:
         """End the thread."""
