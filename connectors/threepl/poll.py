@@ -36,8 +36,9 @@ Read = Row | ReturnRow
 class _Feed:
     """A list of rows in the order of their last change.
 
-    The cursor is the 3PL's own time of the last row seen, with the rows of the overlap. Pages are walked by time, not by number: rows
-    move to the end while they change, and a numbered page would skip some.
+    The cursor is the 3PL's own time of the last row seen, with the rows of the overlap; never past our own clock, or one row dated
+    ahead would hide every change until then. Pages are walked by time, not by number: rows move to the end while they change, and a
+    numbered page would skip some.
     """
 
     feed: str
@@ -51,7 +52,7 @@ class _Feed:
     async def poll(self, cursor: bytes | None, now: int) -> AsyncIterator[Polled]:
         """One round. Raises httpx errors, and TranslationError where an answer is no page at all."""
         state: dict[str, Any] = json.loads(cursor) if cursor else {"last": now - FIRST_LOOK_MS, "seen": {}}
-        newest, seen = int(state["last"]), dict(state["seen"])
+        newest, seen = min(int(state["last"]), now), dict(state["seen"])
         since, number, more = newest - OVERLAP_MS, 1, True
         while more:
             rows, more = await self._page(since, number)
@@ -62,7 +63,7 @@ class _Feed:
             seen.update({self._id(r): self._mark(r) for r in good})
             last = max((self._mark(r)[0] for r in good), default=since)
             since, number = (last, 1) if last > since else (since, number + 1)
-            newest = max(newest, last)
+            newest = max(newest, min(last, now))
         state = {"last": newest, "seen": _kept(seen, newest - OVERLAP_MS)}
         yield Polled(raw=[], translations=[], cursor=json.dumps(state, separators=(",", ":")).encode())
 

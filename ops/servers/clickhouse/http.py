@@ -21,7 +21,14 @@ from .access import authenticate, from_page
 from .bounds import ANSWERS, READERS
 from .coding import choose, encode, unpack
 from .engine import Answer, Engine, Ticket
-from .errors import AUTHENTICATION_FAILED, NOT_IMPLEMENTED, TOO_MANY_QUERIES, ClickHouseError
+from .errors import (
+    AUTHENTICATION_FAILED,
+    BAD_ARGUMENTS,
+    NOT_IMPLEMENTED,
+    QUERY_TOO_LARGE,
+    TOO_MANY_QUERIES,
+    ClickHouseError,
+)
 from .request import parse
 
 __all__ = ["ReadOnlyServer"]
@@ -195,19 +202,30 @@ class ReadOnlyServer:
         """URL arguments with form fields, and the body's text."""
         arguments = dict(request.query.items())
         if request.content_type == "multipart/form-data":
-            return arguments | await self._form(request), ""
+            return arguments | await self._read_form(request), ""
         raw = await request.read()
         data = unpack(raw, request.headers.get("Content-Encoding", "").lower(), MAX_QUERY)
         return arguments, data.decode(errors="replace")
 
+    async def _read_form(self, request: web.Request) -> dict[str, str]:
+        """The fields of a form. Raises ClickHouseError (36) for one that can't be read, whatever its parser trips over."""
+        try:
+            return await self._form(request)
+        except (ValueError, LookupError, RuntimeError) as e:
+            raise ClickHouseError(BAD_ARGUMENTS, f"The form can't be read: {str(e)[:200]}") from e
+
     async def _form(self, request: web.Request) -> dict[str, str]:
-        fields = {}
+        fields: dict[str, str] = {}
+        size = 0
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader) or part.filename or not part.name:
                 raise ClickHouseError(
                     NOT_IMPLEMENTED, "External tables are not offered here: use a WITH clause or parameters"
                 )
-            fields[part.name] = await part.text()
+            fields[part.name] = text = await part.text()
+            # aiohttp bounds each field, not all of them
+            if (size := size + len(part.name) + len(text)) > MAX_QUERY:
+                raise ClickHouseError(QUERY_TOO_LARGE, f"The form is longer than {MAX_QUERY} characters")
         return fields
 
 

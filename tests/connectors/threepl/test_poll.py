@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from connectors.protocols import Translation, TranslationError
@@ -92,3 +93,27 @@ async def test_a_row_that_cant_be_read_does_not_stop_the_others(start: Any, pick
             seen += polled.translations
         assert sorted(type(x).__name__ for x in seen) == ["Translation", "TranslationError"]
         assert next(x for x in seen if isinstance(x, TranslationError)).field == "status"
+
+
+async def test_a_row_dated_ahead_hides_no_later_change(start: Any, pick: Any) -> None:
+    async with start() as wms:
+        await send(wms, pick, 2)
+        await wms.until_idle()
+        ahead = wms.warehouse.orders["main/shopify:acme:0/1"]
+        ahead.updated_at = wms.now() + 365 * 86_400_000
+        _, cursor = await once(wms, None)
+        assert json.loads(cursor)["last"] <= wms.now()
+        await ThreePlSender("depot-a", wms.client).send(pick(7, skus=("WH-1", "WH-2")), 0)
+        await wms.until_idle()
+        told, cursor = await once(wms, cursor)
+        assert [x.status for t in told for x in t.orders].count("DELIVERED") == 1
+        assert (await once(wms, cursor))[0] == [], "the row dated ahead is told once"
+
+
+async def test_a_cursor_that_already_stands_ahead_comes_back(start: Any, pick: Any) -> None:
+    async with start() as wms:
+        await send(wms, pick, 1)
+        await wms.until_idle()
+        cursor = json.dumps({"last": wms.now() + 365 * 86_400_000, "seen": {}}).encode()
+        _, cursor = await once(wms, cursor)
+        assert json.loads(cursor)["last"] <= wms.now()

@@ -458,3 +458,35 @@ def test_grafana_and_others_may_send_a_form(server: ReadOnlyServer) -> None:
     )
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     assert ask(server, f"{parts}--{boundary}--\r\n", headers=headers)[1] == b"9\n"
+
+
+def _field(body: bytes, head: bytes = b"", name: bytes = b"query") -> bytes:
+    return b'--b\r\nContent-Disposition: form-data; name="' + name + b'"\r\n' + head + b"\r\n" + body + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"x", "multipart/form-data"),
+        (b"x", "multipart/form-data; boundary=b"),
+        (_field(b"\xff\xfe") + b"--b--\r\n", "multipart/form-data; boundary=b"),
+        (
+            _field(b"SELECT 1", b"Content-Type: text/plain; charset=nope\r\n") + b"--b--\r\n",
+            "multipart/form-data; boundary=b",
+        ),
+        (_field(b"SELECT 1")[:-10], "multipart/form-data; boundary=b"),
+    ],
+    ids=["no boundary", "no field", "no UTF-8", "unknown charset", "cut off"],
+)
+def test_a_form_that_cant_be_read_is_its_senders_fault(server: ReadOnlyServer, body: bytes, kind: str) -> None:
+    answer, said = ask(server, body, headers={"Content-Type": kind})
+    assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (400, "36"), said
+    assert ask(server, "SELECT 1")[1] == b"1\n"
+
+
+def test_a_form_of_many_fields_is_bounded_as_one_query_is(server: ReadOnlyServer) -> None:
+    fields = b"".join(_field(b"a" * 300_000, name=b"param_%d" % i) for i in range(4))
+    answer, said = ask(
+        server, fields + b"--b--\r\n", headers={"Content-Type": "multipart/form-data; boundary=b"}, query="SELECT 1"
+    )
+    assert answer.status == 413, said
