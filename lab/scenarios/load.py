@@ -11,6 +11,7 @@ import msgspec
 from domain.rules.ruleset import RuleSet
 from ops.errors import UserError
 from ops.rules.load import check_source, load
+from ops.yaml.editor_schema import editor_schema
 from ops.yaml.shape import check_shape
 from ops.yaml.source import Path as Field
 from ops.yaml.source import Problem, Source
@@ -103,8 +104,8 @@ def _sorted(problems: list[Problem]) -> list[Problem]:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a scenario file, for editors; rules are checked by the schema of rule files beside it."""
-    found = msgspec.json.schema(Scenario)
-    rules = {"$ref": "../defaults/rules.schema.json"}
+    found = editor_schema(Scenario)
+    rules = {"$ref": "../../ops/defaults/rules.schema.json"}
     for name in ("Scenario", "Step"):
         found["$defs"][name]["properties"]["rules"] = rules
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Wharfinger scenario", **found}

@@ -10,6 +10,7 @@ import msgspec
 
 from domain.rules.ruleset import RuleSet
 from ops.errors import UserError
+from ops.yaml.editor_schema import editor_schema
 from ops.yaml.shape import check_shape
 from ops.yaml.source import Problem, Source, parse, read
 
@@ -69,7 +70,7 @@ def _content_hash(rules: RuleSet) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a rule file, for editors."""
-    shape = msgspec.json.schema(RuleSet)
+    shape = editor_schema(RuleSet)
     code = {
         "type": "string",
         "pattern": CODE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from functools import reduce
 from pathlib import Path
 
@@ -94,6 +95,15 @@ def test_hard_cases_1_to_17_and_23_to_25_have_a_file_named_by_number_and_sentenc
 def test_the_schema_that_editors_use_is_the_one_of_the_types():
     kept = json.loads((HERE.parents[2] / "lab/scenarios/scenario.schema.json").read_text(encoding="utf-8"))
     assert kept == schema()
+
+
+def test_the_schema_that_editors_use_finds_the_one_of_rule_files_and_shows_no_indentation_of_code():
+    folder = HERE.parents[2] / "lab/scenarios"
+    text = (folder / "scenario.schema.json").read_text(encoding="utf-8")
+    files = set(re.findall(r'"\$ref": "([^"#]+)', text))
+    assert files
+    assert [ref for ref in files if not (folder / ref).is_file()] == []
+    assert "\\n    " not in text
 
 
 def test_the_example_passes_as_it_is(mugs):
