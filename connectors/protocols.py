@@ -86,7 +86,7 @@ class Receiver(Protocol):
         ...
 
     def translate(self, received: Received, body: bytes, now: int, trace: str) -> Translation:
-        """Pure. Raises TranslationError."""
+        """Translate a delivery, without any IO. Raises TranslationError where it can't be read."""
         ...
 
 
@@ -117,5 +117,5 @@ class Sender(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         ...

@@ -102,7 +102,7 @@ class AioTransport(httpx.AsyncBaseTransport):
         return httpx.Response(answer.status, headers=headers, content=body, request=request)
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close every connection of the transport."""
         if self._session is not None:
             await self._session.close()
             self._session = None

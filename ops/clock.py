@@ -13,7 +13,7 @@ Clock = Callable[[], int]
 
 
 def system() -> int:
-    """The machine's clock."""
+    """Clock of the machine, in UTC milliseconds."""
     return time.time_ns() // 1_000_000
 
 

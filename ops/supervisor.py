@@ -77,7 +77,7 @@ class _Running:
     """Was sent SIGTERM to end; a second one may cut its clean end short."""
 
     def ask_to_end(self) -> None:
-        """SIGTERM, once."""
+        """Send SIGTERM to each process, once."""
         if not self.asked and self.process.poll() is None:
             self.asked = True
             self.process.terminate()

@@ -26,11 +26,11 @@ class Response(Protocol):
 
     @property
     def text(self) -> str:
-        """The body."""
+        """Return the answer's body as text."""
         ...
 
     def json(self) -> Any:
-        """The body, parsed."""
+        """Return the answer's body, parsed from JSON."""
         ...
 
 

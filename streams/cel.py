@@ -20,7 +20,7 @@ _LIMIT = 1_000
 
 
 class CelConditions:
-    """``domain.rules.conditions.Conditions``."""
+    """CEL behind ``domain.rules.conditions.Conditions``."""
 
     def __init__(self) -> None:
         self._programs: dict[str, cel.Program] = {}

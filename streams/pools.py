@@ -96,9 +96,9 @@ class TableView:
         return None if kept is None else cast("T", _decoders[kind].decode(kept))
 
     def save(self, id: str, value: msgspec.Struct) -> None:
-        """Keep a record."""
+        """Keep a record until the commit."""
         self._table.put(record_key(self._name, type(value), id), _encode(value))
 
     def delete(self, kind: type[msgspec.Struct], id: str) -> None:
-        """Drop a record."""
+        """Drop a record at the commit."""
         self._table.delete(record_key(self._name, kind, id))

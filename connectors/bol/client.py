@@ -143,5 +143,5 @@ class BolClient:
         )
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         await self._http.aclose()

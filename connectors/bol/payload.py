@@ -104,7 +104,7 @@ class OrderItem(_Bol):
 
 
 class Order(_Bol):
-    """``GET /retailer/orders/{order-id}``."""
+    """An order as ``GET /retailer/orders/{order-id}`` gives it."""
 
     orderId: Id
     pickupPoint: bool = Field(False, validation_alias=AliasChoices("pickupPoint", "pickUpPoint"))

@@ -110,7 +110,7 @@ class BolSender:
         raise Never(f"{type(effect).__name__} is nothing that Bol could do")
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         await self.client.close()
 
     async def _ship(self, effect: ChannelShipment) -> Sent:

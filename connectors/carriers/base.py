@@ -45,7 +45,7 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Carrier(Protocol):
-    """One carrier account."""
+    """One account at a carrier: makes labels."""
 
     async def make(self, request: LabelRequest) -> Label:
         """A label; the same one for the same key. Raises CarrierRefused, and httpx errors for what never got an answer."""
@@ -56,5 +56,5 @@ class Carrier(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         ...

@@ -31,7 +31,7 @@ class LocalCarrier:
         return is_valid(tracking_number) and await asyncio.to_thread(self.store.void, tracking_number)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: this carrier keeps no connection."""
 
     def _make(self, request: LabelRequest) -> Label:
         if known := self.store.find(request.key):

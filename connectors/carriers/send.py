@@ -42,7 +42,7 @@ class LabelSender:
         return Sent(ok=True, reference=label.tracking_number, orders=[self._labelled(effect, label, now)])
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         await self.carrier.close()
 
     def _labelled(self, effect: ReturnLabel, label: Label, now: int) -> ReturnTracked:

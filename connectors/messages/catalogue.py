@@ -48,7 +48,7 @@ class Catalogue:
         return sorted({name for texts in self._texts.values() for name in texts if name != "words"})
 
     def words(self, language: str) -> dict[str, str]:
-        """The layouts' words."""
+        """Return the words of the layouts, by language."""
         return {**self._texts[_FALLBACK]["words"], **self._texts.get(language, {}).get("words", {})}
 
     def own(self, language: str, name: str, part: str) -> str | None:
@@ -82,7 +82,7 @@ class Catalogue:
 
 
 def _text(file: Traversable) -> str:
-    """Raises TemplatesError."""
+    """Read a text. Raises TemplatesError naming the file."""
     try:
         return read_text(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")
     except YamlError as e:

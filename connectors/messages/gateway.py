@@ -54,7 +54,7 @@ class GatewaySender:
         return self._judge(answer)
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         await self._http.aclose()
 
     def _judge(self, answer: httpx.Response) -> Sent:

@@ -75,7 +75,7 @@ class MailSender:
         return Sent(ok=True, reference=str(made["Message-ID"]))
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         while self._idle:
             await _quit(self._idle.pop()[0])
 

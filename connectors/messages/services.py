@@ -27,7 +27,7 @@ class AppriseSender:
         self._gateway, self._messages, self._renderer = gateway, messages, renderer
 
     async def send(self, effect: Effect, now: int) -> Sent:
-        """One attempt."""
+        """Try once to send the message."""
         if not isinstance(effect, CustomerMessage):
             return Sent(ok=False, error=f"{type(effect).__name__} is no message", permanent=True)
         try:

@@ -95,7 +95,7 @@ class PortalReceiver:
         return Received(topic=TOPIC, delivery_id=event_id, headers={k: headers[k] for k in _KEPT if k in headers})
 
     def translate(self, received: Received, body: bytes, now: int, trace: str) -> Translation:
-        """Raises TranslationError."""
+        """Translate a delivery. Raises TranslationError where it can't be read."""
         request = _read(body)
         return Translation(orders=[self._requested(request, self._checked(request), received.delivery_id, now, trace)])
 

@@ -16,7 +16,7 @@ class Never(Exception):
 
 
 class NotYet(Exception):
-    """Another attempt may."""
+    """Not done yet, and another attempt may succeed."""
 
 
 def check(errors: list[dict[str, Any]]) -> None:

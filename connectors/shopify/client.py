@@ -95,7 +95,7 @@ class ShopifyClient:
         return await self._aio.post(self._base + path, content, headers)
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         await self._http.aclose()
 
 

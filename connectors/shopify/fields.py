@@ -38,7 +38,7 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes | msgspec.Raw) -> Any
 
 
 def gid(kind: str, tail: str) -> str:
-    """``gid://shopify/Order/123``."""
+    """Build a global id: ``gid://shopify/Order/123``."""
     return f"gid://shopify/{kind}/{tail}"
 
 

@@ -45,7 +45,7 @@ class MoneySet(Struct, frozen=True):
 
 
 class Amount(Struct, frozen=True):
-    """A discount allocation."""
+    """Amount of one discount allocation."""
 
     amount: str | None = None
 

@@ -45,7 +45,7 @@ class ShopifyReceiver:
         return Received(topic, delivery, kept)
 
     def translate(self, received: Received, body: bytes, now: int, trace: str) -> Translation:
-        """See ``connectors.shopify.translate``."""
+        """Translate a delivery with ``connectors.shopify.translate``."""
         return translate(
             received.topic,
             body,

@@ -53,7 +53,7 @@ class ShopifySender:
             return Sent(ok=False, error=f"{type(e).__name__}: {e}")
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         await self.client.close()
 
     async def _attempt(self, effect: Effect, now: int) -> Sent:

@@ -48,5 +48,5 @@ class ThreePlClient:
         return f"/returns/{quote(rma, safe='')}/cancellations"
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         await self._http.aclose()

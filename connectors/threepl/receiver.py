@@ -41,5 +41,5 @@ class ThreePlReceiver:
         return Received(topic=headers["x-wms-topic"], delivery_id=headers["x-wms-event-id"], headers=kept)
 
     def translate(self, received: Received, body: bytes, now: int, trace: str) -> Translation:
-        """Raises TranslationError."""
+        """Translate a delivery. Raises TranslationError where it can't be read."""
         return translate(received.topic, body, self.account, now, trace)

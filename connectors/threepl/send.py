@@ -61,7 +61,7 @@ class ThreePlSender:
         return Sent(ok=True) if answer.status_code in _NO_NOTICES else _sent(answer)
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections that are open."""
         await self.client.close()
 
 

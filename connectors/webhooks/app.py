@@ -62,7 +62,7 @@ class WebhookApp:
         self._proxies = proxies
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One request."""
+        """Answer one request of an ASGI server."""
         if scope["type"] == "http":
             match scope["path"].strip("/").split("/"):
                 case ["webhooks", channel, account]:

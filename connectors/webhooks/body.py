@@ -14,11 +14,11 @@ _RATIO, _RATIO_FREE = 100, 64 * 1024
 
 
 class TooMuch(Exception):
-    """413."""
+    """A body beyond the limit: answered with 413."""
 
 
 class UnknownEncoding(Exception):
-    """415."""
+    """An encoding that is not known: answered with 415."""
 
 
 async def read(

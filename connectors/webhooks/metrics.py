@@ -45,5 +45,5 @@ class Metrics:
         self._durations[channel].observe(seconds)
 
     def text(self) -> bytes:
-        """Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self.registry)

@@ -34,7 +34,7 @@ class TooLarge(NotPublished):
 
 
 class Publisher(Protocol):
-    """Where deliveries go."""
+    """Interface to where verified deliveries are published."""
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Return once all are acknowledged. Raises NotPublished."""

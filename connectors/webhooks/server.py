@@ -79,7 +79,7 @@ class AppServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL under which the server listens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 

@@ -84,12 +84,12 @@ class Waiting:
 
     @property
     def open(self) -> int:
-        """Requests that wait."""
+        """Count of the requests that wait."""
         return self._strangers.open + self._proven.open
 
     @property
     def bytes(self) -> int:
-        """What they hold."""
+        """Bytes that the waiting requests hold."""
         return self._strangers.bytes + self._proven.bytes
 
     def prove(self, peer: str, now: float) -> None:

@@ -283,7 +283,7 @@ class Told(msgspec.Struct):
 
 
 def units_told(state: OrderState, foreign: Mapping[str, RefundFact]) -> dict[str, Told]:
-    """By line."""
+    """Return units the channel was told of, by line id."""
     units = {line.line_id: Told() for line in state.lines}
     for cancel in state.paid_back.values():
         for line_id, n, *_ in [] if cancel.failed else cancel.lines:

@@ -62,7 +62,7 @@ class PoolSession:
 
     @property
     def pool(self) -> str:
-        """The pool's name."""
+        """Name of the pool that the command is for."""
         return self._meta.pool
 
     @property

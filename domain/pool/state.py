@@ -183,7 +183,7 @@ class AllocLine(_Kept):
 
     @property
     def live(self) -> int:
-        """Units still reserved."""
+        """Count the units that are still reserved."""
         return self.qty + self.late - self.released - self.shipped - self.short - self.cancelled
 
 

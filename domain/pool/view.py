@@ -47,11 +47,11 @@ class MemoryPool:
         return None if raw is None else cast("T", self._decoders[kind].decode(raw))
 
     def save(self, id: str, value: msgspec.Struct) -> None:
-        """Encode and keep."""
+        """Encode the record and keep it until the commit."""
         self.data[KINDS[type(value)], id] = self._encoder.encode(value)
 
     def delete(self, kind: type[msgspec.Struct], id: str) -> None:
-        """Drop."""
+        """Drop the record under this key."""
         del self.data[KINDS[kind], id]
 
 
@@ -90,7 +90,7 @@ class Work:
         self._dirty[key] = None
 
     def drop(self, kind: type[msgspec.Struct], id: str) -> None:
-        """The record goes."""
+        """Drop the record of this key from the view."""
         self.get(kind, id)  # is it stored at all?
         self._held[kind, id] = None
         self._dirty[kind, id] = None

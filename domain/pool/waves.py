@@ -66,7 +66,7 @@ def _open_group(session: PoolSession, key: str, most: int) -> tuple[str, WaveGro
 
 
 def _wave_name(session: PoolSession, row: Wave, depot: str, at: int) -> str:
-    """``depot/carrier/local time``."""
+    """Name a wave: ``depot/carrier/local time``."""
     return f"{depot}/{row.carrier}/{session.compiled.calendars[depot].local(at // MINUTE * MINUTE)}"
 
 

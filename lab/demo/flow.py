@@ -62,7 +62,7 @@ class Flow:
         self._operator = Operator(self._watch, kafka, self._now, self._start, portal=self.portal)
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching what goes on."""
         self._watch.stop()
         self._lag.close()
 

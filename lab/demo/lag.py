@@ -51,7 +51,7 @@ class Lag:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections that are open."""
         self._offsets.close()
         self._consumer.close()
 

@@ -68,7 +68,7 @@ class Report:
     queries: dict[str, str] = field(default_factory=lambda: dict(QUERIES))
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return its fields as JSON values."""
         return {
             "ok": self.ok,
             "orders": self.orders,

@@ -120,7 +120,7 @@ class Watch(threading.Thread):
         return list(self._parcels.items())
 
     def progress(self) -> Progress:
-        """The figures now."""
+        """Return the figures as they are now."""
         sizes = {kind: len(keys) for kind, keys in list(self._keys.items())}
         return Progress(
             sizes.get("PLACED", 0),
@@ -143,6 +143,6 @@ class Watch(threading.Thread):
         }
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop and join the watching thread."""
         self._stop_asked.set()
         self.join(10)

@@ -59,7 +59,7 @@ class Fold:
         self.log: list[Entry] = []
 
     def rules(self, topic: str) -> RuleSet:
-        """Those in force."""
+        """Return the rules that are in force."""
         current = self.books[topic].current
         return _parse(current.body) if current else _NONE
 

@@ -39,7 +39,7 @@ class Since(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, fold: Fold) -> Since:
-        """Now."""
+        """Take the state as it is now."""
         return cls(*(len(getattr(fold.made, text)) for text in cls.__struct_fields__))
 
 

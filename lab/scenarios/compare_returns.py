@@ -58,7 +58,7 @@ def _rma(rma: Rma) -> dict[str, Any]:
 
 
 def found_by(lines: Iterable[ReturnedLine]) -> dict[str, int]:
-    """Units by disposition."""
+    """Count the units found, by disposition."""
     found: dict[str, int] = {}
     for line in lines:
         found[line.disposition] = found.get(line.disposition, 0) + line.qty

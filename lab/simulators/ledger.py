@@ -66,7 +66,7 @@ class EventLog:
         return len(self._entries)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the ledger's file."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -39,7 +39,7 @@ class Payments:
         self._keys: dict[str, tuple[tuple[object, ...], Refund]] = {}
 
     def capture(self, order: str, payment: str, amount: int) -> None:
-        """The customer paid."""
+        """Note that the customer paid this amount."""
         place = (order, payment)
         self._captured[place] = self._captured.get(place, 0) + amount
         self.ledger.append("captured", order=order, payment=payment, amount=amount, currency=self.currency)

@@ -23,16 +23,16 @@ class LivePool:
         self.kept: dict[tuple[type[Any], str], Any] = {}
 
     def load(self, kind: type[T], id: str) -> T | None:
-        """The record itself."""
+        """Return the record that is kept here."""
         found: T | None = self.kept.get((kind, id))
         return found
 
     def save(self, id: str, value: msgspec.Struct) -> None:
-        """Keep."""
+        """Keep the record under its key."""
         self.kept[type(value), id] = value
 
     def delete(self, kind: type[msgspec.Struct], id: str) -> None:
-        """Drop."""
+        """Drop the record under this key."""
         del self.kept[kind, id]
 
 
@@ -43,7 +43,7 @@ class LiveWork(Work):
         self._kept = cast("LivePool", view).kept
 
     def get(self, kind: type[T], id: str) -> T | None:
-        """The record itself."""
+        """Return the record that is kept here."""
         found: T | None = self._kept.get((kind, id))
         return found
 
@@ -53,11 +53,11 @@ class LiveWork(Work):
         return found
 
     def put(self, id: str, value: msgspec.Struct) -> None:
-        """Keep."""
+        """Keep the record under its key."""
         self._kept[type(value), id] = value
 
     def drop(self, kind: type[msgspec.Struct], id: str) -> None:
-        """Drop."""
+        """Drop the record under this key."""
         self._kept.pop((kind, id), None)
 
     def flush(self) -> None:
@@ -71,7 +71,7 @@ class QuietSession(PoolSession):
     unit_of_work = LiveWork
 
     def event(self, type: str, **_: Any) -> str:
-        """Count it."""
+        """Count one event of the pool."""
         self._meta.seq += 1
         self.save_meta()
         return f"{self.pool}/{self._meta.seq}"

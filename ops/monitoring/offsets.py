@@ -36,7 +36,7 @@ class Offsets:
         return [p for p in self._consumer(group).committed(places, timeout=SECONDS) if p.offset >= 0]
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections that are open."""
         for consumer in self._consumers.values():
             consumer.close()
 

@@ -163,5 +163,5 @@ def read_metrics(url: str) -> dict[str, Any]:
 
 
 def as_json(status: Mapping[str, Any]) -> str:
-    """One object."""
+    """Return the whole status as one JSON object."""
     return json.dumps(status, indent=1)

@@ -51,7 +51,7 @@ def _data(decision: str) -> Any:
 
 
 def text(key: str, found: list[dict[str, Any]]) -> str:
-    """For the terminal."""
+    """Format it as text for the terminal."""
     if not found:
         return f"{key}: no pool has decided on it yet (held, cancelled first, or shipped by its channel): `wharf orders show {key}`"
     parts = [f"{key}: {len(found)} decision(s)"]

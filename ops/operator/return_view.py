@@ -197,10 +197,12 @@ def render(rma: dict[str, Any]) -> str:
         out.append(f"  credited: {_money(rma['credited'], rma['currency'])}{fees}")
     if rma["manual_refund"]:
         out.append(f"  to be paid by hand: {rma['manual_refund']}")
-    out += [f"  exception: {unit['reason']} ({'open' if unit['open'] else 'resolved'})" for unit in rma["exceptions"]]
+    out += [
+        f"  exception: {found['reason']} ({'open' if found['open'] else 'resolved'})" for found in rma["exceptions"]
+    ]
     out.append("")
     for moment in rma["timeline"]:
-        said = " ".join(unit for unit in (moment["reason"], f"by {moment['actor']}" if moment["actor"] else "") if unit)
+        said = " ".join(part for part in (moment["reason"], f"by {moment['actor']}" if moment["actor"] else "") if part)
         units = ", ".join(
             f"{unit['qty']} × {unit['sku'] or unit['line_id']} {unit['disposition']}".rstrip()
             for unit in moment["lines"]

@@ -76,7 +76,7 @@ class Feed:
 
     @property
     def name(self) -> str:
-        """``connector:account:feed``."""
+        """Name of the feed: ``connector:account:feed``."""
         return self.poller.name
 
     async def look(self, stop: asyncio.Event) -> Round:

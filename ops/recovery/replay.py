@@ -76,7 +76,7 @@ async def _all(runtime: Runtime, plans: list[PartitionPlan], progress: Callable[
 
 
 def describe(plans: list[PartitionPlan], done: list[Rebuilt] | None) -> list[str]:
-    """Lines for people."""
+    """Describe it in lines for people."""
     keys = {(result.plan.table, result.plan.partition): result for result in done or []}
     lines = []
     for planned in plans:

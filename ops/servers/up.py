@@ -108,7 +108,7 @@ class Up:
                 self._start_kafka(self._kafka)
 
     def summary(self, as_json: bool) -> str:
-        """Where everything is."""
+        """Say where each server and note is."""
         kafka, clickhouse = kafka_bootstrap(self._settings), without_password(clickhouse_url(self._settings))
         if as_json:
             return json.dumps({"kafka": kafka, "clickhouse": clickhouse, "home": str(self._settings.home.absolute())})

@@ -27,7 +27,7 @@ class Problem(msgspec.Struct, frozen=True):
     hint: str = ""
 
     def text(self, name: str) -> str:
-        """``rules.yaml:12:7: depots[1].timezone: …``."""
+        """Format as one line: ``rules.yaml:12:7: depots[1].timezone: …``."""
         where = f"{name}:{self.line}:{self.column}: "
         return (
             where + (f"{self.field}: " if self.field else "") + self.message + (f"; {self.hint}" if self.hint else "")
@@ -89,7 +89,7 @@ class Source:
 
 
 def show(path: Path) -> str:
-    """``depots[1].timezone``."""
+    """Write a place the way people do: ``depots[1].timezone``."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)

@@ -48,7 +48,7 @@ class Batch:
 
     @property
     def key(self) -> Key:
-        """Topic and partition."""
+        """Topic and partition that the batch is of."""
         return self.topic, self.partition
 
     def take(self, message: Message) -> None:

@@ -23,7 +23,7 @@ class Breaker:
         return min(slots, 1) if now >= self.open_until and not self._probing else 0
 
     def begin(self) -> None:
-        """An attempt starts."""
+        """Note that an attempt at the target starts."""
         self._probing = self._failures >= self._policy.breaker_failures
 
     def answered(self) -> None:

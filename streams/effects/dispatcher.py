@@ -75,7 +75,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Carried out."""
+    """Outcome of an effect that was carried out."""
 
     job: Job
     sent: Sent

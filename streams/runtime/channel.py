@@ -31,7 +31,7 @@ class AgentSpec:
 
     @property
     def name(self) -> str:
-        """The function's name."""
+        """Name of the agent's function."""
         return getattr(self.function, "__name__", self.topic)
 
 

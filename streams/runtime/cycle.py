@@ -94,7 +94,7 @@ class Cycle:
         self._frozen = False
 
     async def turn(self) -> None:
-        """One cycle."""
+        """Run one cycle: one Kafka transaction at most."""
         if self._late:
             # Nobody is served at once any more: a transaction costs the broker the same for few records as for many, so let more come.
             await asyncio.sleep(_COLLECT_SECONDS)

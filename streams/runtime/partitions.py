@@ -118,7 +118,7 @@ class Partitions:
             partition.restoring = self._threads.submit(self._restore, partition, self._aside.pop(tp, None))
 
     def give(self, tps: Iterable[TP]) -> None:
-        """Partitions were revoked."""
+        """Give up the partitions that were revoked."""
         for tp in tps:
             partition = self._drop(tp)
             if partition is not None and partition.table is not None and partition.restoring is None:
@@ -142,7 +142,7 @@ class Partitions:
                 partition.start, partition.due = partition.next, None
 
     def close(self) -> None:
-        """Stop restoring."""
+        """Stop what is being restored."""
         for partition in self._owned.values():
             partition.cancelled.set()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -19,15 +19,15 @@ class Port(Protocol):
     """The clients behave as confluent-kafka's; each takes librdkafka properties."""
 
     def consumer(self, properties: Mapping[str, Any]) -> Any:
-        """A consumer."""
+        """Make a consumer with this configuration."""
         ...
 
     def producer(self, properties: Mapping[str, Any]) -> Any:
-        """A transactional producer."""
+        """Make a transactional producer with this configuration."""
         ...
 
     def admin(self, properties: Mapping[str, Any]) -> Any:
-        """An admin client."""
+        """Make an admin client with this configuration."""
         ...
 
     def threads(self, count: int, name: str) -> Executor:
@@ -35,7 +35,7 @@ class Port(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds, for measuring."""
+        """Seconds of a clock that never goes back."""
         ...
 
     def age(self, message: Any) -> float:
@@ -48,7 +48,7 @@ class Port(Protocol):
 
 
 class Librdkafka:
-    """The real thing."""
+    """Port to the real librdkafka and the real clock."""
 
     def consumer(self, properties: Mapping[str, Any]) -> Any:
         """Its log goes to ``wharf.kafka``."""
@@ -63,11 +63,11 @@ class Librdkafka:
         return AdminClient(dict(properties))
 
     def threads(self, count: int, name: str) -> Executor:
-        """A pool."""
+        """Make a pool of threads."""
         return ThreadPoolExecutor(count, name)
 
     def monotonic(self) -> float:
-        """The process's own."""
+        """Seconds of the process's own monotonic clock."""
         return time.monotonic()
 
     def age(self, message: Any) -> float:
@@ -75,7 +75,7 @@ class Librdkafka:
         return float(time.time() - message.timestamp()[1] / 1000)
 
     def spare_collector(self) -> None:
-        """Freeze it."""
+        """Freeze what is alive, so that the garbage collector skips it."""
         gc.collect()
         gc.freeze()
 

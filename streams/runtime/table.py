@@ -194,7 +194,7 @@ class Trail(Staged):
         content[key] = value
 
     def delete(self, key: bytes, /) -> None:
-        """Delete."""
+        """Delete the value under this key."""
         old = self._content.pop(key, None)
         self.steps.append((key, old))
         self._before.setdefault(key, old)

@@ -124,7 +124,7 @@ _SHOWN = {
 
 
 def text(found: dict[str, Any], moves: int) -> str:
-    """For the terminal."""
+    """Format it as text for the terminal."""
     from ops.operator.order_text import table
 
     old, new = found["old"], found["new"]

@@ -52,9 +52,7 @@ def render(found: dict[str, Any]) -> Iterator[str]:
 def _group(group: dict[str, Any], processes: list[dict[str, Any]]) -> Iterator[str]:
     names = ", ".join(f"{member['member']} ({member['partitions']})" for member in group["members"])
     role = group["group"].removeprefix("wharf-")
-    mine = [
-        partition for partition in processes if partition["process"].startswith(f"{role}-") and not partition["error"]
-    ]
+    mine = [one for one in processes if one["process"].startswith(f"{role}-") and not one["error"]]
     yield f"{group['group']}  {group['state']}, lag {group['lag']}, workers: {names or _nobody(role, mine)}"
     if names and group["unowned"]:
         yield f"  ! owned by nobody: {', '.join(group['unowned'])}{_way_out(mine)}"

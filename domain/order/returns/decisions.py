@@ -128,7 +128,7 @@ def expect(session: OrderSession, rma: Rma, lines: list[ReturnedLine]) -> None:
 
 
 def channel(session: OrderSession, rma: Rma, action: str, lines: list[ReturnedLine], reason: str) -> None:
-    """Tell the channel."""
+    """Ask the channel to take over what was decided of a return."""
     head = session.head("ChannelReturn")
     rma.effects = {**rma.effects, head["event_id"]: action}
     session.effect(

@@ -32,7 +32,7 @@ __all__ = ["apply_inspected", "apply_received", "return_inspected", "return_rece
 
 
 def return_received(session: OrderSession, receipt: ReturnReceived) -> None:
-    """Goods arrived."""
+    """Book the goods of a return as arrived at a depot."""
     _check(receipt.lines, receipt.receipt_id)
     receipt = _at_own_depot(session, receipt)
     rma = owner(session, receipt)

@@ -171,12 +171,12 @@ def parcel_told(
 
 
 def got_lines(p: Parcel) -> list[LineQty]:
-    """Units as received."""
+    """Return the units of each line as the dock received them."""
     return [LineQty(line_id, sku, n) for k, n in p.receipt.got.items() for line_id, sku in [k.split("\t")]]
 
 
 def found_lines(p: Parcel) -> list[InspectedLine]:
-    """Units as inspected."""
+    """Return the units of each line as the dock inspected them."""
     lines = []
     for k, n in p.receipt.found.items():
         line_id, sku, disposition, note = k.split("\t", 3)

@@ -44,7 +44,7 @@ def inspected(rma: Rma) -> bool:
 
 
 def rma_status(rma: Rma) -> str:
-    """One of ``RMA_STATUSES``."""
+    """Derive the return's status: one of ``RMA_STATUSES``."""
     if rma.ended:
         return rma.ended
     if rma.decision != "approved":

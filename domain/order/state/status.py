@@ -55,7 +55,7 @@ def is_complete(order: OrderState) -> bool:
 
 
 def status(order: OrderState) -> str:
-    """One of ``STATUSES``."""
+    """Derive the order's status: one of ``STATUSES``."""
     if order.header is None:
         return "CANCEL_REQUESTED" if any(not cancel.lines for cancel in order.cancels.values()) else "RECEIVED"
     lines = counted(order.lines)

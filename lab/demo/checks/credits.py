@@ -23,7 +23,7 @@ Line = tuple[str, str]
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     money = [m for channel in evidence.channels for m in channel.money]
     credits = [entry.data for entry in evidence.order_events if entry.data["type"] == "CREDITED"]
     violations = _never_above(money) + _to_the_cent(money, credits) + _for_good_units(evidence, credits)

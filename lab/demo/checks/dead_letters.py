@@ -14,7 +14,7 @@ PROMISE = "the DLQ holds every deliberately broken delivery, and nothing that sh
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     refused = {key for channel in evidence.channels for key, _ in channel.cancelled}
     expected = {(poison.channel, poison.delivery_id) for channel in evidence.channels for poison in channel.poison}
     there: Counter[tuple[str, str]] = Counter()

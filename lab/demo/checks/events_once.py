@@ -95,7 +95,7 @@ _SQL = {
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     violations: list[str] = []
     figures: dict[str, Any] = {}
     for table, columns, entries in (

@@ -19,7 +19,7 @@ GOOD = frozenset({"RESTOCK", "B_GRADE", "WRITE_OFF"})
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     violations: list[str] = []
     figures: Counter[str] = Counter(asked=len(evidence.exchanges))
     for asked in evidence.exchanges:

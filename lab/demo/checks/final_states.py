@@ -16,7 +16,7 @@ PROMISE = (
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     orders = books(evidence.order_events)
     dead = {entry.key for entry in evidence.dlq}
     ends: Counter[str] = Counter()

@@ -21,7 +21,7 @@ class Finding:
     offenders: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return its fields as JSON values."""
         return asdict(self)
 
 

@@ -243,7 +243,7 @@ RECOMPUTED: dict[str, tuple[tuple[str, ...], Callable[[Events], Table]]] = {
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     events = by_order(evidence.order_events)
     violations: list[str] = []
     figures = {}

@@ -14,7 +14,7 @@ PROMISE = "every order line: ordered = cancelled + shipped, open units only wher
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     orders = books(evidence.order_events)
     elsewhere = {order.key: order.elsewhere for channel in evidence.channels for order in channel.orders}
     nothing: frozenset[str] = frozenset()

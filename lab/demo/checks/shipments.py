@@ -16,7 +16,7 @@ PROMISE = "nothing shipped twice or beyond the order, every shipped unit told to
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     shipped, violations = _parcels(evidence)
     ordered = {
         (order.key, line): qty

@@ -67,7 +67,7 @@ class _Books:
 
 
 def check(evidence: Evidence) -> Finding:
-    """See the module."""
+    """Check the promise that the module's docstring states."""
     books = _Books()
     for entry in evidence.pool_events:
         books.add(entry)

@@ -106,7 +106,7 @@ def query_errors(query: dict[str, str]) -> Errors:
 
 
 def order_row(order: MarketOrder, items: list[Item]) -> dict[str, Any]:
-    """``ReducedOrder``."""
+    """Build Bol's ``ReducedOrder`` of an order."""
     return {
         "orderId": order.id,
         "orderPlacedDateTime": dutch(order.placed_at),
@@ -128,7 +128,7 @@ def order_row(order: MarketOrder, items: list[Item]) -> dict[str, Any]:
 
 
 def order_body(order: MarketOrder) -> dict[str, Any]:
-    """``Order``."""
+    """Build Bol's ``Order`` of an order."""
     return {
         "orderId": order.id,
         "pickupPoint": order.pickup,
@@ -168,7 +168,7 @@ def _fulfilment(item: Item) -> dict[str, str]:
 
 
 def shipment_row(shipment: Shipment) -> dict[str, Any]:
-    """``ReducedShipment``."""
+    """Build Bol's ``ReducedShipment`` of a shipment."""
     return {
         "shipmentId": shipment.id,
         "shipmentDateTime": dutch(shipment.at),
@@ -180,7 +180,7 @@ def shipment_row(shipment: Shipment) -> dict[str, Any]:
 
 
 def shipment_body(shipment: Shipment) -> dict[str, Any]:
-    """``Shipment``."""
+    """Build Bol's ``Shipment`` of a shipment."""
     return {
         **shipment_row(shipment),
         "pickupPoint": shipment.order.pickup,

@@ -99,7 +99,7 @@ class Admin:
         return web.json_response({"orders": [order_body(self.shop.orders[i]) for _, i in page]}, headers=headers)
 
     async def order(self, request: web.Request) -> web.Response:
-        """One order."""
+        """Answer a query for one order."""
         self._admit(request)
         order = self.shop.orders.get(_tail(request.match_info["order"]))
         if order is None:

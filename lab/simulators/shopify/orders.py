@@ -161,7 +161,7 @@ class SimOrder:
 
     @property
     def gid(self) -> str:
-        """Its global id."""
+        """Global id of the order: ``gid://shopify/Order/…``."""
         return f"gid://shopify/Order/{self.id}"
 
     @property
@@ -171,7 +171,7 @@ class SimOrder:
 
     @property
     def total(self) -> int:
-        """Cents."""
+        """Total of the order in cents."""
         return sum(line.product.price_minor * line.qty - line.discount for line in self.lines) + self.shipping
 
     def touch(self, now: int) -> None:

@@ -24,14 +24,14 @@ _ZONE = timezone(timedelta(hours=1))
 
 
 def iso(ms: int | None) -> str | None:
-    """``2026-11-23T10:00:00+01:00``."""
+    """Write a time as Shopify does: ``2026-11-23T10:00:00+01:00``."""
     return (
         None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).astimezone(_ZONE).isoformat(timespec="seconds")
     )
 
 
 def money(cents: int) -> str:
-    """``26.66``."""
+    """Write cents as Shopify does: ``26.66``."""
     return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
 
 
@@ -58,7 +58,7 @@ def _gone(order: SimOrder, x: SimLine) -> int:
 
 
 def line_body(order: SimOrder, line: SimLine) -> dict[str, Any]:
-    """A line item."""
+    """Build the body of one line item."""
     done = "fulfilled" if line.fulfilled == line.qty else ("partial" if line.fulfilled else None)
     paid = line.product.price_minor * line.qty - line.discount
     allocations = [{"amount": money(line.discount), "amount_set": _set(line.discount), "discount_application_index": 0}]

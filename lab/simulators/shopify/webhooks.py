@@ -109,7 +109,7 @@ class ShopCourier:
             return 0
 
     async def close(self) -> None:
-        """Stop all deliveries."""
+        """Stop every delivery that is under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -103,7 +103,7 @@ class Courier:
             return False
 
     async def close(self) -> None:
-        """Stop all deliveries."""
+        """Stop every delivery that is under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -37,7 +37,7 @@ def choose(accept: str) -> str:
 
 
 def encode(body: bytes, coding: str) -> bytes:
-    """Compress a response."""
+    """Compress a response's body in this coding."""
     return _ENCODE[coding](body)
 
 
@@ -62,6 +62,6 @@ def unpack(body: bytes, coding: str, limit: int) -> bytes:
         raise ClickHouseError(BAD_ARGUMENTS, f"The body is not {coding}: {e}") from e
     if len(out) > limit:
         raise ClickHouseError(QUERY_TOO_LARGE, f"The query is longer than {limit} bytes")
-    if not decoder.eof:
-        raise ClickHouseError(BAD_ARGUMENTS, f"The body is not {coding}, or ends too early")
+    if not decoder.eof or getattr(decoder, "unused_data", b""):
+        raise ClickHouseError(BAD_ARGUMENTS, f"The body is not {coding}, ends too early, or something follows it")
     return out

@@ -51,7 +51,7 @@ class ClickHouseError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """HTTP status that ClickHouse gives for this error."""
         return _STATUS.get(self.code, 500)
 
     def body(self, version: str) -> str:

@@ -22,6 +22,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ops.errors import UserError
 from ops.servers.clickhouse import Engine, ReadOnlyServer
+from ops.servers.clickhouse.coding import encode, unpack
 from ops.servers.clickhouse.errors import ClickHouseError as Refusal
 from ops.servers.clickhouse.names import AGGREGATES, FUNCTIONS, KEYWORDS, REVIEWED_AND_REFUSED, Refused
 from ops.servers.clickhouse.readonly import allow
@@ -490,3 +491,11 @@ def test_a_form_of_many_fields_is_bounded_as_one_query_is(server: ReadOnlyServer
         server, fields + b"--b--\r\n", headers={"Content-Type": "multipart/form-data; boundary=b"}, query="SELECT 1"
     )
     assert answer.status == 413, said
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "lz4"])
+def test_a_compressed_body_with_something_behind_it_is_refused_and_never_cut(coding: str) -> None:
+    body = encode(b"SELECT 1", coding)
+    assert unpack(body, coding, 1000) == b"SELECT 1"
+    with pytest.raises(Refusal, match="something follows it"):
+        unpack(body + encode(b" DROP", coding), coding, 1000)
