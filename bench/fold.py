@@ -49,26 +49,28 @@ class _Table(dict[bytes, bytes]):
         self.pop(key, None)
 
 
-def upserted(count: int) -> OrderUpserted:
-    """The ``count``-th order."""
-    number = str(7_000_000_000_000 + count)
+def upserted(ordinal: int) -> OrderUpserted:
+    """The ``ordinal``-th order."""
+    number = str(7_000_000_000_000 + ordinal)
     key = f"shopify:bench:{number}"
-    home = Address(f"Ada {count}", "", f"Kade {count % 900}", "", "1012 AB", "Amsterdam", "", "NL", f"+316{count:08d}")
+    home = Address(
+        f"Ada {ordinal}", "", f"Kade {ordinal % 900}", "", "1012 AB", "Amsterdam", "", "NL", f"+316{ordinal:08d}"
+    )
     lines = [
         OrderLine(
-            f"{number}0{index}", SKUS[(count * 7 + index * 13) % len(SKUS)], 1, 2999, 520, 0, "4001", "A nice thing"
+            f"{number}0{index}", SKUS[(ordinal * 7 + index * 13) % len(SKUS)], 1, 2999, 520, 0, "4001", "A nice thing"
         )
         for index in (1, 2)
     ]
-    client = Client(f"{count:064x}", f"customer-{count}@example.com", f"+316{count:08d}", "nl", home, home)
+    client = Client(f"{ordinal:064x}", f"customer-{ordinal}@example.com", f"+316{ordinal:08d}", "nl", home, home)
     made = Order(
         key,
         "shopify",
         "bench",
         number,
-        f"#{count}",
-        NOW + count,
-        NOW + count,
+        f"#{ordinal}",
+        NOW + ordinal,
+        NOW + ordinal,
         "EUR",
         "paid",
         lines,
@@ -78,8 +80,8 @@ def upserted(count: int) -> OrderUpserted:
         495,
         86,
     )
-    fact = f"order@{NOW + count}"
-    event_id, trace, digest = uuid5(key, 0, fact), f"{count:032x}", f"{count:016x}"
+    fact = f"order@{NOW + ordinal}"
+    event_id, trace, digest = uuid5(key, 0, fact), f"{ordinal:032x}", f"{ordinal:016x}"
     return OrderUpserted(
         event_id,
         "OrderUpserted",
@@ -88,7 +90,7 @@ def upserted(count: int) -> OrderUpserted:
         trace,
         key,
         fact,
-        f"bench-{count}/orders/create",
+        f"bench-{ordinal}/orders/create",
         digest,
         made,
     )

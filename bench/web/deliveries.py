@@ -80,19 +80,19 @@ class Deliveries:
             "X-Shopify-Topic: orders/create\r\nX-Shopify-Shop-Domain: bench.myshopify.com\r\nX-Shopify-Api-Version: 2026-04\r\n"
         )
 
-    def request(self, count: int, placed: int) -> bytes:
-        """The ``count``-th order (from 1), placed at ``placed`` (UTC ms)."""
-        template = self._templates[count % len(self._templates)]
+    def request(self, ordinal: int, placed: int) -> bytes:
+        """The ``ordinal``-th order (from 1), placed at ``placed`` (UTC ms)."""
+        template = self._templates[ordinal % len(self._templates)]
         at = _iso(placed // 1000)
-        number = FIRST + count
+        number = FIRST + ordinal
         own = (
-            f'"id":{number},"admin_graphql_api_id":"gid://shopify/Order/{number}","name":"#{count}",'
-            f'"email":"customer-{count}@example.com","contact_email":"customer-{count}@example.com","created_at":"{at}","updated_at":"{at}",'
+            f'"id":{number},"admin_graphql_api_id":"gid://shopify/Order/{number}","name":"#{ordinal}",'
+            f'"email":"customer-{ordinal}@example.com","contact_email":"customer-{ordinal}@example.com","created_at":"{at}","updated_at":"{at}",'
             '"shipping_address":'
         ).encode() + b'%b,"address1":"Kade %d","phone":"+316%08d"}}' % (
             template.address,
-            count % 900 + 1,
-            count % 100_000_000,
+            ordinal % 900 + 1,
+            ordinal % 100_000_000,
         )
         inner = template.inner.copy()
         inner.update(own)
@@ -100,7 +100,7 @@ class Deliveries:
         outer.update(inner.digest())
         signature = base64.b64encode(outer.digest()).decode()
         head = (
-            f"{self._head}X-Shopify-Event-Id: bench-{count}\r\nX-Shopify-Webhook-Id: bench-webhook-{count}\r\n"
+            f"{self._head}X-Shopify-Event-Id: bench-{ordinal}\r\nX-Shopify-Webhook-Id: bench-webhook-{ordinal}\r\n"
             f"X-Shopify-Hmac-Sha256: {signature}\r\nContent-Length: {len(template.begin) + len(own)}\r\n\r\n"
         ).encode()
         return b"".join((head, template.begin, own))
