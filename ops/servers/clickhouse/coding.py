@@ -62,6 +62,6 @@ def unpack(body: bytes, coding: str, limit: int) -> bytes:
         raise ClickHouseError(BAD_ARGUMENTS, f"The body is not {coding}: {e}") from e
     if len(out) > limit:
         raise ClickHouseError(QUERY_TOO_LARGE, f"The query is longer than {limit} bytes")
-    if not decoder.eof or getattr(decoder, "unused_data", b""):
+    if not decoder.eof or decoder.unused_data:
         raise ClickHouseError(BAD_ARGUMENTS, f"The body is not {coding}, ends too early, or something follows it")
     return out
