@@ -62,6 +62,7 @@ def _leaks(engine: Engine, folder: Path, seed: int) -> Iterator[tuple[Attack, st
             (folder / "made").unlink(missing_ok=True)
 
 
+@pytest.mark.fuzz
 def test_no_form_of_a_query_reads_or_makes_a_file(engine: Engine, tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(1 << 32) if MINUTES else 11
     found = list(itertools.islice(_leaks(engine, tmp_path / "outside", seed), 5))
