@@ -20,7 +20,7 @@ _LIMIT = 1_000
 
 
 class CelConditions:
-    """CEL behind ``domain.rules.conditions.Conditions``."""
+    """Conditions in CEL: what ``domain.rules.conditions.Conditions`` asks for."""
 
     def __init__(self) -> None:
         self._programs: dict[str, cel.Program] = {}
