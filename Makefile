@@ -28,7 +28,7 @@ tools:
 	@command -v mvn >/dev/null || { echo "wharf: mvn is missing: install Maven 3.6 or newer" >&2; exit 1; }
 
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml | tools
-	@echo "Setting up $(VENV) with Python $(NAMED_VERSION) (well under a minute)" >&2
+	@echo "Setting up $(VENV) with Python $(NAMED_VERSION) (one to two minutes the first time)" >&2
 	@[ "$(NAMED_VERSION)" = "$(VENV_VERSION)" ] || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(UV) --require-hashes --compile-bytecode -r requirements/dev.txt
