@@ -7,7 +7,7 @@ channel or a carrier tells, then what a warehouse does; a cancellation, a person
 from __future__ import annotations
 
 from domain.errors import Rejected
-from domain.records import commands as c
+from domain.records import commands
 
 __all__ = ["LAST_ROOM", "ROOM", "check_room"]
 
@@ -17,28 +17,28 @@ LAST_ROOM = 960_000
 _ASKED, _TOLD, _DONE = 400_000, 600_000, 800_000
 
 ROOM: dict[type, int] = {
-    c.ReturnRequested: _ASKED,
-    c.OrderEdited: _ASKED,
-    c.OrderUpserted: _TOLD,
-    c.ReturnReported: _TOLD,
-    c.FulfilmentReported: _TOLD,
-    c.PaymentChanged: _TOLD,
-    c.RefundReported: _TOLD,
-    c.ShipmentTracked: _TOLD,
-    c.ReturnTracked: _TOLD,
-    c.ReturnReceived: _TOLD,
-    c.ReturnInspected: _TOLD,
-    c.AllocationDecided: _DONE,
-    c.AllocationProgressed: _DONE,
-    c.UnallocationAsked: _DONE,
-    c.WaveReleased: _DONE,
+    commands.ReturnRequested: _ASKED,
+    commands.OrderEdited: _ASKED,
+    commands.OrderUpserted: _TOLD,
+    commands.ReturnReported: _TOLD,
+    commands.FulfilmentReported: _TOLD,
+    commands.PaymentChanged: _TOLD,
+    commands.RefundReported: _TOLD,
+    commands.ShipmentTracked: _TOLD,
+    commands.ReturnTracked: _TOLD,
+    commands.ReturnReceived: _TOLD,
+    commands.ReturnInspected: _TOLD,
+    commands.AllocationDecided: _DONE,
+    commands.AllocationProgressed: _DONE,
+    commands.UnallocationAsked: _DONE,
+    commands.WaveReleased: _DONE,
 }
 """Bytes that the state may have after a command; ``LAST_ROOM`` for all others."""
 
 _SMALLEST = min(ROOM.values())
 
 
-def check_room(command: c.OrderCommand, before: int, after: int) -> None:
+def check_room(command: commands.OrderCommand, before: int, after: int) -> None:
     """Refuse a command that makes the state larger than there is room for it. ``before``, ``after``: bytes of the encoded state.
 
     Nothing that leaves the state no larger is refused. Raises Rejected (``order.full``).

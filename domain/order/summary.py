@@ -34,18 +34,25 @@ def summary(order: OrderState) -> dict[str, Any]:
         "service_level": header.service_level if header else "",
         "lines": [_line(line) for line in order.lines],
         "holds": [
-            {"hold": k, "reason": hold.reason, "actor": hold.actor, "since": hold.since}
-            for k, hold in sorted(order.holds.items())
+            {"hold": name, "reason": hold.reason, "actor": hold.actor, "since": hold.since}
+            for name, hold in sorted(order.holds.items())
         ],
         "refused": order.refused,
         "requests": [_fields(request) for request in order.requests],
         "allocations": [_allocation(allocation) for allocation in order.allocations],
         "shipments": [_shipment(shipment) for shipment in order.shipments],
-        "cancellations": [{"key": k, **_fields(cancel)} for k, cancel in order.cancels.items()],
-        "payments": [{"transaction_id": k, **_fields(payment)} for k, payment in order.payments.items()],
-        "refunds": [{"refund_id": k, **_fields(refund_fact)} for k, refund_fact in order.refunds.items()],
+        "cancellations": [{"key": key, **_fields(cancel)} for key, cancel in order.cancels.items()],
+        "payments": [
+            {"transaction_id": transaction_id, **_fields(payment)} for transaction_id, payment in order.payments.items()
+        ],
+        "refunds": [
+            {"refund_id": refund_id, **_fields(refund_fact)} for refund_id, refund_fact in order.refunds.items()
+        ],
         **return_summary(order),
-        "fulfilments": [{"fulfilment_id": k, **_fields(fulfilment)} for k, fulfilment in order.fulfilments.items()],
+        "fulfilments": [
+            {"fulfilment_id": fulfilment_id, **_fields(fulfilment)}
+            for fulfilment_id, fulfilment in order.fulfilments.items()
+        ],
         "undelivered_effects": dict(order.failed),
         "gives_up_at": order.due or None,
         "duplicates": order.duplicates,
@@ -56,18 +63,18 @@ def summary(order: OrderState) -> dict[str, Any]:
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:
-    return {text: _plain(getattr(struct, text)) for text in struct.__struct_fields__}
+    return {name: _plain(getattr(struct, name)) for name in struct.__struct_fields__}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         return _fields(value)
-    return [_plain(v) for v in value] if isinstance(value, list) else value
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _line(line: Line) -> dict[str, Any]:
-    units = {k: getattr(line, k) for k in _BUCKETS}
-    units |= {k: n for k in _PARTS if (n := getattr(line, k))}
+    units = {bucket: getattr(line, bucket) for bucket in _BUCKETS}
+    units |= {part: qty for part in _PARTS if (qty := getattr(line, part))}
     said = {
         "line_id": line.line_id,
         "sku": line.sku,
@@ -80,9 +87,9 @@ def _line(line: Line) -> dict[str, Any]:
 
 def _allocation(allocation: Allocation) -> dict[str, Any]:
     skip = {"target", "wave", "sent", "refused", "recall", "effect_id", "heard"}
-    lines = [{k: v for k, v in _fields(line).items() if k != "told"} for line in allocation.lines]
-    return {k: v for k, v in _fields(allocation).items() if k not in skip} | {"lines": lines}
+    lines = [{name: value for name, value in _fields(line).items() if name != "told"} for line in allocation.lines]
+    return {name: value for name, value in _fields(allocation).items() if name not in skip} | {"lines": lines}
 
 
 def _shipment(shipment: Shipment) -> dict[str, Any]:
-    return {k: v for k, v in _fields(shipment).items() if k != "effect_id"}
+    return {name: value for name, value in _fields(shipment).items() if name != "effect_id"}

@@ -28,7 +28,7 @@ def allocation_decided(session: OrderSession, decision: AllocationDecided) -> No
             "order_key",
             f"{decision.order_key} was never placed, yet pool {decision.pool} decided on it",
         )
-    request = next((r for r in session.state.requests if r.no == decision.request_no), None)
+    request = next((asked for asked in session.state.requests if asked.no == decision.request_no), None)
     lines = {line.line_id: line for line in session.state.lines}
     before = len(session.events), len(session.state.allocations)
     pending = sum(line.pending for line in request.lines) if request else 0
@@ -83,7 +83,11 @@ def _allocate(
         elif line is not None and wanted:
             units.append(event_line(line, wanted))
     if units:
-        complete = all(x.open + x.requested + x.backordered == 0 for x in session.state.lines if x.requires_shipping)
+        complete = all(
+            order_line.open + order_line.requested + order_line.backordered == 0
+            for order_line in session.state.lines
+            if order_line.requires_shipping
+        )
         session.record(
             "ALLOCATED",
             units,
@@ -117,7 +121,7 @@ def _allocation(decision: AllocationDecided, plan: AllocationPlan, session: Orde
 
 
 def wave_released(session: OrderSession, wave: WaveReleased) -> None:
-    """Its wave is released: the pick order goes out (``order_requests.submit``), if anything of it is still wanted.
+    """Its wave is released: the pick order goes out (``requests.submit``), if anything of it is still wanted.
 
     Raises Rejected for an unknown allocation. What was cancelled or held while the release was on its way stays behind.
     """
@@ -187,7 +191,7 @@ def _unfillable(
             units.append(event_line(line, fresh + waited))
     if units:
         days = session.rules.routing.unfillable_after_days
-        if not session.state.due and days and any(value.unfillable for value in lines.values()):
+        if not session.state.due and days and any(order_line.unfillable for order_line in lines.values()):
             session.state.due = session.command.time + days * DAY_MS
         session.record("UNFILLABLE", units, reason=decision.reason, decision=decision.decision)
 

@@ -63,22 +63,26 @@ def facts(order: OrderState) -> Reported:
         )
         cancelled, known = _greatest(cancelled, refunded), _greatest(known, refunded)
     outside = (
-        _sum(fulfilment.lines for k, fulfilment in order.fulfilments.items() if is_foreign(order, k, fulfilment))
+        _sum(
+            fulfilment.lines
+            for fulfilment_id, fulfilment in order.fulfilments.items()
+            if is_foreign(order, fulfilment_id, fulfilment)
+        )
         if order.fulfilments
         else _NONE
     )
     return Reported(every or bool(order.refused), every_known, cancelled, known, outside)
 
 
-def wants(line: Line, f: Reported) -> Desired:
+def wants(line: Line, reported: Reported) -> Desired:
     """The levels of a line. What we shipped ourselves is done and bounds all of them."""
     ours = line.shipped - line.outside
     ordered = max(line.wanted, ours)
-    told = f.outside.get(line.line_id, 0)
+    told = reported.outside.get(line.line_id, 0)
     outside = min(max(told, line.shown_outside) + line.surplus, ordered - ours)
     left = ordered - ours - outside
-    known = left if f.every_known else max(f.known.get(line.line_id, 0), line.shown_cancelled)
-    asked = left if f.every else max(known, f.cancelled.get(line.line_id, 0), line.dropped)
+    known = left if reported.every_known else max(reported.known.get(line.line_id, 0), line.shown_cancelled)
+    asked = left if reported.every else max(known, reported.cancelled.get(line.line_id, 0), line.dropped)
     return Desired(ordered, outside, min(asked, left), min(known, left))
 
 
@@ -108,10 +112,10 @@ def is_foreign(order: OrderState, fulfilment_id: str, fulfilment: Fulfilment) ->
 def _sum(parts: Iterable[dict[str, int]]) -> dict[str, int]:
     total: dict[str, int] = {}
     for part in parts:
-        for line_id, n in part.items():
-            total[line_id] = total.get(line_id, 0) + n
+        for line_id, units in part.items():
+            total[line_id] = total.get(line_id, 0) + units
     return total
 
 
-def _greatest(fields: dict[str, int], mapping: dict[str, int]) -> dict[str, int]:
-    return {k: max(fields.get(k, 0), mapping.get(k, 0)) for k in {**fields, **mapping}}
+def _greatest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {line_id: max(one.get(line_id, 0), other.get(line_id, 0)) for line_id in {**one, **other}}

@@ -37,10 +37,14 @@ _KNOWN = _STEPS | _ALL | _GIVEN_UP | {"SHORT_PICKED", "CANCEL_REJECTED"}
 
 
 class _Moved(msgspec.Struct):
-    """What one report moved on one line. ``unasked``: units given up without our asking; ``extra``: shipped though given up before."""
+    """What one report moved on one line, in units.
+
+    ``shipped_before``: of the order's line, before this report; ``unasked``: given up without our
+    asking; ``extra``: shipped though given up before.
+    """
 
     line: Line
-    x: AllocLine
+    alloc_line: AllocLine
     picked: int = 0
     shipped: int = 0
     shipped_before: int = 0
@@ -65,14 +69,12 @@ def allocation_progressed(session: OrderSession, report: AllocationProgressed) -
         )
     allocation.heard, allocation.waits = True, False
     if not allocation.sent or allocation.status == "FAILED":
-        allocation.sent, allocation.status = (
-            True,
-            "SUBMITTED",
-        )  # it answers, so it has the order, whatever became of our own sending
+        # The WMS answers, so it has the order, whatever became of our own sending.
+        allocation.sent, allocation.status = True, "SUBMITTED"
     before, rank = _RANK[allocation.status], _RANK.get(report.status, 0)
     moved = _apply(session, allocation, report)
     refusal = report.status == "CANCEL_REJECTED" and not allocation.refused
-    if not refusal and rank <= before and not any(m.news for m in moved):
+    if not refusal and rank <= before and not any(move.news for move in moved):
         if not relabelled(session, allocation, report):
             _nothing_new(session, allocation, report, late=rank < before)
         return
@@ -93,73 +95,101 @@ def _nothing_new(session: OrderSession, allocation: Allocation, report: Allocati
 
 
 def _apply(session: OrderSession, allocation: Allocation, report: AllocationProgressed) -> list[_Moved]:
-    told = {wms_line.line_id: wms_line for wms_line in report.lines}
+    reported = {wms_line.line_id: wms_line for wms_line in report.lines}
     moved = []
     for alloc_line in allocation.lines:
         line = session.line(alloc_line.line_id)
         if line is not None:
-            moved.append(_line(line, alloc_line, _figures(alloc_line, told.get(alloc_line.line_id), report)))
+            figures = _figures(alloc_line, reported.get(alloc_line.line_id), report)
+            moved.append(_move(line, alloc_line, figures))
     return moved
 
 
 def _figures(line: AllocLine, wms_line: WmsLine | None, report: AllocationProgressed) -> WmsLine:
-    """The cumulative figures of a line. PICKED, PACKED, SHIPPED without lines, and REJECTED or CANCELLED without figures, mean all."""
-    if report.status in _GIVEN_UP and not any(y.cancelled or y.short for y in report.lines):
+    """The cumulative figures of a line, as the report means them.
+
+    PICKED, PACKED, SHIPPED without lines, and REJECTED or CANCELLED without figures, mean all.
+    """
+    if report.status in _GIVEN_UP and not any(told.cancelled or told.short for told in report.lines):
+        # What has left stays shipped; all the rest is given up.
         return WmsLine(line.line_id, line.sku, line.picked, line.shipped, line.short, line.cancelled + line.unshipped)
     if not report.lines and report.status in _ALL:
+        # PICKED and PACKED say nothing of what left before, so that figure stays.
         return WmsLine(line.line_id, line.sku, line.live, line.live if report.status == "SHIPPED" else line.shipped)
     if wms_line is None:
+        # Lines that a report leaves out have not moved: zero is never more than what is known.
         return WmsLine(line.line_id, line.sku)
     if report.status != "SHIPPED" and not report.shipment_id:
-        # Parcels are booked with the report that names them, which comes too.
-        return WmsLine(
-            line.line_id,
-            line.sku,
-            max(wms_line.picked, wms_line.shipped),
-            0,
-            wms_line.short,
-            wms_line.cancelled,
-            wms_line.reason,
-        )
+        # Parcels are booked with the report that names them, which comes too: until then the units
+        # that left count as picked.
+        picked = max(wms_line.picked, wms_line.shipped)
+        return WmsLine(line.line_id, line.sku, picked, 0, wms_line.short, wms_line.cancelled, wms_line.reason)
     return wms_line
 
 
-def _line(line: Line, alloc_line: AllocLine, wms_line: WmsLine) -> _Moved:
+def _move(line: Line, alloc_line: AllocLine, told: WmsLine) -> _Moved:
+    """Bring a line up to the WMS's figures, and give what that moved."""
     moved = _Moved(line, alloc_line, shipped_before=line.shipped)
-    was = _books(alloc_line)
-    mine = alloc_line.qty - alloc_line.released
-    can_ship = mine - alloc_line.short - alloc_line.cancelled
-    moved.extra = max(0, wms_line.shipped - max(can_ship, alloc_line.shipped))
-    moved.shipped = max(0, min(wms_line.shipped, can_ship) - alloc_line.shipped)
-    alloc_line.shipped += moved.shipped
-    moved.short = max(0, min(wms_line.short, mine - alloc_line.cancelled - alloc_line.shipped) - alloc_line.short)
-    alloc_line.short += moved.short
-    moved.cancelled = max(
-        0, min(wms_line.cancelled, mine - alloc_line.short - alloc_line.shipped) - alloc_line.cancelled
-    )
-    alloc_line.cancelled += moved.cancelled
-    moved.unasked = max(0, moved.cancelled - alloc_line.asked)
-    alloc_line.asked = max(0, min(alloc_line.asked - moved.cancelled, alloc_line.unshipped))
-    picked = max(
-        alloc_line.picked, min(max(wms_line.picked, alloc_line.shipped), mine - alloc_line.short - alloc_line.cancelled)
-    )
-    moved.picked, alloc_line.picked = picked - alloc_line.picked, picked
-    now = _books(alloc_line)
-    line.allocated += now[0] - was[0]
-    line.picked += now[1] - was[1]
+    allocated_before, picked_before = _on_the_line(alloc_line)
+    _advance(alloc_line, told, moved)
+    # The order's line moves by the difference: it may have other allocations too.
+    allocated, picked = _on_the_line(alloc_line)
+    line.allocated += allocated - allocated_before
+    line.picked += picked - picked_before
     line.shipped += moved.shipped
     line.open += moved.short + moved.cancelled
-    if moved.extra > line.surplus:
-        line.surplus, moved.extra = moved.extra, moved.extra - line.surplus
-    else:
-        moved.extra = 0
+    _surplus(line, moved)
     return moved
 
 
-def _books(line: AllocLine) -> tuple[int, int]:
-    """Units of it that count as allocated and as picked on the order's line."""
-    picked = min(line.picked, line.live) - line.shipped
-    return line.live - line.shipped - picked, picked
+def _advance(alloc_line: AllocLine, told: WmsLine, moved: _Moved) -> None:
+    """Take over each figure as far as there are units for it; none ever goes down.
+
+    The order of the steps is the order of trust: what left can't be undone, so it goes first;
+    what is short, given up and picked shares what is left.
+    """
+    # The WMS speaks for all units but those that went back to the pool before it knew of any.
+    at_wms = alloc_line.qty - alloc_line.released
+
+    # Shipped: up to the units that are neither short nor given up. What it shipped beyond them
+    # (or beyond what is booked as shipped already) it had given up before: extra.
+    may_ship = at_wms - alloc_line.short - alloc_line.cancelled
+    moved.extra = max(0, told.shipped - max(may_ship, alloc_line.shipped))
+    moved.shipped = max(0, min(told.shipped, may_ship) - alloc_line.shipped)
+    alloc_line.shipped += moved.shipped
+
+    # Short: at most the units that are neither given up nor shipped.
+    may_be_short = at_wms - alloc_line.cancelled - alloc_line.shipped
+    moved.short = max(0, min(told.short, may_be_short) - alloc_line.short)
+    alloc_line.short += moved.short
+
+    # Given up: at most the units that are neither short nor shipped.
+    may_be_cancelled = at_wms - alloc_line.short - alloc_line.shipped
+    moved.cancelled = max(0, min(told.cancelled, may_be_cancelled) - alloc_line.cancelled)
+    alloc_line.cancelled += moved.cancelled
+
+    # Units given up answer what we asked back; more than we asked is the WMS's own doing. What is
+    # still asked for can't be more than what has not left.
+    moved.unasked = max(0, moved.cancelled - alloc_line.asked)
+    alloc_line.asked = max(0, min(alloc_line.asked - moved.cancelled, alloc_line.unshipped))
+
+    # Picked: shipped units were picked, short and given up ones can't be.
+    may_be_picked = at_wms - alloc_line.short - alloc_line.cancelled
+    picked = max(alloc_line.picked, min(max(told.picked, alloc_line.shipped), may_be_picked))
+    moved.picked = picked - alloc_line.picked
+    alloc_line.picked = picked
+
+
+def _surplus(line: Line, moved: _Moved) -> None:
+    """Keep the greatest surplus told so far; only what goes beyond it is news."""
+    known, line.surplus = line.surplus, max(line.surplus, moved.extra)
+    moved.extra = line.surplus - known
+
+
+def _on_the_line(alloc_line: AllocLine) -> tuple[int, int]:
+    """Units of it that count as allocated and as picked on the order's line: shipped ones count as neither."""
+    picked = min(alloc_line.picked, alloc_line.live) - alloc_line.shipped
+    return alloc_line.live - alloc_line.shipped - picked, picked
 
 
 def _refused(session: OrderSession, allocation: Allocation, report: AllocationProgressed) -> None:
@@ -171,9 +201,8 @@ def _refused(session: OrderSession, allocation: Allocation, report: AllocationPr
     stop_asking(session, allocation)
     allocation.refused = True
     session.record("CANCEL_REJECTED", units, at=report.occurred_at, allocation=allocation, reason=report.reason)
-    if (
-        allocation.recall
-    ):  # the units were to go elsewhere, or otherwise; a person may still reach the customer or the carrier
+    if allocation.recall:
+        # The units were to go elsewhere, or otherwise: a person may still reach the customer or the carrier.
         too_late(session, units, allocation, report.reason or "the warehouse refused")
 
 
@@ -186,11 +215,11 @@ def _tell(
     _picked(session, allocation, report, moved)
     if report.status == "PACKED" and before < _RANK["PACKED"]:
         session.record("PACKED", at=at, allocation=allocation)
-    left = [m for m in moved if m.shipped]
+    left = [(move.line, move.shipped, move.shipped_before) for move in moved if move.shipped]
     if left:
-        shipped(session, allocation, report, [(m.line, m.shipped, m.shipped_before) for m in left])
+        shipped(session, allocation, report, left)
     _came_back(session, allocation, report, moved)
-    extra = [event_line(m.line, m.extra) for m in moved if m.extra]
+    extra = [event_line(move.line, move.extra) for move in moved if move.extra]
     if extra:
         why = "shipped though it had been given up: pull back what replaces it"
         session.record("EXCEPTION", extra, at=at, allocation=allocation, reason=why, intervention=True)
@@ -200,12 +229,15 @@ def _picked(session: OrderSession, allocation: Allocation, report: AllocationPro
     """PICKED once the picking is done: by the WMS's word, or because every unit is accounted for."""
     done = report.status in _ALL or all(min(line.picked, line.live) == line.live for line in allocation.lines)
     units: list[EventLine] = []
-    for m in moved:
-        n = min(m.x.picked, m.x.live) - m.x.told
-        if done and n > 0:
-            units.append(event_line(m.line, n, m.x.told))
-            m.x.told += n
+    for move in moved:
+        part = move.alloc_line
+        # Picked units that went short or were given up since are not told; ``told`` never goes down.
+        untold = min(part.picked, part.live) - part.told
+        if done and untold > 0:
+            units.append(event_line(move.line, untold, part.told))
+            part.told += untold
     if units:
+        # Complete: every unit of the order is picked, gone or cancelled, whichever depot had it.
         complete = all(
             line.picked + line.shipped + line.cancelled >= line.ordered
             for line in session.state.lines
@@ -217,23 +249,24 @@ def _picked(session: OrderSession, allocation: Allocation, report: AllocationPro
 def _came_back(
     session: OrderSession, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved]
 ) -> None:
-    for m in moved:
-        if (m.short or m.unasked) and allocation.depot not in m.line.excluded:
-            m.line.excluded = [*m.line.excluded, allocation.depot]
-        if m.short or m.unasked or (allocation.counted and m.cancelled):
-            m.line.replaces = allocation.id
-    short = [event_line(m.line, m.short) for m in moved if m.short]
-    gone = [event_line(m.line, m.cancelled) for m in moved if m.cancelled]
+    for move in moved:
+        # A depot that failed on its own is not asked again for these units; one that we asked is.
+        if (move.short or move.unasked) and allocation.depot not in move.line.excluded:
+            move.line.excluded = [*move.line.excluded, allocation.depot]
+        if move.short or move.unasked or (allocation.counted and move.cancelled):
+            move.line.replaces = allocation.id
+    short = [event_line(move.line, move.short) for move in moved if move.short]
+    gone = [event_line(move.line, move.cancelled) for move in moved if move.cancelled]
     why = report.reason or next((line.reason for line in report.lines if line.reason), "")
-    if report.status == "REJECTED" or any(m.unasked for m in moved):
-        _event(session, "REJECTED", short + gone, allocation, report, why=why)
+    if report.status == "REJECTED" or any(move.unasked for move in moved):
+        _record(session, "REJECTED", short + gone, allocation, report, why=why)
         return
-    _event(session, "SHORT_PICKED", short, allocation, report, why=why)
-    _event(session, "UNALLOCATED" if allocation.counted else "WITHDRAWN", gone, allocation, report, why=why)
+    _record(session, "SHORT_PICKED", short, allocation, report, why=why)
+    _record(session, "UNALLOCATED" if allocation.counted else "WITHDRAWN", gone, allocation, report, why=why)
     allocation.counted = allocation.counted and any(line.asked for line in allocation.lines)
 
 
-def _event(
+def _record(
     session: OrderSession,
     kind: str,
     units: list[EventLine],

@@ -41,21 +41,24 @@ def free(session: OrderSession, line: Line, need: int, why: str) -> None:
                 give_back(session, allocation, alloc_line, line, min(need - line.open, alloc_line.live), why=why)
 
 
-def _unask(session: OrderSession, request: Request, request_line: RequestLine, line: Line, n: int) -> None:
-    k = min(n, request_line.wanted)
-    request_line.wanted -= k
-    line.requested -= k
-    number = min(n - k, request_line.backordered)
-    if number:
-        request_line.backordered -= number
-        line.backordered -= number
-        uncover(session, request.no, request_line, number)
-    line.open += k + number
+def _unask(session: OrderSession, request: Request, request_line: RequestLine, line: Line, units: int) -> None:
+    # Units that the pool has not answered come first: nobody keeps stock for them yet. They stay
+    # ``pending``, so the answer still finds them, as units that are no longer wanted.
+    unanswered = min(units, request_line.wanted)
+    request_line.wanted -= unanswered
+    line.requested -= unanswered
+    # Then those that wait for stock: the pool has to take them out of its queue.
+    backordered = min(units - unanswered, request_line.backordered)
+    if backordered:
+        request_line.backordered -= backordered
+        line.backordered -= backordered
+        uncover(session, request.no, request_line, backordered)
+    line.open += unanswered + backordered
 
 
-def uncover(session: OrderSession, request_no: int, line: RequestLine, n: int) -> None:
-    """Tell the pool that ``n`` backordered units are no longer wanted."""
-    _add(session.uncover.setdefault(request_no, []), LineQty(line.line_id, line.sku, n))
+def uncover(session: OrderSession, request_no: int, line: RequestLine, units: int) -> None:
+    """Tell the pool how many backordered units are no longer wanted."""
+    _add(session.uncover.setdefault(request_no, []), LineQty(line.line_id, line.sku, units))
 
 
 def _add(units: list[LineQty], more: LineQty) -> None:
@@ -68,25 +71,30 @@ def _add(units: list[LineQty], more: LineQty) -> None:
 
 
 def give_back(
-    session: OrderSession, allocation: Allocation, alloc_line: AllocLine, line: Line | None, n: int, *, why: str
+    session: OrderSession, allocation: Allocation, alloc_line: AllocLine, line: Line | None, units: int, *, why: str
 ) -> None:
-    """Release ``n`` units of an allocation that no WMS knows of; no line: they were never counted as ours."""
-    if n <= 0:
+    """Release units of an allocation that no WMS knows of; no line: they were never counted as ours."""
+    if units <= 0:
         return
-    alloc_line.released += n
+    alloc_line.released += units
     if line is not None:
-        line.allocated -= n
-        line.open += n
-    _add(session.release.setdefault(allocation.id, (why, []))[1], LineQty(alloc_line.line_id, alloc_line.sku, n))
+        line.allocated -= units
+        line.open += units
+    _add(session.release.setdefault(allocation.id, (why, []))[1], LineQty(alloc_line.line_id, alloc_line.sku, units))
 
 
-def recall(session: OrderSession, line: Line, n: int, why: str) -> None:
-    """Ask warehouses to give up ``n`` units of a line in all, what they have not picked first; what was asked already counts."""
-    mine = [(a, x) for a in session.state.allocations for x in a.lines if x.line_id == line.line_id and a.at_wms]
-    n -= sum(x.asked for _, x in mine)
+def recall(session: OrderSession, line: Line, units: int, why: str) -> None:
+    """Ask warehouses to give up this many units of a line in all, what they have not picked first; what was asked already counts."""
+    mine = [
+        (holder, part)
+        for holder in session.state.allocations
+        for part in holder.lines
+        if part.line_id == line.line_id and holder.at_wms
+    ]
+    units -= sum(asked_line.asked for _, asked_line in mine)
     for allocation, alloc_line in sorted(mine, key=lambda found: found[1].picked):
-        if n > 0 and not allocation.refused:
-            n -= recall_units(session, allocation, alloc_line, n, why)
+        if units > 0 and not allocation.refused:
+            units -= recall_units(session, allocation, alloc_line, units, why)
 
 
 def recall_all(session: OrderSession, allocation: Allocation, why: str) -> None:
@@ -96,13 +104,13 @@ def recall_all(session: OrderSession, allocation: Allocation, why: str) -> None:
             recall_units(session, allocation, line, line.unshipped, why)
 
 
-def recall_units(session: OrderSession, allocation: Allocation, line: AllocLine, n: int, why: str) -> int:
+def recall_units(session: OrderSession, allocation: Allocation, line: AllocLine, units: int, why: str) -> int:
     """Ask a warehouse to give up units of a line of a pick order; gives how many, beyond those asked for already."""
-    k = min(n, line.unshipped - line.asked)
-    if k > 0:
-        line.asked += k
-        _add(session.withdraw.setdefault(allocation.id, (why, []))[1], LineQty(line.line_id, line.sku, k))
-    return max(k, 0)
+    more = min(units, line.unshipped - line.asked)
+    if more > 0:
+        line.asked += more
+        _add(session.withdraw.setdefault(allocation.id, (why, []))[1], LineQty(line.line_id, line.sku, more))
+    return max(more, 0)
 
 
 def stop_asking(session: OrderSession, allocation: Allocation) -> None:
@@ -125,7 +133,7 @@ def stop_asking(session: OrderSession, allocation: Allocation) -> None:
 
 def withdraw_unsent(session: OrderSession, why: str, *, failed: bool) -> None:
     """Take back all that no WMS has; ``failed``: also where a pick order could not be delivered."""
-    lines = {x.line_id: x for x in session.state.lines}
+    lines = {order_line.line_id: order_line for order_line in session.state.lines}
     unask_all(session)
     for allocation in session.state.allocations:
         if not allocation.at_wms and (failed or allocation.status != "FAILED"):
@@ -135,7 +143,7 @@ def withdraw_unsent(session: OrderSession, why: str, *, failed: bool) -> None:
 
 def unask_all(session: OrderSession) -> None:
     """Take back all that a pool has not answered or that waits for stock."""
-    lines = {x.line_id: x for x in session.state.lines}
+    lines = {order_line.line_id: order_line for order_line in session.state.lines}
     for request in session.state.requests:
         for line in request.lines:
             _unask(session, request, line, lines[line.line_id], line.wanted + line.backordered)

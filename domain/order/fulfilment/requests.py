@@ -34,7 +34,10 @@ def request_units(session: OrderSession) -> None:
 def _request(session: OrderSession, header: Header, lines: list[Line], replaces: str, excluded: list[str]) -> None:
     order, rules = session.state, session.rules
     order.asked += 1
-    demand = [DemandLine(x.line_id, x.sku, x.open - x.unfillable, x.bundle_id) for x in lines]
+    demand = [
+        DemandLine(order_line.line_id, order_line.sku, order_line.open - order_line.unfillable, order_line.bundle_id)
+        for order_line in lines
+    ]
     command = AllocationRequested(
         **session.head("AllocationRequested"),
         pool=rules.default_pool,
@@ -64,10 +67,14 @@ def _request(session: OrderSession, header: Header, lines: list[Line], replaces:
         line.open -= demand_line.qty
         line.requested += demand_line.qty
     order.requests.append(
-        Request(order.asked, rules.default_pool, [RequestLine(d.line_id, d.sku, d.qty, d.qty) for d in demand])
+        Request(
+            order.asked,
+            rules.default_pool,
+            [RequestLine(part.line_id, part.sku, part.qty, part.qty) for part in demand],
+        )
     )
     session.to_pool(command)
-    units = [event_line(x, d.qty) for x, d in zip(lines, demand, strict=True)]
+    units = [event_line(order_line, part.qty) for order_line, part in zip(lines, demand, strict=True)]
     session.record("ALLOCATION_REQUESTED", units, reason=_without(excluded))
 
 

@@ -47,26 +47,31 @@ def rerouted(session: OrderSession, request: RerouteRequested) -> None:
 def _back(session: OrderSession, allocation: Allocation, request: RerouteRequested) -> list[EventLine]:
     units = []
     for alloc_line in allocation.lines:
-        line, n = session.line(alloc_line.line_id), alloc_line.unshipped - alloc_line.asked
-        if line is None or n <= 0:
+        line, left = session.line(alloc_line.line_id), alloc_line.unshipped - alloc_line.asked
+        if line is None or left <= 0:
             continue
-        units.append(event_line(line, n))
+        units.append(event_line(line, left))
         line.replaces = allocation.id
         if not request.anew and allocation.depot not in line.excluded:
             line.excluded = [*line.excluded, allocation.depot]
         if not allocation.at_wms:
-            give_back(session, allocation, alloc_line, line, n, why="rerouted")
+            give_back(session, allocation, alloc_line, line, left, why="rerouted")
     recall_all(session, allocation, "rerouted")
     return units
 
 
 def _again(session: OrderSession) -> list[EventLine]:
     """What waits or could not be had is open again, and no depot is excluded any more."""
-    before = {x.line_id: x.requested + x.backordered + x.unfillable for x in session.state.lines}
+    before = {
+        order_line.line_id: order_line.requested + order_line.backordered + order_line.unfillable
+        for order_line in session.state.lines
+    }
     unask_all(session)
     for line in session.state.lines:
         line.unfillable, line.excluded = 0, []
-    return [event_line(x, n) for x in session.state.lines if (n := before[x.line_id])]
+    return [
+        event_line(order_line, waited) for order_line in session.state.lines if (waited := before[order_line.line_id])
+    ]
 
 
 def unallocated(session: OrderSession, request: UnallocationAsked) -> None:
@@ -80,23 +85,23 @@ def unallocated(session: OrderSession, request: UnallocationAsked) -> None:
         )
     given: list[EventLine] = []
     kept: list[LineQty] = []
-    lines = {x.line_id: x for x in allocation.lines}
+    lines = {own_line.line_id: own_line for own_line in allocation.lines}
     if _may_recall(session, allocation):
         _recall(session, allocation, request)
         return
     for line_qty in request.lines:
         alloc_line, line = lines.get(line_qty.line_id), session.line(line_qty.line_id)
-        n = (
+        units = (
             min(line_qty.qty, alloc_line.live)
             if alloc_line is not None and line is not None and not allocation.at_wms
             else 0
         )
-        if alloc_line is not None and line is not None and n:
-            given.append(event_line(line, n))
+        if alloc_line is not None and line is not None and units:
+            given.append(event_line(line, units))
             line.replaces = allocation.id
-            give_back(session, allocation, alloc_line, line, n, why=request.reason)
-        if n < line_qty.qty:
-            kept.append(LineQty(line_qty.line_id, line_qty.sku, line_qty.qty - n))
+            give_back(session, allocation, alloc_line, line, units, why=request.reason)
+        if units < line_qty.qty:
+            kept.append(LineQty(line_qty.line_id, line_qty.sku, line_qty.qty - units))
     if given:
         session.record("UNALLOCATED", given, allocation=allocation, reason=request.reason, intervention=True)
     if kept:
@@ -113,7 +118,7 @@ def unallocated(session: OrderSession, request: UnallocationAsked) -> None:
 
 def _may_recall(session: OrderSession, allocation: Allocation) -> bool:
     begun = allocation.status not in _NOT_BEGUN or any(line.picked or line.shipped for line in allocation.lines)
-    depot = next((d for d in session.rules.depots if d.id == allocation.depot), None)
+    depot = next((candidate for candidate in session.rules.depots if candidate.id == allocation.depot), None)
     return allocation.at_wms and not allocation.refused and not begun and (depot is None or depot.recall_for_counts)
 
 

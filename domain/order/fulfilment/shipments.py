@@ -32,12 +32,12 @@ def shipped(
 ) -> None:
     """Units left the depot (line, units, units shipped before): a parcel, its event, the message to the channel, scans that came early."""
     order = session.state
-    lines = [LineQty(line.line_id, line.sku, n) for line, n, _ in units]
+    lines = [LineQty(line.line_id, line.sku, qty) for line, qty, _ in units]
     shipment = _parcel(order, allocation, report, lines)
     if shipment.delivered_at:
-        for line, n, _ in units:  # the carrier was quicker than the WMS's second report on the same parcel
-            line.delivered += n
-    events = [event_line(line, n, before) for line, n, before in units]
+        for line, qty, _ in units:  # the carrier was quicker than the WMS's second report on the same parcel
+            line.delivered += qty
+    events = [event_line(line, qty, before) for line, qty, before in units]
     session.record(
         "SHIPPED",
         events,
@@ -50,17 +50,19 @@ def shipped(
     _tell_channel(session, shipment, lines)
     early = [scan for scan in order.scans if _is_of(scan, shipment, order)]
     order.scans = [scan for scan in order.scans if scan not in early]
-    for scan in sorted(early, key=lambda e: (e.occurred_at, _RANK.get(e.status, 0))):
+    for scan in sorted(early, key=lambda early_scan: (early_scan.occurred_at, _RANK.get(early_scan.status, 0))):
         _scan(session, shipment, scan)
 
 
 def _parcel(order: OrderState, allocation: Allocation, report: AllocationProgressed, lines: list[LineQty]) -> Shipment:
-    parcels = sum(x.allocation_id == allocation.id for x in order.shipments)
+    parcels = sum(other.allocation_id == allocation.id for other in order.shipments)
     # A bundle whose WMS does not number its parcels is one parcel all the same.
     shipment_id = report.shipment_id or (
         f"{allocation.id}#{parcels + 1}" if parcels or not allocation.group_id else allocation.group_id
     )
-    known = next((x for x in order.shipments if x.id == shipment_id and x.allocation_id == allocation.id), None)
+    known = next(
+        (other for other in order.shipments if other.id == shipment_id and other.allocation_id == allocation.id), None
+    )
     if known is not None:
         known.lines = [*known.lines, *lines]
         known.notified = False
@@ -83,8 +85,8 @@ def _parcel(order: OrderState, allocation: Allocation, report: AllocationProgres
 
 def relabelled(session: OrderSession, allocation: Allocation, report: AllocationProgressed) -> bool:
     """A parcel reported before has other tracking now: take it over. False where the report is no such thing."""
-    mine = [x for x in session.state.shipments if x.allocation_id == allocation.id]
-    shipment = next((x for x in mine if x.id == report.shipment_id), None)
+    mine = [parcel for parcel in session.state.shipments if parcel.allocation_id == allocation.id]
+    shipment = next((parcel for parcel in mine if parcel.id == report.shipment_id), None)
     if (
         report.status != "SHIPPED"
         or shipment is None
@@ -131,7 +133,12 @@ def _told_before(order: OrderState, shipment: Shipment, lines: list[LineQty]) ->
     if not shipment.tracking_number:
         return []
     told: dict[str, LineQty] = {}
-    for line_qty in (u for y in order.shipments if y.tracking_number == shipment.tracking_number for u in y.lines):
+    for line_qty in (
+        unit
+        for parcel in order.shipments
+        if parcel.tracking_number == shipment.tracking_number
+        for unit in parcel.lines
+    ):
         told[line_qty.line_id] = LineQty(
             line_qty.line_id,
             line_qty.sku,
@@ -142,20 +149,29 @@ def _told_before(order: OrderState, shipment: Shipment, lines: list[LineQty]) ->
     return [value for value in told.values() if value.qty > 0]
 
 
-def shipment_tracked(session: OrderSession, c: ShipmentTracked) -> None:
+def shipment_tracked(session: OrderSession, report: ShipmentTracked) -> None:
     """Fold a carrier's scan; one that comes before its shipment is kept and folded with it. Raises Rejected: not this order's."""
-    if c.status not in _RANK or c.status == "SHIPPED":
-        raise Rejected("shipment.status", "status", f"{c.status!r} is none of {', '.join(sorted(_RANK))}")
-    allocation = session.allocation(c.allocation_id)
+    if report.status not in _RANK or report.status == "SHIPPED":
+        raise Rejected("shipment.status", "status", f"{report.status!r} is none of {', '.join(sorted(_RANK))}")
+    allocation = session.allocation(report.allocation_id)
     if allocation is not None:
-        same_partner(c.source, allocation.depot, allocation.target, session.rules, f"pick order {allocation.id}")
-    elif c.allocation_id or partner(c.source):
-        raise Rejected("allocation.unknown", "allocation_id", f"{c.allocation_id!r} is no allocation of {c.order_key}")
-    if not once(session, f"scan/{c.idempotency_key}"):
+        same_partner(report.source, allocation.depot, allocation.target, session.rules, f"pick order {allocation.id}")
+    elif report.allocation_id or partner(report.source):
+        raise Rejected(
+            "allocation.unknown", "allocation_id", f"{report.allocation_id!r} is no allocation of {report.order_key}"
+        )
+    if not once(session, f"scan/{report.idempotency_key}"):
         return
-    scan = Scan(c.shipment_id, c.allocation_id, c.tracking_number, c.status, c.detail, c.occurred_at)
+    scan = Scan(
+        report.shipment_id,
+        report.allocation_id,
+        report.tracking_number,
+        report.status,
+        report.detail,
+        report.occurred_at,
+    )
     order = session.state
-    shipment = next((x for x in order.shipments if _is_of(scan, x, order)), None)
+    shipment = next((parcel for parcel in order.shipments if _is_of(scan, parcel, order)), None)
     if shipment is None:
         order.scans = [*order.scans, scan]
     else:
@@ -169,7 +185,10 @@ def _is_of(scan: Scan, shipment: Shipment, order: OrderState) -> bool:
         return scan.shipment_id == shipment.id
     if scan.tracking_number:
         return scan.tracking_number == shipment.tracking_number
-    return bool(scan.allocation_id) and sum(y.allocation_id == shipment.allocation_id for y in order.shipments) == 1
+    return (
+        bool(scan.allocation_id)
+        and sum(parcel.allocation_id == shipment.allocation_id for parcel in order.shipments) == 1
+    )
 
 
 def _scan(session: OrderSession, shipment: Shipment, scan: Scan) -> None:
@@ -205,8 +224,11 @@ def _delivered(session: OrderSession, shipment: Shipment, scan: Scan) -> None:
         if line is not None:
             units.append(event_line(line, line_qty.qty, line.delivered))
             line.delivered += line_qty.qty
-    physical = [y for y in session.state.lines if y.requires_shipping]
-    complete = all(y.delivered + y.outside + y.cancelled >= y.ordered for y in physical)
+    physical = [order_line for order_line in session.state.lines if order_line.requires_shipping]
+    complete = all(
+        order_line.delivered + order_line.outside + order_line.cancelled >= order_line.ordered
+        for order_line in physical
+    )
     allocation = session.allocation(shipment.allocation_id)
     session.record(
         "DELIVERED",

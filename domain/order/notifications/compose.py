@@ -54,8 +54,8 @@ def message(
         "amount": 0,
         "tax": 0,
         "fees": 0,
-        "reason": next((n.reason for n in reversed(notes) if n.reason), ""),
-        "complete": any(n.complete for n in notes),
+        "reason": next((note.reason for note in reversed(notes) if note.reason), ""),
+        "complete": any(note.complete for note in notes),
         "rma_id": "",
         "rma_kind": "",
         "label_url": "",
@@ -71,7 +71,7 @@ def message(
         template=row.template or TEMPLATES[kind],
         language=language_of(header, rules),
         timezone=zone_of(header.ship_to.country, rules),
-        causes=[MessageCause(n.kind, n.seq, n.at) for n in notes],
+        causes=[MessageCause(note.kind, note.seq, note.at) for note in notes],
         rule_version=session.rules.version,
         order_name=header.name,
         placed_at=header.created_at,
@@ -88,16 +88,16 @@ def of_order(session: OrderSession, now: Standing, before: str) -> dict[str, Any
     lines = []
     done: dict[str, int] = {}
     for part in now.parts:
-        n = done.get(part.line.line_id, part.line.shipped)
-        done[part.line.line_id] = n + part.qty
-        lines.append(_line(session, part.line.line_id, part.qty, part.state, part.eta, before=n))
+        before_part = done.get(part.line.line_id, part.line.shipped)
+        done[part.line.line_id] = before_part + part.qty
+        lines.append(_line(session, part.line.line_id, part.qty, part.state, part.eta, before=before_part))
     lines += [_line(session, line.line_id, line.shipped, "shipped") for line in session.state.lines if line.shipped]
     return {
         "lines": lines,
-        "eta": max((p.eta for p in now.parts), default=""),
+        "eta": max((placed.eta for placed in now.parts), default=""),
         "eta_before": before,
         "give_up_at": session.state.due,
-        "complete": all(p.state == "coming" for p in now.parts),
+        "complete": all(placed.state == "coming" for placed in now.parts),
     }
 
 
@@ -105,14 +105,14 @@ def of_cancel(session: OrderSession, notes: list[Note]) -> dict[str, Any]:
     """What will not come."""
     units = _units(notes)
     return {
-        "lines": [_line(session, k, n, "cancelled") for k, n in units.items()],
-        "amount": sum(n.amount for n in notes),
+        "lines": [_line(session, line_id, qty, "cancelled") for line_id, qty in units.items()],
+        "amount": sum(note.amount for note in notes),
     }
 
 
 def of_parcels(session: OrderSession, kind: str, notes: list[Note], days: dict[str, str]) -> dict[str, Any]:
     """The parcels and what is in them; ``days``: allocation to the day it arrives."""
-    subjects = {n.subject for n in notes}
+    subjects = {note.subject for note in notes}
     parcels = [shipment for shipment in session.state.shipments if shipment.id in subjects]
     state = {"DELIVERED": "delivered", "PICKED": "coming", "OVERDUE": "coming"}.get(kind, "shipped")
     days = {} if kind == "DELIVERED" else days
@@ -122,24 +122,24 @@ def of_parcels(session: OrderSession, kind: str, notes: list[Note], days: dict[s
         for line_qty in shipment.lines
     ]
     if not parcels:  # picked, not packed yet
-        lines = [_line(session, k, n, state) for k, n in _units(notes).items()]
+        lines = [_line(session, line_id, qty, state) for line_id, qty in _units(notes).items()]
     etas = [days.get(shipment.allocation_id, "") for shipment in parcels]
     return {"lines": lines, "parcels": [_parcel(shipment) for shipment in parcels], "eta": max(etas, default="")}
 
 
 def of_return(session: OrderSession, rma: Rma, notes: list[Note]) -> dict[str, Any]:
     """A return: what is in it (what was received or credited, where it tells of that), its label, and the money where some went back."""
-    units = [(k, n) for k, n in _units(notes).items() if n] or [
+    units = [(line_id, qty) for line_id, qty in _units(notes).items() if qty] or [
         (line.line_id, line.qty - line.dropped) for line in rma.lines
     ]
     tracked = bool(rma.tracking_number) and not rma.received_at
     parcel = MessageParcel(rma.id, rma.carrier, rma.tracking_number, rma.tracking_url) if tracked else None
     return {
-        "lines": [_line(session, k, n, "returned") for k, n in units if k and n > 0],
+        "lines": [_line(session, line_id, qty, "returned") for line_id, qty in units if line_id and qty > 0],
         "parcels": [parcel] if parcel else [],
-        "amount": sum(n.amount for n in notes),
-        "tax": sum(n.tax for n in notes),
-        "fees": sum(n.fees for n in notes),
+        "amount": sum(note.amount for note in notes),
+        "tax": sum(note.tax for note in notes),
+        "fees": sum(note.fees for note in notes),
         "rma_id": rma.id,
         "rma_kind": rma.kind,
         "label_url": rma.label_ref if rma.label == "SENT" and rma.live else "",
@@ -150,8 +150,8 @@ def of_return(session: OrderSession, rma: Rma, notes: list[Note]) -> dict[str, A
 def _units(notes: list[Note]) -> dict[str, int]:
     units: dict[str, int] = {}
     for note in notes:
-        for line_id, n in note.units:
-            units[line_id] = units.get(line_id, 0) + n
+        for line_id, qty in note.units:
+            units[line_id] = units.get(line_id, 0) + qty
     return units
 
 

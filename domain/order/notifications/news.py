@@ -60,13 +60,13 @@ def standing(session: OrderSession) -> Standing:
 def _parts(line: Line, order: OrderState, days: dict[str, str]) -> list[Part]:
     coming: dict[str, int] = {}
     for allocation in order.allocations:
-        n = sum(alloc_line.unshipped for alloc_line in allocation.lines if alloc_line.line_id == line.line_id)
-        if n > 0:
-            coming[days[allocation.id]] = coming.get(days[allocation.id], 0) + n
+        units = sum(alloc_line.unshipped for alloc_line in allocation.lines if alloc_line.line_id == line.line_id)
+        if units > 0:
+            coming[days[allocation.id]] = coming.get(days[allocation.id], 0) + units
     undecided = line.open - line.unfillable + line.requested + coming.pop("", 0)
-    found = [Part(line, n, "coming", day) for day, n in sorted(coming.items())]
+    found = [Part(line, qty, "coming", day) for day, qty in sorted(coming.items())]
     counted = (("backordered", line.backordered), ("unfillable", line.unfillable), ("open", undecided))
-    return found + [Part(line, n, state) for state, n in counted if n > 0]
+    return found + [Part(line, qty, state) for state, qty in counted if qty > 0]
 
 
 def arrives(session: OrderSession, allocation: Allocation) -> str:
@@ -102,7 +102,7 @@ def news(session: OrderSession, now: Standing, told: dict[str, str]) -> News:
             kinds |= {"DELAYED", "ALLOCATED"}
         if says > (known or promised) and (known or promised) and known not in _WAITING:
             before.append(known or promised)
-    return News([k for k in _GRAVITY if k in kinds], min(before, default=""))
+    return News([kind for kind in _GRAVITY if kind in kinds], min(before, default=""))
 
 
 def _promised(session: OrderSession) -> str:

@@ -3,7 +3,7 @@
 Run after a command is settled, on the events it led to: (1) what is to be told is noted for each medium, (2) what has lost its sense
 is dropped, (3) what is due is decided: looked up anew, made into an effect. What waits is told by a later command or a Tick.
 
-Four subjects collapse each by itself: the order as it stands (``notice_standing``), cancellations, parcels, each return.
+Four subjects collapse each by itself: the order as it stands (``news.standing``), cancellations, parcels, each return.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def notify(session: OrderSession) -> None:
         queue = telling.work(medium, kept.get(medium, _NOTHING))
         if queue.notes or queue.told:
             queues[medium] = queue
-    times = [n.due for value in queues.values() for n in value.notes]
+    times = [note.due for kept_queue in queues.values() for note in kept_queue.notes]
     if telling.media and (limit := next_overdue(session, late)):
         times.append(limit)
     due = min(times, default=0)
@@ -74,7 +74,7 @@ class _Telling:
         self.rules = session.rules.notifications
         self.zone = zone_of(header.ship_to.country, self.rules)
         self.media = (
-            sorted({message for row in self.rules.messages for message in row.media}) if _may(session, header) else []
+            sorted({medium for row in self.rules.messages for medium in row.media}) if _may(session, header) else []
         )
         self._rows: dict[str, MessageRule | None] = {}
         self._standing: Standing | None = None
@@ -128,9 +128,9 @@ class _Telling:
             if self.session.command.time - event.occurred_at <= self.rules.max_age_hours * _HOUR_MS:
                 self._note(event, medium, told, notes)
         if notes:
-            notes = [n for n in notes if not is_superseded(n, notes) and not is_stale(n, self.session)]
+            notes = [note for note in notes if not is_superseded(note, notes) and not is_stale(note, self.session)]
             if not is_live(self.session.state) and self.session.state.shipments and self.row("SHIPPED", medium):
-                notes = [n for n in notes if n.kind not in ORDER_NOTICES]  # its parcel's message says it all
+                notes = [note for note in notes if note.kind not in ORDER_NOTICES]  # its parcel's message says it all
             notes = self._tell(medium, told, notes)
         if told and not notes and not is_live(self.session.state):
             told = {}  # everything has left or is cancelled: there is no day to compare with any more
@@ -139,7 +139,7 @@ class _Telling:
     def _note(self, event: OrderEvent, medium: str, told: dict[str, str], notes: list[Note]) -> None:
         kind = event.type
         if kind in ORDER_NOTICES:
-            placed = kind == "PLACED" or any(n.kind == "PLACED" for n in notes)
+            placed = kind == "PLACED" or any(noted.kind == "PLACED" for noted in notes)
             found = self._order_row(medium, told, placed)
             if found is None:
                 self._known_anyway(told)
@@ -160,7 +160,7 @@ class _Telling:
     def _order_row(self, medium: str, told: dict[str, str], placed: bool) -> tuple[str, MessageRule] | None:
         """What there is to say of the order as it stands: the first kind of news that a row has words for."""
         kinds = [*news(self.session, self.standing, told).kinds, *(["PLACED"] if placed else [])]
-        return next(((k, row) for k in kinds if (row := self.row(k, medium)) is not None), None)
+        return next(((kind, row) for kind in kinds if (row := self.row(kind, medium)) is not None), None)
 
     def _known_anyway(self, told: dict[str, str]) -> None:
         """No row tells of it: the first day is the promise all the same (the shop shows it), and a later one a delay."""
@@ -171,24 +171,24 @@ class _Telling:
     def _tell(self, medium: str, told: dict[str, str], notes: list[Note]) -> list[Note]:
         """Decide the groups that are due; gives the notes that wait on."""
         groups: dict[Group, list[Note]] = {}
-        for n in notes:
-            groups.setdefault(_group(n), []).append(n)
+        for note in notes:
+            groups.setdefault(_group(note), []).append(note)
         waiting: list[Note] = []
         for group, mine in groups.items():
-            due = min(n.due for n in mine)
+            due = min(own.due for own in mine)
             awake = self.awake(max(due, self.session.command.time), medium)
             if due > self.session.command.time:
                 waiting += mine
             elif awake > self.session.command.time:  # a tick that came late
-                waiting += [msgspec.structs.replace(n, due=awake) for n in mine]
+                waiting += [msgspec.structs.replace(own, due=awake) for own in mine]
             else:
                 self._decide(group, medium, told, mine)
-        return sorted(waiting, key=lambda n: n.seq)
+        return sorted(waiting, key=lambda waits: waits.seq)
 
     def _decide(self, group: Group, medium: str, told: dict[str, str], notes: list[Note]) -> None:
         session, (subject, kind) = self.session, group
         if subject == "order":
-            found = self._order_row(medium, told, any(n.kind == "PLACED" for n in notes))
+            found = self._order_row(medium, told, any(note.kind == "PLACED" for note in notes))
             content = of_order(session, self.standing, news(session, self.standing, told).before)
         else:
             row = self.row(kind, medium)
@@ -218,9 +218,9 @@ def _may(session: OrderSession, header: Header) -> bool:
     return not {session.channel, session.target} & set(rules.notifications.silent_channels)
 
 
-def _group(n: Note) -> Group:
-    if n.kind in ORDER_NOTICES:
+def _group(note: Note) -> Group:
+    if note.kind in ORDER_NOTICES:
         return "order", ""
-    if n.kind == "CANCELLED":
-        return "cancel", n.kind
-    return ("parcel" if n.kind in PARCEL_NOTICES else n.subject), n.kind
+    if note.kind == "CANCELLED":
+        return "cancel", note.kind
+    return ("parcel" if note.kind in PARCEL_NOTICES else note.subject), note.kind

@@ -12,7 +12,11 @@ _MINUTE_MS = 60_000
 
 def find_overdue(session: OrderSession, known: list[str]) -> list[str]:
     """Record OVERDUE for what is late by now; gives the allocations that were said to be so, ``known`` ones included as long as they live."""
-    found = [k for k in known if any(a.id == k and _waits(a) for a in session.state.allocations)]
+    found = [
+        allocation_id
+        for allocation_id in known
+        if any(candidate.id == allocation_id and _waits(candidate) for candidate in session.state.allocations)
+    ]
     for allocation in _watched(session, known):
         if _limit(session, allocation) <= session.command.time:
             units = [
@@ -20,7 +24,7 @@ def find_overdue(session: OrderSession, known: list[str]) -> list[str]:
                 for alloc_line in allocation.lines
                 if (line := session.line(alloc_line.line_id)) is not None
             ]
-            session.record("OVERDUE", [event_line(line, n) for n, line in units if n > 0], allocation=allocation)
+            session.record("OVERDUE", [event_line(line, qty) for qty, line in units if qty > 0], allocation=allocation)
             found.append(allocation.id)
     return found
 

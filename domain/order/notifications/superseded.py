@@ -26,47 +26,51 @@ def is_ours(event: OrderEvent, session: OrderSession) -> bool:
     return event.complete if event.type == "PICKED" else bool(event.shipment_id) or event.type == "OVERDUE"
 
 
-def is_superseded(n: Note, notes: list[Note]) -> bool:
+def is_superseded(note: Note, notes: list[Note]) -> bool:
     """Something later of the same parcel or return says it as well: a received return was approved."""
-    if n.kind not in _RANK:
+    if note.kind not in _RANK:
         return False
     return any(
-        note.subject == n.subject and note.seq > n.seq and _RANK.get(note.kind, -1) > _RANK[n.kind] for note in notes
+        later.subject == note.subject and later.seq > note.seq and _RANK.get(later.kind, -1) > _RANK[note.kind]
+        for later in notes
     )
 
 
-def is_stale(n: Note, session: OrderSession) -> bool:
+def is_stale(note: Note, session: OrderSession) -> bool:
     """What was so when it was noted, and is no more: it is not told."""
     order = session.state
-    if n.kind in ORDER_NOTICES:
+    if note.kind in ORDER_NOTICES:
         return bool(order.lines) and all(line.cancelled >= line.ordered for line in order.lines)
-    if n.kind == "CANCELLED":
+    if note.kind == "CANCELLED":
         cancelled = {line.line_id: line.cancelled for line in order.lines}
-        return not any(cancelled.get(k) for k, _ in n.units)
-    if n.kind == "OVERDUE":
+        return not any(cancelled.get(line_id) for line_id, _ in note.units)
+    if note.kind == "OVERDUE":
         return not any(
             line.unshipped > 0
             for allocation in order.allocations
-            if allocation.id == n.subject
+            if allocation.id == note.subject
             for line in allocation.lines
         )
-    if n.kind == "PICKED":
+    if note.kind == "PICKED":
         return any(
-            line.shipped for allocation in order.allocations if allocation.id == n.subject for line in allocation.lines
+            line.shipped
+            for allocation in order.allocations
+            if allocation.id == note.subject
+            for line in allocation.lines
         )
-    if n.kind in ("SHIPPED", "IN_TRANSIT", "OUT_FOR_DELIVERY"):
-        return any(shipment.id == n.subject and shipment.delivered_at for shipment in order.shipments)
-    return n.kind in RETURN_NOTICES and _return_stale(n, find_rma(order, n.subject))
+    if note.kind in ("SHIPPED", "IN_TRANSIT", "OUT_FOR_DELIVERY"):
+        return any(shipment.id == note.subject and shipment.delivered_at for shipment in order.shipments)
+    return note.kind in RETURN_NOTICES and _return_stale(note, find_rma(order, note.subject))
 
 
-def _return_stale(n: Note, rma: Rma | None) -> bool:
+def _return_stale(note: Note, rma: Rma | None) -> bool:
     if rma is None:
         return True
-    if n.kind == "RETURN_REQUESTED":
+    if note.kind == "RETURN_REQUESTED":
         return bool(rma.decision or rma.ended)
-    if n.kind == "RETURN_DECLINED":
+    if note.kind == "RETURN_DECLINED":
         return rma.decision == "approved"
-    return n.kind in ("RMA_CREATED", "RETURN_LABELLED") and (bool(rma.ended) or rma.received_at > 0)
+    return note.kind in ("RMA_CREATED", "RETURN_LABELLED") and (bool(rma.ended) or rma.received_at > 0)
 
 
 def find_rma(order: OrderState, rma_id: str) -> Rma | None:

@@ -68,19 +68,19 @@ def problem(
     note: str = "",
 ) -> Problem:
     """Open an exception of an RMA: it waits for a person."""
-    p = Problem(f"e{len(rma.problems) + 1}", kind, line.line_id, line.sku, qty, depot, note, session.command.time)
-    rma.problems = [*rma.problems, p]
+    opened = Problem(f"e{len(rma.problems) + 1}", kind, line.line_id, line.sku, qty, depot, note, session.command.time)
+    rma.problems = [*rma.problems, opened]
     if rma.ended in ("CLOSED", "EXPIRED"):
         rma.ended = ""
     unit = ReturnedLine(line.line_id, line.sku, qty, getattr(line, "reason", ""), kind, depot, note)
-    why = f"{p.id} {kind}: {qty} × {line.sku}" + (f", {note}" if note else "")
+    why = f"{opened.id} {kind}: {qty} × {line.sku}" + (f", {note}" if note else "")
     told(session, "RETURN_EXCEPTION", rma, [unit], reason=why, intervention=True)
-    return p
+    return opened
 
 
-def returned(line: RmaLine, n: int, **more: str | int) -> ReturnedLine:
-    """``n`` units of an RMA's line, with what else is known of them."""
-    return ReturnedLine(line.line_id, line.sku, n, line.reason, **more)  # type: ignore[arg-type]  # text and numbers, as its fields are
+def returned(line: RmaLine, qty: int, **more: str | int) -> ReturnedLine:
+    """``qty`` units of an RMA's line, with what else is known of them."""
+    return ReturnedLine(line.line_id, line.sku, qty, line.reason, **more)  # type: ignore[arg-type]  # text and numbers, as its fields are
 
 
 def returned_lines(rma: Rma) -> list[ReturnedLine]:

@@ -1,7 +1,7 @@
 """What the returns dock tells: goods received, goods inspected. Figures are cumulative within a receipt, so a repeat moves nothing.
 
 Units are set against the RMA's lines as far as these expect any; what nobody announced is an exception. Only an inspection moves stock (each
-unit once, with its quality) and leads to credit. A parcel that belongs to no return we know waits for a person (``return_parcels``).
+unit once, with its quality) and leads to credit. A parcel that belongs to no return we know waits for a person (``unclaimed``).
 """
 
 from __future__ import annotations
@@ -63,17 +63,19 @@ def return_inspected(session: OrderSession, inspection: ReturnInspected) -> None
 _Report = TypeVar("_Report", ReturnReceived, ReturnInspected)
 
 
-def _at_own_depot(session: OrderSession, c: _Report) -> _Report:
+def _at_own_depot(session: OrderSession, report: _Report) -> _Report:
     """The report with the depot that it is about. Raises Rejected where a 3PL speaks of a depot, or in the name, of another."""
-    name = partner(c.source)
-    if name and c.wms != name:
-        raise Rejected("partner.foreign", "wms", f"{name!r} speaks for {c.wms!r}: a 3PL reports its own receipts only")
+    name = partner(report.source)
+    if name and report.wms != name:
+        raise Rejected(
+            "partner.foreign", "wms", f"{name!r} speaks for {report.wms!r}: a 3PL reports its own receipts only"
+        )
     if name and session.channel == PARCELS and not session.state.key.startswith(parcel_key(name, "-")[:-1]):
         raise Rejected(
             "partner.foreign", "order_key", f"{name!r} speaks of {session.state.key}, a parcel at another 3PL"
         )
-    depot = depot_of(c.source, c.depot, expected_depot(session, c), session.rules)
-    return c if depot == c.depot else msgspec.structs.replace(c, depot=depot)
+    depot = depot_of(report.source, report.depot, expected_depot(session, report), session.rules)
+    return report if depot == report.depot else msgspec.structs.replace(report, depot=depot)
 
 
 def _check(lines: Sequence[LineQty | InspectedLine], receipt_id: str) -> None:
@@ -91,30 +93,30 @@ def _receipt(rma: Rma, receipt: ReturnReceived | ReturnInspected) -> Receipt:
     return rma.receipts[key]
 
 
-def apply_received(session: OrderSession, rma: Rma, c: ReturnReceived) -> None:
+def apply_received(session: OrderSession, rma: Rma, report: ReturnReceived) -> None:
     """Fold a receipt into its RMA."""
-    receipt, came, strange = _receipt(rma, c), list[ReturnedLine](), list[tuple[RmaLine, int]]()
-    rma.depot = c.depot or rma.depot
-    for told_key, told_line, total in _sums(c.lines):
-        n = total - max(receipt.got.get(told_key, 0), _looked_at(receipt, told_key))
-        if n <= 0:
+    receipt, came, strange = _receipt(rma, report), list[ReturnedLine](), list[tuple[RmaLine, int]]()
+    rma.depot = report.depot or rma.depot
+    for told_key, told_line, total in _sums(report.lines):
+        fresh = total - max(receipt.got.get(told_key, 0), _looked_at(receipt, told_key))
+        if fresh <= 0:
             continue
         receipt.got = {**receipt.got, told_key: total}
-        for line, k in _place(rma, told_line, n, lambda rma_line: rma_line.coming):
-            line.received += k
-            came.append(returned(line, k, depot=c.depot))
-            n -= k
-        if n:
-            strange.append((RmaLine(told_line.line_id, told_line.sku, n), n))
+        for line, placed in _place(rma, told_line, fresh, lambda rma_line: rma_line.coming):
+            line.received += placed
+            came.append(returned(line, placed, depot=report.depot))
+            fresh -= placed
+        if fresh:
+            strange.append((RmaLine(told_line.line_id, told_line.sku, fresh), fresh))
     if not came and not strange:
-        same_again(session, f"receipt {c.receipt_id} of {rma.id}")
+        same_again(session, f"receipt {report.receipt_id} of {rma.id}")
         return
     _again(rma)
     if came:
-        rma.received_at = rma.received_at or c.occurred_at
-        told(session, "RMA_RECEIVED", rma, came, at=c.occurred_at, complete=all_there(rma), reason=c.detail)
-    for line, n in strange:
-        problem(session, rma, "UNEXPECTED", line, n, depot=c.depot, note=c.receipt_id)
+        rma.received_at = rma.received_at or report.occurred_at
+        told(session, "RMA_RECEIVED", rma, came, at=report.occurred_at, complete=all_there(rma), reason=report.detail)
+    for line, qty in strange:
+        problem(session, rma, "UNEXPECTED", line, qty, depot=report.depot, note=report.receipt_id)
 
 
 def _again(rma: Rma) -> None:
@@ -125,8 +127,8 @@ def _again(rma: Rma) -> None:
 
 def _looked_at(receipt: Receipt, article: str) -> int:
     """Units of the receipt that an inspection has told of already: it came before the word of their arrival."""
-    there = ((k.rpartition("|"), n) for k, n in receipt.found.items())
-    return sum(n for (name, _, disposition), n in there if name == article and disposition != "MISSING")
+    there = ((key.rpartition("|"), units) for key, units in receipt.found.items())
+    return sum(units for (name, _, disposition), units in there if name == article and disposition != "MISSING")
 
 
 def _sums(lines: list[LineQty]) -> list[tuple[str, LineQty, int]]:
@@ -135,47 +137,47 @@ def _sums(lines: list[LineQty]) -> list[tuple[str, LineQty, int]]:
     for line_qty in lines:
         key = line_qty.line_id or line_qty.sku
         sums[key] = (line_qty, sums[key][1] + line_qty.qty if key in sums else line_qty.qty)
-    return [(k, item, n) for k, (item, n) in sums.items()]
+    return [(article, item, total) for article, (item, total) in sums.items()]
 
 
 def _place(
-    rma: Rma, told_line: LineQty | InspectedLine, n: int, room: Callable[[RmaLine], int]
+    rma: Rma, told_line: LineQty | InspectedLine, units: int, room: Callable[[RmaLine], int]
 ) -> list[tuple[RmaLine, int]]:
-    """Set ``n`` units against the RMA's lines that are meant and have room."""
+    """Set units against the RMA's lines that are meant and have room."""
     line_id, sku = told_line.line_id, told_line.sku
     fit = [rma_line for rma_line in rma.lines if line_id and rma_line.line_id == line_id] or [
         rma_line for rma_line in rma.lines if sku and rma_line.sku == sku
     ]
     parts = []
     for line in fit:
-        k = min(n, max(0, room(line)))
-        if k:
-            parts.append((line, k))
-            n -= k
+        fitting = min(units, max(0, room(line)))
+        if fitting:
+            parts.append((line, fitting))
+            units -= fitting
     return parts
 
 
 def apply_inspected(session: OrderSession, rma: Rma, inspection: ReturnInspected) -> None:
     """Fold an inspection into its RMA: exceptions, stock, and what is then to be credited."""
     receipt, seen = _receipt(rma, inspection), list[ReturnedLine]()
-    had = [x.received for x in rma.lines]
+    had = [own.received for own in rma.lines]
     receipt.depot = inspection.depot or receipt.depot
     rma.depot = receipt.depot or rma.depot
     later: list[tuple[str, RmaLine, int, str]] = []
     for key, line, total in _by_disposition(inspection.lines):
         before, disposition = receipt.found.get(key, 0), key.rpartition("|")[2]
-        n = total - before
-        if n < 0:
+        fresh = total - before
+        if fresh < 0:
             _corrected(session, rma, key, before, total)
-        if n <= 0:
+        if fresh <= 0:
             continue
         receipt.found = {**receipt.found, key: total}
-        for rma_line, k in _found(rma, line, n, disposition):
-            seen.append(_seen(session, rma, rma_line, k, (disposition, receipt, line.note)))
-            n -= k
+        for rma_line, placed in _found(rma, line, fresh, disposition):
+            seen.append(_seen(session, rma, rma_line, placed, (disposition, receipt, line.note)))
+            fresh -= placed
             if disposition in ("MISSING", "WRONG_ITEM"):
-                later.append((disposition, rma_line, k, line.note))
-        if n and disposition != "MISSING" and (strange := n - _announced_strange(rma, line)) > 0:
+                later.append((disposition, rma_line, placed, line.note))
+        if fresh and disposition != "MISSING" and (strange := fresh - _announced_strange(rma, line)) > 0:
             rma_line = RmaLine(line.line_id, line.sku, strange)
             later.append(("UNEXPECTED", rma_line, strange, f"{disposition} {line.note}".strip()))
     if not seen and not later:
@@ -184,7 +186,9 @@ def apply_inspected(session: OrderSession, rma: Rma, inspection: ReturnInspected
     _again(rma)
     rma.received_at = rma.received_at or inspection.occurred_at
     came = [
-        returned(x, x.received - n, depot=receipt.depot) for x, n in zip(rma.lines, had, strict=True) if x.received > n
+        returned(own, own.received - already, depot=receipt.depot)
+        for own, already in zip(rma.lines, had, strict=True)
+        if own.received > already
     ]
     if came:  # a step that was skipped is implied
         told(session, "RMA_RECEIVED", rma, came, at=inspection.occurred_at, complete=all_there(rma))
@@ -198,8 +202,8 @@ def apply_inspected(session: OrderSession, rma: Rma, inspection: ReturnInspected
             actor=inspection.actor,
             complete=all_there(rma),
         )
-    for kind, rma_line, k, note in later:
-        problem(session, rma, kind, rma_line, k, depot=receipt.depot, note=note)
+    for kind, rma_line, placed, note in later:
+        problem(session, rma, kind, rma_line, placed, depot=receipt.depot, note=note)
 
 
 def _by_disposition(lines: list[InspectedLine]) -> list[tuple[str, InspectedLine, int]]:
@@ -209,7 +213,7 @@ def _by_disposition(lines: list[InspectedLine]) -> list[tuple[str, InspectedLine
         key = f"{line.line_id or line.sku}|{line.disposition}"
         sums[key] = (line, line.qty + (sums[key][1] if key in sums else 0))
     order = sorted(sums.items(), key=lambda item: DISPOSITIONS.index(item[1][0].disposition))
-    return [(k, inspected_line, n) for k, (inspected_line, n) in order]
+    return [(found_key, inspected_line, total) for found_key, (inspected_line, total) in order]
 
 
 def _announced_strange(rma: Rma, line: InspectedLine) -> int:
@@ -222,48 +226,55 @@ def _announced_strange(rma: Rma, line: InspectedLine) -> int:
     )
 
 
-def _found(rma: Rma, line: InspectedLine, n: int, disposition: str) -> list[tuple[RmaLine, int]]:
+def _found(rma: Rma, line: InspectedLine, units: int, disposition: str) -> list[tuple[RmaLine, int]]:
     """Set inspected units against the lines; units that were missing may turn up, and those given up may come after all."""
-    parts = _place(rma, line, n, lambda x: x.qty - x.settled)
-    for rma_line, k in parts:
-        rma_line.found = {**rma_line.found, disposition: rma_line.found.get(disposition, 0) + k}
-    left = n - sum(k for _, k in parts)
+    parts = _place(rma, line, units, lambda candidate: candidate.qty - candidate.settled)
+    for rma_line, placed in parts:
+        rma_line.found = {**rma_line.found, disposition: rma_line.found.get(disposition, 0) + placed}
+    left = units - sum(part for _, part in parts)
     if left and disposition in GOOD:
-        for rma_line, k in _place(rma, line, left, lambda x: x.found.get("MISSING", 0) - x.allowed + x.dropped):
-            up = min(k, rma_line.found.get("MISSING", 0) - rma_line.allowed)
+        for rma_line, placed in _place(
+            rma, line, left, lambda candidate: candidate.found.get("MISSING", 0) - candidate.allowed + candidate.dropped
+        ):
+            up = min(placed, rma_line.found.get("MISSING", 0) - rma_line.allowed)
             rma_line.found = {
                 **rma_line.found,
                 "MISSING": rma_line.found.get("MISSING", 0) - up,
-                disposition: rma_line.found.get(disposition, 0) + k,
+                disposition: rma_line.found.get(disposition, 0) + placed,
             }
-            rma_line.dropped -= k - up
+            rma_line.dropped -= placed - up
             _turned_up(rma, rma_line, up)
-            parts.append((rma_line, k))
+            parts.append((rma_line, placed))
     for rma_line, _ in parts:
         rma_line.received = max(rma_line.received, rma_line.good + rma_line.found.get("WRONG_ITEM", 0))
     return parts
 
 
-def _turned_up(rma: Rma, line: RmaLine, n: int) -> None:
+def _turned_up(rma: Rma, line: RmaLine, units: int) -> None:
     for missing in rma.problems:
-        if n and missing.kind == "MISSING" and missing.line_id == line.line_id and missing.state in ("open", "refused"):
-            k = min(n, missing.qty)
-            missing.qty -= k
-            n -= k
+        if (
+            units
+            and missing.kind == "MISSING"
+            and missing.line_id == line.line_id
+            and missing.state in ("open", "refused")
+        ):
+            there = min(units, missing.qty)
+            missing.qty -= there
+            units -= there
             if not missing.qty:
                 missing.state = "turned_up"
 
 
-def _seen(session: OrderSession, rma: Rma, rma_line: RmaLine, n: int, what: tuple[str, Receipt, str]) -> ReturnedLine:
+def _seen(session: OrderSession, rma: Rma, rma_line: RmaLine, qty: int, what: tuple[str, Receipt, str]) -> ReturnedLine:
     """Units of one disposition: to stock with their quality, and what they are worth again."""
     disposition, receipt, note = what
     depot, sku = receipt.depot, ""
     if disposition in GOOD and not rma.theirs:
-        depot, sku = put_away(session, InspectedLine(rma_line.line_id, rma_line.sku, n, disposition), receipt, rma)
+        depot, sku = put_away(session, InspectedLine(rma_line.line_id, rma_line.sku, qty, disposition), receipt, rma)
     percent = {"RESTOCK": 100, "B_GRADE": session.rules.returns.b_grade.price_percent}.get(disposition, 0)
     line = session.line(rma_line.line_id)
-    worth = running_share(event_line(line, n).amount, percent, 100) if line is not None else 0
-    return returned(rma_line, n, disposition=disposition, depot=depot, note=note, value=worth, stock_sku=sku)
+    worth = running_share(event_line(line, qty).amount, percent, 100) if line is not None else 0
+    return returned(rma_line, qty, disposition=disposition, depot=depot, note=note, value=worth, stock_sku=sku)
 
 
 def put_away(session: OrderSession, unit: InspectedLine, receipt: Receipt, rma: Rma | None) -> tuple[str, str]:
@@ -305,7 +316,7 @@ def _pool(session: OrderSession, line_id: str) -> str:
 def _corrected(session: OrderSession, rma: Rma, key: str, before: int, now: int) -> None:
     """A figure that goes down can't take back stock and money by itself."""
     article, _, disposition = key.rpartition("|")
-    if any(p.kind == "CORRECTION" and p.note.startswith(f"{key}: {before} → {now}") for p in rma.problems):
+    if any(known.kind == "CORRECTION" and known.note.startswith(f"{key}: {before} → {now}") for known in rma.problems):
         return
     line = next(
         (rma_line for rma_line in rma.lines if article in (rma_line.line_id, rma_line.sku)), RmaLine("", article, 0)

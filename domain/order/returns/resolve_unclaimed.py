@@ -79,8 +79,8 @@ def _accept(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -
     if not over:
         why = f"{parcel.problem.id} accepted as {rma.id} {resolution.reason}".rstrip()
         parcel_told(session, "RETURN_RESOLVED", parcel, reason=why, actor=resolution.actor, intervention=True)
-    b = book(session)
-    b.parcels = [x for x in b.parcels if x is not parcel]
+    returns = book(session)
+    returns.parcels = [other for other in returns.parcels if other is not parcel]
     for report in reports(session, parcel, session.state.key, rma.id):
         if isinstance(report, ReturnReceived):
             apply_received(session, rma, report)
@@ -90,26 +90,37 @@ def _accept(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -
 
 def _blind(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -> Rma:
     """A return that nobody asked for: approved as it lies there, as far as the order has such units."""
-    b, lines = book(session), list[RmaLine]()
+    returns, lines = book(session), list[RmaLine]()
     units = {(line_qty.line_id, line_qty.sku): line_qty.qty for line_qty in got_lines(parcel)}
     for inspected_line in resolution.lines or found_lines(parcel):
         units.setdefault((inspected_line.line_id, inspected_line.sku), inspected_line.qty)
-    for (line_id, sku), n in units.items():
+    for (line_id, sku), qty in units.items():
         line = session.line(line_id) or next(
-            (y for y in session.state.lines if sku and sku in (y.sku, y.variant_id)), None
+            (
+                order_line
+                for order_line in session.state.lines
+                if sku and sku in (order_line.sku, order_line.variant_id)
+            ),
+            None,
         )
         if line is not None:
-            lines.append(RmaLine(line.line_id, line.sku, min(n, max(0, line.shipped - line.returned))))
+            lines.append(RmaLine(line.line_id, line.sku, min(qty, max(0, line.shipped - line.returned))))
     lines = [rma_line for rma_line in lines if rma_line.qty]
     if not lines:
         raise Rejected(
             "return.lines", "lines", "nothing in the parcel is of this order: inspect it, or assign it to another"
         )
     rma = Rma(
-        rma_id(session.state.key, b.next), "return", "operator", session.command.time, lines, "approved", judged=True
+        rma_id(session.state.key, returns.next),
+        "return",
+        "operator",
+        session.command.time,
+        lines,
+        "approved",
+        judged=True,
     )
     rma.actor, rma.depot = resolution.actor, parcel.receipt.depot
-    b.rmas, b.next = [*b.rmas, rma], b.next + 1
+    returns.rmas, returns.next = [*returns.rmas, rma], returns.next + 1
     told(
         session,
         "RMA_CREATED",

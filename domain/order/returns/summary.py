@@ -84,11 +84,13 @@ def _credit(credit: CreditFact) -> dict[str, Any]:
         "amount": credit.amount,
         "tax": credit.tax,
         "in_goods": credit.goods,
-        "lines": [{"line_id": k, "qty": n, "amount": line, "tax": number} for k, n, line, number in credit.lines],
+        "lines": [
+            {"line_id": line_id, "qty": qty, "amount": amount, "tax": tax} for line_id, qty, amount, tax in credit.lines
+        ],
         "shipping": credit.shipping,
         "shipping_tax": credit.shipping_tax,
-        "fees": [{"kind": k, "amount": fee, "tax": number} for k, fee, number in credit.fees],
-        "payments": [{"payment_id": k, "amount": n} for k, n in credit.payments],
+        "fees": [{"kind": kind, "amount": amount, "tax": tax} for kind, amount, tax in credit.fees],
+        "payments": [{"payment_id": payment_id, "amount": amount} for payment_id, amount in credit.payments],
         "reference": credit.reference,
         "error": credit.error,
         "at": credit.at,
@@ -112,4 +114,4 @@ def _parcel(parcel: Parcel) -> dict[str, Any]:
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:
-    return {text: getattr(struct, text) for text in struct.__struct_fields__}
+    return {name: getattr(struct, name) for name in struct.__struct_fields__}

@@ -35,11 +35,21 @@ def owner(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> R
     if session.state.header is None or parcel(session, key) is not None:
         return None
     rmas = book.rmas if book else []
-    rma = next((r for r in rmas if key in r.receipts), None) or find(session, receipt.rma_id, receipt.tracking_number)
+    rma = next((candidate for candidate in rmas if key in candidate.receipts), None) or find(
+        session, receipt.rma_id, receipt.tracking_number
+    )
     if rma is None and not receipt.rma_id:
-        live = [x for x in rmas if x.live and x.kind != "claim" and any(line.coming for line in x.lines)]
-        names = {n for line_qty in receipt.lines for n in (line_qty.line_id, line_qty.sku) if n}
-        fit = [x for x in live if names & {n for line in x.lines for n in (line.line_id, line.sku)}]
+        live = [
+            candidate
+            for candidate in rmas
+            if candidate.live and candidate.kind != "claim" and any(line.coming for line in candidate.lines)
+        ]
+        names = {name for line_qty in receipt.lines for name in (line_qty.line_id, line_qty.sku) if name}
+        fit = [
+            candidate
+            for candidate in live
+            if names & {name for line in candidate.lines for name in (line.line_id, line.sku)}
+        ]
         rma = fit[0] if len(fit) == 1 else None
     if rma is None and not receipt.rma_id:
         return sent_back(session, receipt)
@@ -71,38 +81,40 @@ def reopen(session: OrderSession, rma: Rma, reason: str, actor: str = "") -> Non
 def parcel(session: OrderSession, key: str) -> Parcel | None:
     """The parcel of this receipt (``WMS/number``) or problem id."""
     parcels = session.state.book.parcels if session.state.book else []
-    return next((p for p in parcels if key in (f"{p.receipt.wms}/{p.receipt.id}", p.problem.id)), None)
+    return next((kept for kept in parcels if key in (f"{kept.receipt.wms}/{kept.receipt.id}", kept.problem.id)), None)
 
 
 def keep(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> None:
     """Keep what is told of a parcel; if it was handed on, hand this on too."""
-    p = parcel(session, f"{receipt.wms}/{receipt.receipt_id}")
-    if p is not None and p.to:
-        session.to_order(msgspec.structs.replace(receipt, **session.head(receipt.type), order_key=p.to, rma_id=p.rma))
+    kept = parcel(session, f"{receipt.wms}/{receipt.receipt_id}")
+    if kept is not None and kept.to:
+        session.to_order(
+            msgspec.structs.replace(receipt, **session.head(receipt.type), order_key=kept.to, rma_id=kept.rma)
+        )
         return
-    b = book(session)
-    if p is None:
-        p = _new(session, receipt)
-        b.parcels = [*b.parcels, p]
-    before = (p.receipt.got, p.receipt.found)
+    returns = book(session)
+    if kept is None:
+        kept = _new(session, receipt)
+        returns.parcels = [*returns.parcels, kept]
+    before = (kept.receipt.got, kept.receipt.found)
     if isinstance(receipt, ReturnReceived):
-        p.receipt.got = _more(
-            p.receipt.got, [(f"{line_qty.line_id}\t{line_qty.sku}", line_qty.qty) for line_qty in receipt.lines]
+        kept.receipt.got = _more(
+            kept.receipt.got, [(f"{line_qty.line_id}\t{line_qty.sku}", line_qty.qty) for line_qty in receipt.lines]
         )
     else:
-        p.receipt.found = _more(
-            p.receipt.found,
+        kept.receipt.found = _more(
+            kept.receipt.found,
             [(f"{line.line_id}\t{line.sku}\t{line.disposition}\t{line.note}", line.qty) for line in receipt.lines],
         )
-    if (p.receipt.got, p.receipt.found) == before and b.parcels[-1] is not p:
-        same_again(session, f"parcel {p.receipt.wms}/{p.receipt.id}")
+    if (kept.receipt.got, kept.receipt.found) == before and returns.parcels[-1] is not kept:
+        same_again(session, f"parcel {kept.receipt.wms}/{kept.receipt.id}")
         return
-    why = f"{p.problem.id} {p.problem.kind}: {p.problem.note}"
-    parcel_told(session, "RETURN_EXCEPTION", p, reason=why, at=receipt.occurred_at, intervention=True)
+    why = f"{kept.problem.id} {kept.problem.kind}: {kept.problem.note}"
+    parcel_told(session, "RETURN_EXCEPTION", kept, reason=why, at=receipt.occurred_at, intervention=True)
 
 
 def _new(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Parcel:
-    b, known = book(session), find(session, receipt.rma_id, receipt.tracking_number)
+    returns, known = book(session), find(session, receipt.rma_id, receipt.tracking_number)
     if session.state.header is None:
         kind, note = "UNKNOWN", f"receipt {receipt.receipt_id} at {receipt.wms} names no order we know"
     elif known is not None:
@@ -113,7 +125,7 @@ def _new(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Pa
             f"{receipt.rma_id!r} is no return of this order" if receipt.rma_id else "the parcel names no return",
         )
     problem = Problem(
-        f"p{len(b.parcels) + 1}",
+        f"p{len(returns.parcels) + 1}",
         kind,
         "",
         "",
@@ -132,17 +144,17 @@ def _new(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Pa
     )
 
 
-def _more(had: dict[str, int], told_: list[tuple[str, int]]) -> dict[str, int]:
+def _more(had: dict[str, int], reported: list[tuple[str, int]]) -> dict[str, int]:
     sums: dict[str, int] = {}
-    for k, n in told_:
-        sums[k] = sums.get(k, 0) + n
-    return {**had, **{k: max(n, had.get(k, 0)) for k, n in sums.items()}}
+    for key, units in reported:
+        sums[key] = sums.get(key, 0) + units
+    return {**had, **{article: max(total, had.get(article, 0)) for article, total in sums.items()}}
 
 
 def parcel_told(
     session: OrderSession,
     kind: str,
-    p: Parcel,
+    kept: Parcel,
     *,
     reason: str,
     actor: str = "",
@@ -151,11 +163,12 @@ def parcel_told(
 ) -> None:
     """Record what happened to a parcel."""
     units = [
-        ReturnedLine(line.line_id, line.sku, line.qty, "", line.disposition, p.receipt.depot, line.note)
-        for line in found_lines(p)
+        ReturnedLine(line.line_id, line.sku, line.qty, "", line.disposition, kept.receipt.depot, line.note)
+        for line in found_lines(kept)
     ]
     units = units or [
-        ReturnedLine(line_qty.line_id, line_qty.sku, line_qty.qty, depot=p.receipt.depot) for line_qty in got_lines(p)
+        ReturnedLine(line_qty.line_id, line_qty.sku, line_qty.qty, depot=kept.receipt.depot)
+        for line_qty in got_lines(kept)
     ]
     session.record(
         kind,
@@ -164,42 +177,44 @@ def parcel_told(
         reason=reason,
         actor=actor,
         intervention=intervention,
-        rma=(p.rma, "parcel"),
+        rma=(kept.rma, "parcel"),
         returned=units,
-        tracking_number=p.tracking_number,
+        tracking_number=kept.tracking_number,
     )
 
 
-def got_lines(p: Parcel) -> list[LineQty]:
+def got_lines(kept: Parcel) -> list[LineQty]:
     """Return the units of each line as the dock received them."""
-    return [LineQty(line_id, sku, n) for k, n in p.receipt.got.items() for line_id, sku in [k.split("\t")]]
+    return [
+        LineQty(line_id, sku, units) for key, units in kept.receipt.got.items() for line_id, sku in [key.split("\t")]
+    ]
 
 
-def found_lines(p: Parcel) -> list[InspectedLine]:
+def found_lines(kept: Parcel) -> list[InspectedLine]:
     """Return the units of each line as the dock inspected them."""
     lines = []
-    for k, n in p.receipt.found.items():
-        line_id, sku, disposition, note = k.split("\t", 3)
-        lines.append(InspectedLine(line_id, sku, n, disposition, note))
+    for key, units in kept.receipt.found.items():
+        line_id, sku, disposition, note = key.split("\t", 3)
+        lines.append(InspectedLine(line_id, sku, units, disposition, note))
     return lines
 
 
-def reports(session: OrderSession, p: Parcel, order_key: str, rma: str) -> list[ReturnReceived | ReturnInspected]:
+def reports(session: OrderSession, kept: Parcel, order_key: str, rma: str) -> list[ReturnReceived | ReturnInspected]:
     """What the WMS told of the parcel, as if it had told it of that order's return."""
     made: list[ReturnReceived | ReturnInspected] = []
     where: dict[str, Any] = {
         "order_key": order_key,
-        "wms": p.receipt.wms,
-        "depot": p.receipt.depot,
-        "receipt_id": p.receipt.id,
+        "wms": kept.receipt.wms,
+        "depot": kept.receipt.depot,
+        "receipt_id": kept.receipt.id,
         "rma_id": rma,
-        "tracking_number": "" if rma else p.tracking_number,
-        "occurred_at": p.at,
+        "tracking_number": "" if rma else kept.tracking_number,
+        "occurred_at": kept.at,
     }
-    key = f"{session.state.key}/{p.problem.id}"
-    if got := got_lines(p):
+    key = f"{session.state.key}/{kept.problem.id}"
+    if got := got_lines(kept):
         made.append(ReturnReceived(**session.head("ReturnReceived"), idempotency_key=f"{key}/got", lines=got, **where))
-    if found := found_lines(p):
+    if found := found_lines(kept):
         made.append(
             ReturnInspected(**session.head("ReturnInspected"), idempotency_key=f"{key}/found", lines=found, **where)
         )

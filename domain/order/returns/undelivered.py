@@ -43,12 +43,14 @@ def sent_back(session: OrderSession, receipt: ReturnReceived | ReturnInspected) 
 
 def take_back(session: OrderSession, shipment: Shipment, depot: str, actor: str) -> Rma:
     """Open the return of an undelivered parcel, approved."""
-    b = book(session)
+    returns = book(session)
     lines = [RmaLine(line_qty.line_id, line_qty.sku, line_qty.qty, KIND) for line_qty in shipment.lines]
-    rma = Rma(rma_id(session.state.key, b.next), KIND, "carrier", session.command.time, lines, "approved", judged=True)
+    rma = Rma(
+        rma_id(session.state.key, returns.next), KIND, "carrier", session.command.time, lines, "approved", judged=True
+    )
     rma.actor, rma.tracking_number, rma.carrier, rma.depot = actor, shipment.tracking_number, shipment.carrier, depot
     rma.reason = f"return to sender: parcel {shipment.id}"
-    b.rmas, b.next = [*b.rmas, rma], b.next + 1
+    returns.rmas, returns.next = [*returns.rmas, rma], returns.next + 1
     told(session, "RMA_CREATED", rma, reason=rma.reason, actor=rma.actor, intervention=actor != "policy")
     return rma
 
@@ -57,8 +59,8 @@ def undelivered(
     session: OrderSession, tracking_number: str, goods: Sequence[LineQty | InspectedLine]
 ) -> Shipment | None:
     """A parcel on its way back that no return stands for yet: by its tracking number, or the only one with these articles."""
-    book_ = session.state.book
-    taken = {rma.reason for rma in book_.rmas if rma.kind == KIND} if book_ else set()
+    returns = session.state.book
+    taken = {rma.reason for rma in returns.rmas if rma.kind == KIND} if returns else set()
     back = [
         shipment
         for shipment in session.state.shipments
@@ -68,10 +70,10 @@ def undelivered(
     ]
     if tracking_number:
         return next((shipment for shipment in back if shipment.tracking_number == tracking_number), None)
-    names = {n for line_qty in goods for n in (line_qty.line_id, line_qty.sku) if n}
+    names = {name for line_qty in goods for name in (line_qty.line_id, line_qty.sku) if name}
     fit = [
         shipment
         for shipment in back
-        if names & {n for line_qty in shipment.lines for n in (line_qty.line_id, line_qty.sku)}
+        if names & {name for line_qty in shipment.lines for name in (line_qty.line_id, line_qty.sku)}
     ]
     return fit[0] if len(fit) == 1 else None

@@ -1,6 +1,6 @@
-"""What is kept of an order's messages: what each medium has told, and what waits. Only where rules tell customers anything.
+"""What is kept of an order's notifications: what each medium has told, and what waits. Only where rules tell customers anything.
 
-Arrays on the wire, as in ``order_state``. Everything here is replaced, never changed in place: a clone shares it.
+Arrays on the wire, as in ``order.OrderState``. Everything here is replaced, never changed in place: a clone shares it.
 """
 
 from __future__ import annotations
