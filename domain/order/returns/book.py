@@ -9,7 +9,17 @@ from domain.order.session import OrderSession, event_line
 from domain.order.state.returns import Book, CreditFact, Problem, Rma, RmaLine
 from domain.records.values import EventLine, ReturnedLine
 
-__all__ = ["book", "find", "known_to_channel", "needed", "problem", "returned", "returned_lines", "taken", "told"]
+__all__ = [
+    "book",
+    "find",
+    "known_to_channel",
+    "needed",
+    "problem",
+    "record_return",
+    "returned",
+    "returned_lines",
+    "taken",
+]
 
 
 def book(session: OrderSession) -> Book:
@@ -74,7 +84,7 @@ def problem(
         rma.ended = ""
     unit = ReturnedLine(line.line_id, line.sku, qty, getattr(line, "reason", ""), kind, depot, note)
     why = f"{opened.id} {kind}: {qty} × {line.sku}" + (f", {note}" if note else "")
-    told(session, "RETURN_EXCEPTION", rma, [unit], reason=why, intervention=True)
+    record_return(session, "RETURN_EXCEPTION", rma, [unit], reason=why, intervention=True)
     return opened
 
 
@@ -92,7 +102,7 @@ def returned_lines(rma: Rma) -> list[ReturnedLine]:
     ]
 
 
-def told(
+def record_return(
     session: OrderSession,
     kind: str,
     rma: Rma,

@@ -18,7 +18,7 @@ from domain.records.effects import Credit
 from domain.records.record import uuid5
 from domain.records.values import CreditLine, Fee, PaymentPart, ReturnedLine
 
-from .book import book, told
+from .book import book, record_return
 from .exchange import cover, go_on
 
 __all__ = [
@@ -70,13 +70,13 @@ def _charge(credit: CreditFact, account: Ledger, goods: int) -> None:
 
 def _tell(session: OrderSession, rma: Rma, credit: CreditFact, units: list[ReturnedLine]) -> None:
     if credit.status == "MANUAL":
-        told(session, "MANUAL_REFUND", rma, units, reason=credit.error, intervention=True, credit=credit)
+        record_return(session, "MANUAL_REFUND", rma, units, reason=credit.error, intervention=True, credit=credit)
     elif credit.amount == 0:
         credit.status = "PAID"
         why = "in goods" if credit.goods else "nothing to pay"
-        told(session, "CREDITED", rma, units, reason=why, complete=True, credit=credit)
+        record_return(session, "CREDITED", rma, units, reason=why, complete=True, credit=credit)
     else:
-        told(session, "CREDIT_REQUESTED", rma, units, reason=credit.id, credit=credit)
+        record_return(session, "CREDIT_REQUESTED", rma, units, reason=credit.id, credit=credit)
         send_credit(session, rma, credit, units)
 
 
@@ -220,7 +220,9 @@ def credit_outcome(session: OrderSession, command: EffectOutcome, redriven: bool
     else:
         credit.status, credit.error = "MANUAL", f"{command.target}: {command.error}"
         why = f"{credit.id}: {credit.error}"
-        told(session, "MANUAL_REFUND", rma, units_of(rma, credit), reason=why, intervention=True, credit=credit)
+        record_return(
+            session, "MANUAL_REFUND", rma, units_of(rma, credit), reason=why, intervention=True, credit=credit
+        )
 
 
 def paid_by_hand(session: OrderSession, rma: Rma, credit: CreditFact, reference: str, actor: str) -> None:
@@ -236,7 +238,7 @@ def paid(
     """The customer has his money: CREDITED."""
     credit.status, credit.reference, credit.error = "PAID", reference or credit.id, ""
     done = all(credit_fact.status in ("PAID", "REFUSED") for credit_fact in rma.credits) and all_there(rma)
-    told(
+    record_return(
         session,
         "CREDITED",
         rma,

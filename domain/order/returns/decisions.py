@@ -8,7 +8,7 @@ from domain.records.effects import ChannelReturn, ReturnExpected, ReturnLabel
 from domain.records.values import Address, LineQty, ReturnedLine
 from domain.rules.partners import target_of
 
-from .book import known_to_channel, returned_lines, told
+from .book import known_to_channel, record_return, returned_lines
 from .exchange import create, withdraw
 from .policy import fault, label_for, location
 
@@ -23,7 +23,7 @@ def approve(session: OrderSession, rma: Rma, reason: str, actor: str) -> None:
     rma.decision, rma.reason, rma.actor = "approved", reason, actor
     if rules.expiry_days and rma.kind in ("return", "exchange"):
         rma.expires = session.command.time + rules.expiry_days * DAY_MS
-    told(
+    record_return(
         session,
         "RMA_CREATED",
         rma,
@@ -150,7 +150,7 @@ def channel(session: OrderSession, rma: Rma, action: str, lines: list[ReturnedLi
 def decline(session: OrderSession, rma: Rma, reason: str, actor: str, *, tell: bool = True) -> None:
     """The units may not come back; a person may still approve."""
     rma.decision, rma.ended, rma.reason, rma.actor = "declined", "DECLINED", reason, actor
-    told(session, "RETURN_DECLINED", rma, reason=reason, actor=actor)
+    record_return(session, "RETURN_DECLINED", rma, reason=reason, actor=actor)
     if tell and known_to_channel(rma) and not rma.theirs:
         channel(session, rma, "decline", returned_lines(rma), reason)
 
@@ -159,7 +159,7 @@ def cancel(session: OrderSession, rma: Rma, reason: str, actor: str, *, tell: bo
     """It will not be returned after all; only before anything was received."""
     announced = rma.live and not rma.theirs
     rma.ended, rma.reason = "CANCELLED", reason
-    told(session, "RETURN_CANCELLED", rma, reason=reason, actor=actor)
+    record_return(session, "RETURN_CANCELLED", rma, reason=reason, actor=actor)
     withdraw(session, rma, reason)
     if announced and rma.kind in ("return", "exchange"):
         expect(session, rma, [])

@@ -22,7 +22,7 @@ from domain.order.state.returns import Rma
 from domain.records.commands import HoldChanged, OrderCancelled, OrderUpserted
 from domain.records.values import Address, Client, Delivery, EventLine, Order, OrderLine, Payment
 
-from .book import problem, told
+from .book import problem, record_return
 
 __all__ = ["cover", "create", "exchange_order_id", "go_on", "keeps_stock", "release", "value", "withdraw"]
 
@@ -73,7 +73,7 @@ def create(session: OrderSession, rma: Rma, *, held: bool, moved: Sequence[tuple
         OrderUpserted(**_fact(session, "OrderUpserted", rma, f"order@{order.version}", order), order=order)
     )
     units = [EventLine(line.line_id, line.sku, line.qty, line.qty * line.unit_price) for line in order.lines]
-    told(
+    record_return(
         session,
         "EXCHANGE_CREATED",
         rma,

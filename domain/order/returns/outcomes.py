@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.order.session import OrderSession
 from domain.records.commands import EffectOutcome
 
-from .book import book, told
+from .book import book, record_return
 
 __all__ = ["return_effect_outcome"]
 
@@ -24,4 +24,4 @@ def return_effect_outcome(session: OrderSession, command: EffectOutcome, redrive
         )
     elif rma is not None and rma.effects[command.effect_id] == "create":
         rma.return_id = rma.return_id or command.reference
-        told(session, "CHANNEL_NOTIFIED", rma, [], reason=command.reference, intervention=redriven)
+        record_return(session, "CHANNEL_NOTIFIED", rma, [], reason=command.reference, intervention=redriven)

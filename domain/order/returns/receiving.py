@@ -23,7 +23,7 @@ from domain.records.return_commands import DISPOSITIONS
 from domain.records.values import InspectedLine, LineQty, ReturnedLine
 from domain.rules.partners import depot_of, partner
 
-from .book import problem, returned, told
+from .book import problem, record_return, returned
 from .unclaimed import expected_depot, keep, owner
 
 _QUALITY = {"RESTOCK": "new", "B_GRADE": "b_grade", "WRITE_OFF": "write_off"}
@@ -114,7 +114,9 @@ def apply_received(session: OrderSession, rma: Rma, report: ReturnReceived) -> N
     _again(rma)
     if came:
         rma.received_at = rma.received_at or report.occurred_at
-        told(session, "RMA_RECEIVED", rma, came, at=report.occurred_at, complete=all_there(rma), reason=report.detail)
+        record_return(
+            session, "RMA_RECEIVED", rma, came, at=report.occurred_at, complete=all_there(rma), reason=report.detail
+        )
     for line, qty in strange:
         problem(session, rma, "UNEXPECTED", line, qty, depot=report.depot, note=report.receipt_id)
 
@@ -191,9 +193,9 @@ def apply_inspected(session: OrderSession, rma: Rma, inspection: ReturnInspected
         if own.received > already
     ]
     if came:  # a step that was skipped is implied
-        told(session, "RMA_RECEIVED", rma, came, at=inspection.occurred_at, complete=all_there(rma))
+        record_return(session, "RMA_RECEIVED", rma, came, at=inspection.occurred_at, complete=all_there(rma))
     if seen:
-        told(
+        record_return(
             session,
             "RETURN_INSPECTED",
             rma,

@@ -11,7 +11,7 @@ from domain.order.state.order import Line, OrderState
 from domain.order.state.returns import Rma, RmaLine
 from domain.order.state.rma_status import all_there, inspected, received
 
-from .book import known_to_channel, returned, taken, told
+from .book import known_to_channel, record_return, returned, taken
 from .credit import credit_due, shipping_due
 from .decisions import approve, channel, decline, expect
 from .exchange import value as exchange_value
@@ -170,7 +170,9 @@ def _close(session: OrderSession, rma: Rma) -> None:
     if rma.open_problems or not paid or not (done or by_channel):
         return
     rma.ended = "CLOSED"
-    told(session, "RETURN_CLOSED", rma, reason="by the channel" if by_channel and not done else "", complete=True)
+    record_return(
+        session, "RETURN_CLOSED", rma, reason="by the channel" if by_channel and not done else "", complete=True
+    )
     if known_to_channel(rma) and not rma.theirs and not by_channel:
         channel(session, rma, "close", [], "")
 
@@ -192,7 +194,9 @@ def expire(session: OrderSession, now: int) -> None:
         if not received(rma):
             rma.ended = "EXPIRED"
             withdraw(session, rma, "expired")
-        told(session, "RETURN_EXPIRED", rma, late, reason="nothing came" if rma.ended else "the rest did not come")
+        record_return(
+            session, "RETURN_EXPIRED", rma, late, reason="nothing came" if rma.ended else "the rest did not come"
+        )
         if not rma.theirs:
             expect(session, rma, [])
             if rma.ended and known_to_channel(rma):

@@ -15,7 +15,7 @@ from domain.records.commands import ReturnDecided, ReturnReported, ReturnRequest
 from domain.records.return_commands import DECISIONS, KINDS, SCANS
 from domain.records.values import ReturnLine
 
-from .book import book, find, needed, problem, taken, told
+from .book import book, find, needed, problem, record_return, taken
 from .decisions import approve, cancel, decline
 
 __all__ = ["return_decided", "return_reported", "return_requested", "return_tracked"]
@@ -48,7 +48,7 @@ def return_requested(session: OrderSession, request: ReturnRequested) -> None:
         request.label_payer,
         request.amount,
     )
-    told(
+    record_return(
         session,
         "RETURN_REQUESTED",
         rma,
@@ -128,7 +128,7 @@ def return_reported(session: OrderSession, report: ReturnReported) -> None:
     rma = _reported(session, report)
     if rma is None and not report.lines and report.status == "approved" and (making := _making(session)):
         # Most likely the echo of the one we are just making there; the channel's answer, or its units, will say so.
-        told(
+        record_return(
             session,
             "RETURN_REPORTED",
             making[0],
@@ -139,9 +139,11 @@ def return_reported(session: OrderSession, report: ReturnReported) -> None:
     if rma is None:
         rma = _new(session, "return", "channel", report.lines, actor=session.target)
         rma.theirs = session.state.header is not None and session.state.header.fulfilled_by == "channel"
-        told(session, "RETURN_REQUESTED", rma, reason=f"{report.return_id} {report.status}", actor=session.target)
+        record_return(
+            session, "RETURN_REQUESTED", rma, reason=f"{report.return_id} {report.status}", actor=session.target
+        )
     else:
-        told(session, "RETURN_REPORTED", rma, reason=f"{report.return_id} {report.status}")
+        record_return(session, "RETURN_REPORTED", rma, reason=f"{report.return_id} {report.status}")
     rma.return_id, rma.channel_rma = report.return_id or rma.return_id, report.rma_id or rma.channel_rma
     rma.carrier, rma.tracking_number = report.carrier or rma.carrier, report.tracking_number or rma.tracking_number
     rma.told = report.status
@@ -200,11 +202,11 @@ def return_tracked(session: OrderSession, scan: ReturnTracked) -> None:
     if scan.status == "LABELLED":
         rma.label, rma.label_ref, rma.cost, rma.cost_currency = "SENT", scan.label_ref, scan.cost, scan.cost_currency
         rma.carrier, rma.tracking_number, rma.tracking_url = scan.carrier, scan.tracking_number, scan.tracking_url
-        told(session, "RETURN_LABELLED", rma, at=scan.occurred_at, reason=scan.label_ref)
+        record_return(session, "RETURN_LABELLED", rma, at=scan.occurred_at, reason=scan.label_ref)
         return
     if scan.status in _MOVING:
         rma.moving = scan.status
-    told(
+    record_return(
         session,
         "RETURN_TRACKED",
         rma,

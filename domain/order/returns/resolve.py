@@ -15,7 +15,7 @@ from domain.records.commands import ReturnResolved
 from domain.records.return_commands import ACTIONS
 from domain.records.values import ExchangeLine, InspectedLine
 
-from .book import book, find, known_to_channel, needed, returned, told
+from .book import book, find, known_to_channel, needed, record_return, returned
 from .credit_payment import give_back_goods
 from .decisions import channel
 from .exchange import release, withdraw
@@ -81,7 +81,7 @@ def _problems(session: OrderSession, rma: Rma, resolution: ReturnResolved) -> No
         do(session, rma, problem, resolution)
         unit = returned(RmaLine(problem.line_id, problem.sku, problem.qty), problem.qty, disposition=problem.kind)
         why = f"{problem.id} {problem.kind} {problem.state} {resolution.reason}".rstrip()
-        told(
+        record_return(
             session,
             "RETURN_RESOLVED",
             rma,
@@ -175,7 +175,7 @@ def _take_in(session: OrderSession, rma: Rma, problem: Problem, resolution: Retu
             Receipt(problem.id, "resolved", problem.depot or rma.depot),
             rma,
         )
-        told(
+        record_return(
             session,
             "RETURN_INSPECTED",
             rma,

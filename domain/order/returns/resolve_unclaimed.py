@@ -11,9 +11,9 @@ from domain.order.session import OrderSession
 from domain.order.state.returns import GOOD, Parcel, Rma, RmaLine
 from domain.records.commands import ReturnInspected, ReturnReceived, ReturnResolved
 
-from .book import book, find, told
+from .book import book, find, record_return
 from .receiving import apply_inspected, apply_received, put_away
-from .unclaimed import found_lines, got_lines, parcel_told, reopen, reports
+from .unclaimed import found_lines, got_lines, record_parcel, reopen, reports
 from .undelivered import take_back, undelivered
 
 __all__ = ["PARCEL_ACTIONS", "resolve_parcel"]
@@ -41,7 +41,7 @@ def _assign(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -
         _accept(session, resolution, parcel)
         return
     parcel.to, parcel.rma, parcel.problem.state = resolution.to_order, resolution.rma_id, "assigned"
-    parcel_told(
+    record_parcel(
         session,
         "RETURN_RESOLVED",
         parcel,
@@ -78,7 +78,7 @@ def _accept(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -
     parcel.problem.state = "accepted"
     if not over:
         why = f"{parcel.problem.id} accepted as {rma.id} {resolution.reason}".rstrip()
-        parcel_told(session, "RETURN_RESOLVED", parcel, reason=why, actor=resolution.actor, intervention=True)
+        record_parcel(session, "RETURN_RESOLVED", parcel, reason=why, actor=resolution.actor, intervention=True)
     returns = book(session)
     returns.parcels = [other for other in returns.parcels if other is not parcel]
     for report in reports(session, parcel, session.state.key, rma.id):
@@ -121,7 +121,7 @@ def _blind(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) ->
     )
     rma.actor, rma.depot = resolution.actor, parcel.receipt.depot
     returns.rmas, returns.next = [*returns.rmas, rma], returns.next + 1
-    told(
+    record_return(
         session,
         "RMA_CREATED",
         rma,
@@ -141,7 +141,7 @@ def _shelve(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -
         if line.disposition in GOOD:
             put_away(session, line, parcel.receipt, None)
     parcel.problem.state = "accepted"
-    parcel_told(
+    record_parcel(
         session,
         "RETURN_RESOLVED",
         parcel,
@@ -153,7 +153,7 @@ def _shelve(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -
 
 def _refuse_parcel(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -> None:
     parcel.problem.state = "refused"
-    parcel_told(
+    record_parcel(
         session,
         "RETURN_RESOLVED",
         parcel,

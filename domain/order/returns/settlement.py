@@ -13,7 +13,7 @@ from domain.order.state.reported import RefundFact
 from domain.order.state.returns import CreditFact, Rma, RmaLine
 from domain.records.commands import ReturnResolved
 
-from .book import told
+from .book import record_return
 from .credit_payment import credit_id, paid, paid_by_hand, send_credit, units_of
 
 __all__ = ["due_again", "owed_again", "refunded_by_channel", "resolve_credits", "settle_manual"]
@@ -128,7 +128,9 @@ def _refuse(session: OrderSession, rma: Rma, credit: CreditFact, command: Return
     credit.status = "REFUSED"
     session.state.failed = {k: v for k, v in session.state.failed.items() if k != credit.id}
     why = f"credit {credit.id} is not paid {command.reason}".rstrip()
-    told(session, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True)
+    record_return(
+        session, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True
+    )
 
 
 def _retry(session: OrderSession, rma: Rma, credit: CreditFact, command: ReturnResolved) -> None:
@@ -139,5 +141,7 @@ def _retry(session: OrderSession, rma: Rma, credit: CreditFact, command: ReturnR
     credit.amount, credit.set_off = credit.amount - off, credit.set_off + off
     credit.payments = account.payments(credit.amount)
     why = f"credit {credit.id} tried again"
-    told(session, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True)
+    record_return(
+        session, "RETURN_RESOLVED", rma, [], reason=why, actor=command.actor or command.source, intervention=True
+    )
     send_credit(session, rma, credit, units_of(rma, credit))

@@ -17,10 +17,10 @@ from domain.records.commands import ReturnInspected, ReturnReceived
 from domain.records.values import EventLine, InspectedLine, LineQty, ReturnedLine
 from domain.rules.partners import same_partner
 
-from .book import book, find, told
+from .book import book, find, record_return
 from .undelivered import sent_back
 
-__all__ = ["expected_depot", "keep", "owner", "parcel", "parcel_told", "reopen", "reports"]
+__all__ = ["expected_depot", "keep", "owner", "parcel", "record_parcel", "reopen", "reports"]
 
 _OVER = frozenset({"CANCELLED", "EXPIRED", "DECLINED"})
 
@@ -75,7 +75,7 @@ def reopen(session: OrderSession, rma: Rma, reason: str, actor: str = "") -> Non
     for line in rma.lines:
         line.dropped = 0
     rma.decision, rma.ended, rma.judged, rma.expires = "approved", "", True, 0
-    told(session, "RETURN_RESOLVED", rma, reason=reason, actor=actor, intervention=bool(actor))
+    record_return(session, "RETURN_RESOLVED", rma, reason=reason, actor=actor, intervention=bool(actor))
 
 
 def parcel(session: OrderSession, key: str) -> Parcel | None:
@@ -110,7 +110,7 @@ def keep(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> No
         same_again(session, f"parcel {kept.receipt.wms}/{kept.receipt.id}")
         return
     why = f"{kept.problem.id} {kept.problem.kind}: {kept.problem.note}"
-    parcel_told(session, "RETURN_EXCEPTION", kept, reason=why, at=receipt.occurred_at, intervention=True)
+    record_parcel(session, "RETURN_EXCEPTION", kept, reason=why, at=receipt.occurred_at, intervention=True)
 
 
 def _new(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Parcel:
@@ -151,7 +151,7 @@ def _more(had: dict[str, int], reported: list[tuple[str, int]]) -> dict[str, int
     return {**had, **{article: max(total, had.get(article, 0)) for article, total in sums.items()}}
 
 
-def parcel_told(
+def record_parcel(
     session: OrderSession,
     kind: str,
     kept: Parcel,

@@ -16,7 +16,7 @@ from domain.records.commands import ReturnInspected, ReturnReceived
 from domain.records.values import InspectedLine, LineQty
 from domain.rules.partners import same_partner
 
-from .book import book, told
+from .book import book, record_return
 
 __all__ = ["KIND", "sent_back", "take_back", "undelivered"]
 
@@ -51,7 +51,7 @@ def take_back(session: OrderSession, shipment: Shipment, depot: str, actor: str)
     rma.actor, rma.tracking_number, rma.carrier, rma.depot = actor, shipment.tracking_number, shipment.carrier, depot
     rma.reason = f"return to sender: parcel {shipment.id}"
     returns.rmas, returns.next = [*returns.rmas, rma], returns.next + 1
-    told(session, "RMA_CREATED", rma, reason=rma.reason, actor=rma.actor, intervention=actor != "policy")
+    record_return(session, "RMA_CREATED", rma, reason=rma.reason, actor=rma.actor, intervention=actor != "policy")
     return rma
 
 
