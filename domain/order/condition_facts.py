@@ -1,4 +1,6 @@
-"""What conditions see of an order, and of a request in its pool: each variable made only when a condition asks for it."""
+"""What conditions see of an order, and of a request in its pool: each variable made only when a
+condition asks for it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def _sums(order: _Order) -> tuple[int, int]:
 
 
 def _captured(order: _Order) -> int:
-    """By its transactions; a channel that tells none (a marketplace) tells what its payments have captured."""
+    """By its transactions; a channel that tells none (a marketplace) tells what its payments have
+    captured.
+    """
     if order.state.payments or order.header.payment_state in UNPAYABLE:
         return _sums(order)[1]
     return sum(payment[2] for payment in order.header.payments)

@@ -1,9 +1,11 @@
-"""Is this fact new? Duplicates, conflicting deliveries and late versions stop here, before anything is changed.
+"""Is this fact new? Duplicates, conflicting deliveries and late versions stop here, before anything
+is changed.
 
-The same idempotency key with the same content is a duplicate. The same delivery with other content is a conflict: someone
-tampers, or a channel breaks its word. One delivery may carry several facts, so a delivery's content is remembered by what it
-speaks of: the type and the part of the idempotency key before ``@`` (``order``, ``refund/7``). The same key with other content,
-from another delivery: the greater content hash wins, whichever came first.
+The same idempotency key with the same content is a duplicate. The same delivery with other content
+is a conflict: someone tampers, or a channel breaks its word. One delivery may carry several facts,
+so a delivery's content is remembered by what it speaks of: the type and the part of the idempotency
+key before ``@`` (``order``, ``refund/7``). The same key with other content, from another delivery:
+the greater content hash wins, whichever came first.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from .session import OrderSession
 __all__ = ["KEPT_KEYS", "admit", "once", "same_again", "too_old"]
 
 KEPT_KEYS = 512
-"""Keys remembered per order; the oldest go first. Versions and the channel's own ids still guard what is forgotten."""
+"""Keys remembered per order; the oldest go first.
+
+Versions and the channel's own ids still guard what is forgotten.
+"""
 
 _PLAIN = 24
 
@@ -53,6 +58,7 @@ def admit(session: OrderSession, fact: ChannelFact) -> bool:
         same_again(session, fact.idempotency_key)
         return False
     new = {delivery: fact.content_hash} if delivery else {}
+    # Any rule would do that gives the same winner in either order of arrival.
     if known is None or known < fact.content_hash:
         new[key] = fact.content_hash
     _remember(session, new)
@@ -63,7 +69,10 @@ def admit(session: OrderSession, fact: ChannelFact) -> bool:
 
 
 def once(session: OrderSession, key: str) -> bool:
-    """True the first time; a repeat is recorded as DUPLICATE. For facts that have no content to compare."""
+    """True the first time; a repeat is recorded as DUPLICATE.
+
+    For facts that have no content to compare.
+    """
     short = _short(key)
     if short in session.state.keys:
         same_again(session, key)
@@ -86,6 +95,7 @@ def too_old(session: OrderSession, what: str) -> None:
 
 def _remember(session: OrderSession, new: dict[str, str]) -> None:
     keys = {**session.state.keys, **new}
+    # A dict keeps its order: the first key is the oldest.
     while len(keys) > KEPT_KEYS:
         del keys[next(iter(keys))]
     session.state.keys = keys

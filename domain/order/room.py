@@ -1,7 +1,8 @@
 """How large an order may become: Kafka takes 1,000,000 bytes a record, and a state is one.
 
-What may be repeated without end has a bound of its own, below that of what must still count behind it: requests stop first, then what a
-channel or a carrier tells, then what a warehouse does; a cancellation, a person's act and the outcome of our own effects have the last room.
+What may be repeated without end has a bound of its own, below that of what must still count behind
+it: requests stop first, then what a channel or a carrier tells, then what a warehouse does; a
+cancellation, a person's act and the outcome of our own effects have the last room.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from domain.records import commands
 __all__ = ["LAST_ROOM", "ROOM", "check_room"]
 
 LAST_ROOM = 960_000
-"""Bytes of the encoded state beyond which nothing is folded any more; the rest is for the record's key and headers."""
+"""Bytes of the encoded state beyond which nothing is folded any more; the rest is for the record's
+key and headers.
+"""
 
 _ASKED, _TOLD, _DONE = 400_000, 600_000, 800_000
 
@@ -39,7 +42,9 @@ _SMALLEST = min(ROOM.values())
 
 
 def check_room(command: commands.OrderCommand, before: int, after: int) -> None:
-    """Refuse a command that makes the state larger than there is room for it. ``before``, ``after``: bytes of the encoded state.
+    """Refuse a command that makes the state larger than there is room for it.
+
+    ``before``, ``after``: bytes of the encoded state.
 
     Nothing that leaves the state no larger is refused. Raises Rejected (``order.full``).
     """

@@ -1,4 +1,6 @@
-"""An order's state for people: the names spelled out, nothing of the timeline (its events tell that)."""
+"""An order's state for people: the names spelled out, nothing of the timeline (its events tell
+that).
+"""
 
 from __future__ import annotations
 
@@ -86,6 +88,7 @@ def _line(line: Line) -> dict[str, Any]:
 
 
 def _allocation(allocation: Allocation) -> dict[str, Any]:
+    # Our own book-keeping, which says nothing to a person.
     skip = {"target", "wave", "sent", "refused", "recall", "effect_id", "heard"}
     lines = [{name: value for name, value in _fields(line).items() if name != "told"} for line in allocation.lines]
     return {name: value for name, value in _fields(allocation).items() if name not in skip} | {"lines": lines}

@@ -1,1 +1,3 @@
-"""From open units to parcels: desired against reported, requests to pools, pick orders, progress, pull-backs, re-routes, shipments."""
+"""From open units to parcels: desired against reported, requests to pools, pick orders, progress,
+pull-backs, re-routes, shipments.
+"""

@@ -1,4 +1,7 @@
-"""What a pool answers: units allocated, backordered, or not to be had. Units nobody wants any more go straight back."""
+"""What a pool answers: units allocated, backordered, or not to be had.
+
+Units nobody wants any more go straight back.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,11 @@ _NOTHING = RequestLine("", "", 0, 0)
 
 
 def allocation_decided(session: OrderSession, decision: AllocationDecided) -> None:
-    """Fold a decision. Told again, it changes nothing: known allocations are skipped, answered units are not answered twice."""
+    """Fold a pool's decision on a request into the order.
+
+    Told again, it changes nothing: known allocations are skipped, answered units are not answered
+    twice.
+    """
     if session.state.header is None:
         raise Rejected(
             "order.unknown",
@@ -30,6 +37,7 @@ def allocation_decided(session: OrderSession, decision: AllocationDecided) -> No
         )
     request = next((asked for asked in session.state.requests if asked.no == decision.request_no), None)
     lines = {line.line_id: line for line in session.state.lines}
+    # A decision that makes no event and no allocation and answers no unit was known already.
     before = len(session.events), len(session.state.allocations)
     pending = sum(line.pending for line in request.lines) if request else 0
     for plan in decision.allocations:
@@ -49,7 +57,9 @@ def _part(request: Request | None, line_id: str) -> RequestLine:
 
 
 def _answer(request_line: RequestLine, line: Line | None, qty: int) -> tuple[int, int]:
-    """Take ``qty`` units as answered: how many of them the order still wants, from those pending and from those backordered."""
+    """Take ``qty`` units as answered: how many of them the order still wants, from those pending
+    and from those backordered.
+    """
     answered = min(qty, request_line.pending)
     wanted = min(answered, request_line.wanted)
     request_line.pending -= answered
@@ -77,7 +87,10 @@ def _allocate(
         wanted = sum(_answer(_part(request, alloc_line.line_id), line, alloc_line.qty))
         if line is not None:
             line.allocated += wanted
+        # Units cancelled while the pool decided count on no line any more: none moves.
         give_back(session, allocation, alloc_line, None, alloc_line.qty - wanted, why="not_wanted")
+        # Held meanwhile: others may have the stock, unless an exchange waits for nothing but the
+        # old goods.
         if line is not None and session.state.holds and not keeps_stock(session):
             give_back(session, allocation, alloc_line, line, wanted, why="held")
         elif line is not None and wanted:
@@ -121,9 +134,11 @@ def _allocation(decision: AllocationDecided, plan: AllocationPlan, session: Orde
 
 
 def wave_released(session: OrderSession, wave: WaveReleased) -> None:
-    """Its wave is released: the pick order goes out (``requests.submit``), if anything of it is still wanted.
+    """Release an allocation with its wave: the pick order goes out (``requests.submit``), if
+    anything of it is still wanted.
 
-    Raises Rejected for an unknown allocation. What was cancelled or held while the release was on its way stays behind.
+    Raises Rejected for an unknown allocation. What was cancelled or held while the release was on
+    its way stays behind.
     """
     allocation = session.allocation(wave.allocation_id)
     if allocation is None:
@@ -157,7 +172,10 @@ def wave_released(session: OrderSession, wave: WaveReleased) -> None:
 def _backorder(
     session: OrderSession, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]
 ) -> None:
-    """Units that wait for stock. A pool may tell again what waits already: only what it had not answered counts."""
+    """Units that wait for stock.
+
+    A pool may tell again what waits already: only what it had not answered counts.
+    """
     units = []
     for line_qty in decision.backordered:
         request_line, line = _part(request, line_qty.line_id), lines.get(line_qty.line_id)
@@ -167,6 +185,7 @@ def _backorder(
             request_line.backordered += wanted
             line.backordered += wanted
             units.append(event_line(line, wanted))
+        # The order wants fewer by now: the pool need not keep stock for the rest.
         if answered > wanted:
             uncover(session, decision.request_no, request_line, answered - wanted)
     if units:
@@ -176,7 +195,11 @@ def _backorder(
 def _unfillable(
     session: OrderSession, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]
 ) -> None:
-    """No depot can. Units that waited in vain are given up; fresh ones wait for a person, or for the day they are given up too."""
+    """Book units that no depot can deliver.
+
+    Units that waited in vain are given up; fresh ones wait for a person, or for the day they are
+    given up too.
+    """
     units = []
     for line_qty in decision.unfillable:
         line = lines.get(line_qty.line_id)
@@ -186,10 +209,12 @@ def _unfillable(
         line.open += fresh + waited
         line.unfillable += fresh
         if waited:
+            # Raise the level that ``cancelled`` has to reach: the units are given up.
             line.dropped = max(line.dropped, line.cancelled + waited)
         if fresh + waited:
             units.append(event_line(line, fresh + waited))
     if units:
+        # The first unfillable unit starts the clock; more of them do not start it anew.
         days = session.rules.routing.unfillable_after_days
         if not session.state.due and days and any(order_line.unfillable for order_line in lines.values()):
             session.state.due = session.command.time + days * DAY_MS
@@ -197,10 +222,13 @@ def _unfillable(
 
 
 def _held(session: OrderSession, decision: AllocationDecided, request: Request | None, lines: dict[str, Line]) -> None:
-    """A rule of the pool keeps the order from going on: its units are open again, and asked for anew once it is released."""
+    """A rule of the pool keeps the order from going on: its units are open again, and asked for
+    anew once it is released.
+    """
     answered = 0
     for line_qty in decision.held:
         line = lines.get(line_qty.line_id)
+        # Units that the decision answers: none where it is told again, and then nothing is flagged.
         answered += min(line_qty.qty, (part := _part(request, line_qty.line_id)).pending + part.backordered)
         fresh, waited = _answer(part, line, line_qty.qty)
         if line is not None:
@@ -210,7 +238,9 @@ def _held(session: OrderSession, decision: AllocationDecided, request: Request |
 
 
 def _exchange_short(session: OrderSession) -> None:
-    """An exchange that can't be had at once is credited instead, where the rules say so: the units are given up."""
+    """An exchange that can't be had at once is credited instead, where the rules say so: the units
+    are given up.
+    """
     header = session.state.header
     if header is None or not header.exchange_for or session.rules.returns.exchange.out_of_stock != "credit":
         return

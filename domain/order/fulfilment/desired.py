@@ -1,7 +1,9 @@
-"""What should become of a line's units, from the facts alone: so the order in which the facts came does not matter.
+"""What should become of a line's units, from the facts alone: so the order in which the facts came
+does not matter.
 
-A cancellation can be told three ways (as a fact with units, in a snapshot, as a refund with restock ``cancel``), often all of
-them for the same units. Each way counts up on its own, so the greatest of them is what is cancelled.
+A cancellation can be told three ways (as a fact with units, in a snapshot, as a refund with restock
+``cancel``), often all of them for the same units. Each way counts up on its own, so the greatest of
+them is what is cancelled.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ _UNDONE = frozenset({"cancelled", "canceled", "error", "failure", "failed"})
 
 
 class Reported(msgspec.Struct, frozen=True):
-    """Sums over an order's facts, by line. ``known``: cancelled by the channel's own word; ``cancelled``: ours and theirs."""
+    """Sums over an order's facts, by line.
+
+    ``known``: cancelled by the channel's own word; ``cancelled``: ours and theirs.
+    """
 
     every: bool
     every_known: bool
@@ -34,7 +39,9 @@ class Reported(msgspec.Struct, frozen=True):
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """Levels for one line: units to keep in ``ordered``, of them shipped by others, to be cancelled, cancelled to the channel's knowledge."""
+    """Levels for one line: units to keep in ``ordered``, of them shipped by others, to be
+    cancelled, cancelled to the channel's knowledge.
+    """
 
     ordered: int
     outside: int
@@ -76,11 +83,15 @@ def facts(order: OrderState) -> Reported:
 
 def wants(line: Line, reported: Reported) -> Desired:
     """The levels of a line. What we shipped ourselves is done and bounds all of them."""
+    # What left our depots can't be taken back: it bounds every other level.
     ours = line.shipped - line.outside
     ordered = max(line.wanted, ours)
+    # Shipped by others, as fulfilments or as the snapshot tell it: each counts up, so the greater
+    # holds. A surplus (shipped by a WMS that had given it up) reached the customer as well.
     told = reported.outside.get(line.line_id, 0)
     outside = min(max(told, line.shown_outside) + line.surplus, ordered - ours)
     left = ordered - ours - outside
+    # What is left may be cancelled: as far as the channel knows of it, and as far as we do.
     known = left if reported.every_known else max(reported.known.get(line.line_id, 0), line.shown_cancelled)
     asked = left if reported.every else max(known, reported.cancelled.get(line.line_id, 0), line.dropped)
     return Desired(ordered, outside, min(asked, left), min(known, left))
@@ -89,8 +100,9 @@ def wants(line: Line, reported: Reported) -> Desired:
 def is_foreign(order: OrderState, fulfilment_id: str, fulfilment: Fulfilment) -> bool:
     """Made by someone else, not the echo of a parcel of ours.
 
-    An echo has our tracking number, or the id that the channel gave us when we told it. Without tracking, and while the channel
-    has not answered yet, one with exactly a parcel's units is taken for its echo.
+    An echo has our tracking number, or the id that the channel gave us when we told it. Without
+    tracking, and while the channel has not answered yet, one with exactly a parcel's units is taken
+    for its echo.
     """
     if fulfilment.status in _UNDONE:
         return False

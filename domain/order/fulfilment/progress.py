@@ -1,7 +1,10 @@
-"""What a WMS did with a pick order. Its figures are cumulative, so a report told again, late, or in another order does no harm.
+"""What a WMS did with a pick order.
 
-A step that was skipped is implied (SHIPPED implies PICKED). Units short, refused or given up come back into ``open``, and from there
-they are asked for anew, without the depot that failed on them: the list of such depots only grows, so no unit goes round in a loop.
+Its figures are cumulative, so a report told again, late, or in another order does no harm.
+
+A step that was skipped is implied (SHIPPED implies PICKED). Units short, refused or given up come
+back into ``open``, and from there they are asked for anew, without the depot that failed on them:
+the list of such depots only grows, so no unit goes round in a loop.
 """
 
 from __future__ import annotations
@@ -73,6 +76,8 @@ def allocation_progressed(session: OrderSession, report: AllocationProgressed) -
         allocation.sent, allocation.status = True, "SUBMITTED"
     before, rank = _RANK[allocation.status], _RANK.get(report.status, 0)
     moved = _apply(session, allocation, report)
+    # A refusal told twice is no news; neither is a step that lies behind with figures that moved
+    # nothing.
     refusal = report.status == "CANCEL_REJECTED" and not allocation.refused
     if not refusal and rank <= before and not any(move.news for move in moved):
         if not relabelled(session, allocation, report):
@@ -187,7 +192,9 @@ def _surplus(line: Line, moved: _Moved) -> None:
 
 
 def _on_the_line(alloc_line: AllocLine) -> tuple[int, int]:
-    """Units of it that count as allocated and as picked on the order's line: shipped ones count as neither."""
+    """Units of it that count as allocated and as picked on the order's line: shipped ones count as
+    neither.
+    """
     picked = min(alloc_line.picked, alloc_line.live) - alloc_line.shipped
     return alloc_line.live - alloc_line.shipped - picked, picked
 
@@ -202,7 +209,8 @@ def _refused(session: OrderSession, allocation: Allocation, report: AllocationPr
     allocation.refused = True
     session.record("CANCEL_REJECTED", units, at=report.occurred_at, allocation=allocation, reason=report.reason)
     if allocation.recall:
-        # The units were to go elsewhere, or otherwise: a person may still reach the customer or the carrier.
+        # The units were to go elsewhere, or otherwise: a person may still reach the customer or the
+        # carrier.
         too_late(session, units, allocation, report.reason or "the warehouse refused")
 
 
@@ -226,12 +234,13 @@ def _tell(
 
 
 def _picked(session: OrderSession, allocation: Allocation, report: AllocationProgressed, moved: list[_Moved]) -> None:
-    """PICKED once the picking is done: by the WMS's word, or because every unit is accounted for."""
+    """Record PICKED once all is picked: by the WMS's word, or every unit is accounted for."""
     done = report.status in _ALL or all(min(line.picked, line.live) == line.live for line in allocation.lines)
     units: list[EventLine] = []
     for move in moved:
         part = move.alloc_line
-        # Picked units that went short or were given up since are not told; ``told`` never goes down.
+        # Picked units that went short or were given up since are not told; ``told`` never goes
+        # down.
         untold = min(part.picked, part.live) - part.told
         if done and untold > 0:
             units.append(event_line(move.line, untold, part.told))
@@ -258,6 +267,7 @@ def _came_back(
     short = [event_line(move.line, move.short) for move in moved if move.short]
     gone = [event_line(move.line, move.cancelled) for move in moved if move.cancelled]
     why = report.reason or next((line.reason for line in report.lines if line.reason), "")
+    # The depot failed on its own, wholly or in part: one event for all that came back.
     if report.status == "REJECTED" or any(move.unasked for move in moved):
         _record(session, "REJECTED", short + gone, allocation, report, why=why)
         return

@@ -1,7 +1,8 @@
 """Getting units back into ``open``, the least committed first.
 
-Not answered or backordered units, and allocations no WMS knows of, come back at once; units of a pick order only by the WMS's
-word: they are asked for (``asked``) and stay where they are until it says CANCELLED.
+Not answered or backordered units, and allocations no WMS knows of, come back at once; units of a
+pick order only by the WMS's word: they are asked for (``asked``) and stay where they are until it
+says CANCELLED.
 """
 
 from __future__ import annotations
@@ -73,18 +74,23 @@ def _add(units: list[LineQty], more: LineQty) -> None:
 def give_back(
     session: OrderSession, allocation: Allocation, alloc_line: AllocLine, line: Line | None, units: int, *, why: str
 ) -> None:
-    """Release units of an allocation that no WMS knows of; no line: they were never counted as ours."""
+    """Release units of an allocation that no WMS knows of; no line: they were never counted as
+    ours.
+    """
     if units <= 0:
         return
     alloc_line.released += units
     if line is not None:
         line.allocated -= units
         line.open += units
+    # The first reason stands for all that this command releases of the allocation.
     _add(session.release.setdefault(allocation.id, (why, []))[1], LineQty(alloc_line.line_id, alloc_line.sku, units))
 
 
 def recall(session: OrderSession, line: Line, units: int, why: str) -> None:
-    """Ask warehouses to give up this many units of a line in all, what they have not picked first; what was asked already counts."""
+    """Ask warehouses to give up this many units of a line in all, what they have not picked first;
+    what was asked already counts.
+    """
     mine = [
         (holder, part)
         for holder in session.state.allocations
@@ -92,6 +98,7 @@ def recall(session: OrderSession, line: Line, units: int, why: str) -> None:
         if part.line_id == line.line_id and holder.at_wms
     ]
     units -= sum(asked_line.asked for _, asked_line in mine)
+    # A unit not picked yet costs the warehouse the least. One that refused once is not asked again.
     for allocation, alloc_line in sorted(mine, key=lambda found: found[1].picked):
         if units > 0 and not allocation.refused:
             units -= recall_units(session, allocation, alloc_line, units, why)
@@ -105,7 +112,9 @@ def recall_all(session: OrderSession, allocation: Allocation, why: str) -> None:
 
 
 def recall_units(session: OrderSession, allocation: Allocation, line: AllocLine, units: int, why: str) -> int:
-    """Ask a warehouse to give up units of a line of a pick order; gives how many, beyond those asked for already."""
+    """Ask a warehouse to give up units of a line of a pick order; gives how many, beyond those
+    asked for already.
+    """
     more = min(units, line.unshipped - line.asked)
     if more > 0:
         line.asked += more
@@ -114,7 +123,10 @@ def recall_units(session: OrderSession, allocation: Allocation, line: AllocLine,
 
 
 def stop_asking(session: OrderSession, allocation: Allocation) -> None:
-    """The warehouse gives up nothing: what was asked for stays. If a count was why, the pool has to ask somebody else."""
+    """The warehouse gives up nothing: what was asked for stays.
+
+    If a count was why, the pool has to ask somebody else.
+    """
     kept = [
         LineQty(alloc_line.line_id, alloc_line.sku, alloc_line.asked)
         for alloc_line in allocation.lines
@@ -123,6 +135,7 @@ def stop_asking(session: OrderSession, allocation: Allocation) -> None:
     for line in allocation.lines:
         line.asked = 0
     if allocation.counted:
+        # The pool thinks that these units are on their way back: it has to know that they are not.
         allocation.counted, head = False, session.head("AllocationKept")
         session.to_pool(
             AllocationKept(
@@ -157,6 +170,7 @@ def withdraw_all(session: OrderSession, why: str) -> None:
             allocation.recall = True
             recall_all(session, allocation, why)
     for line in session.state.lines:
+        # For another address or article some depot may do after all.
         line.unfillable = 0
 
 
@@ -222,7 +236,9 @@ def _cancel_pick(session: OrderSession, allocation: Allocation, why: str, lines:
 
 
 def drop_finished(session: OrderSession) -> None:
-    """Forget requests that are answered and have nothing backordered: a late answer to one is for units not wanted."""
+    """Forget requests that are answered and have nothing backordered: a late answer to one is for
+    units not wanted.
+    """
     order = session.state
     order.requests = [
         request for request in order.requests if any(line.pending or line.backordered for line in request.lines)
@@ -230,6 +246,8 @@ def drop_finished(session: OrderSession) -> None:
 
 
 def too_late(session: OrderSession, units: list[EventLine], allocation: Allocation | None, why: str) -> None:
-    """A person is told that units go out as they were ordered at first: an exception, which counts as an intervention."""
+    """A person is told that units go out as they were ordered at first: an exception, which counts
+    as an intervention.
+    """
     reason = f"address, service or article changed too late: they go as they were ({why})"
     session.record("EXCEPTION", units, allocation=allocation, reason=reason, intervention=True)

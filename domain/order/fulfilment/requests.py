@@ -1,4 +1,6 @@
-"""What goes out when nothing holds an order: units asked of the pool, allocations handed to their warehouses."""
+"""What goes out when nothing holds an order: units asked of the pool, allocations handed to their
+warehouses.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,16 @@ __all__ = ["request_units", "submit"]
 
 
 def request_units(session: OrderSession) -> None:
-    """Ask the pool for all open units; those that a depot failed on go in a request of their own, without that depot."""
+    """Ask the pool for all open units; those that a depot failed on go in a request of their own,
+    without that depot.
+    """
     header = session.state.header
     if header is None or not may_ship(header, session.rules):
         return
+    # Units that a depot failed on must not go back there: they are asked for apart.
     groups: dict[tuple[str, ...], list[Line]] = {}
     for line in session.state.lines:
+        # Unfillable units are not asked for again by themselves.
         if line.open > line.unfillable and line.requires_shipping:
             groups.setdefault((line.replaces, *line.excluded), []).append(line)
     for (replaces, *excluded), lines in groups.items():
@@ -50,7 +56,8 @@ def _request(session: OrderSession, header: Header, lines: list[Line], replaces:
         postcode=header.ship_to.postcode,
         service_level=header.service_level,
         customer_key=header.customer_key,
-        # What waits for returned goods can't leave with a wave: without a door it is bundled with nothing.
+        # What waits for returned goods can't leave with a wave: without a door it is bundled with
+        # nothing.
         address_hash="" if order.holds else address_hash(header.ship_to),
         tags=header.tags,
         value=header.total,
@@ -64,6 +71,7 @@ def _request(session: OrderSession, header: Header, lines: list[Line], replaces:
         exchange=bool(header.exchange_for),
     )
     for line, demand_line in zip(lines, demand, strict=True):
+        # From here on the units are the pool's to answer.
         line.open -= demand_line.qty
         line.requested += demand_line.qty
     order.requests.append(

@@ -1,7 +1,7 @@
 """Sent elsewhere after all: by a person, or because a count found fewer units than were promised.
 
-What no WMS has comes back at once and is asked for anew; what one has is recalled, and goes elsewhere once it gives it up. (For a count
-only what it has not begun.)
+What no WMS has comes back at once and is asked for anew; what one has is recalled, and goes
+elsewhere once it gives it up. (For a count only what it has not begun.)
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ _NOT_BEGUN = ("ALLOCATED", "SUBMITTED", "ACCEPTED")
 
 
 def rerouted(session: OrderSession, request: RerouteRequested) -> None:
-    """Take back what has not left (of one depot, or of all) and ask for it anew, without the depots that had it.
+    """Take back what has not left (of one depot, or of all) and ask for it anew, without the depots
+    that had it.
 
-    ``anew``: with every depot again, also those that failed, and what waits or could not be had is asked for anew too.
+    ``anew``: with every depot again, also those that failed, and what waits or could not be had is
+    asked for anew too.
     """
     order = session.state
     if order.header is None:
@@ -47,11 +49,13 @@ def rerouted(session: OrderSession, request: RerouteRequested) -> None:
 def _back(session: OrderSession, allocation: Allocation, request: RerouteRequested) -> list[EventLine]:
     units = []
     for alloc_line in allocation.lines:
+        # What was asked back already is not asked back twice.
         line, left = session.line(alloc_line.line_id), alloc_line.unshipped - alloc_line.asked
         if line is None or left <= 0:
             continue
         units.append(event_line(line, left))
         line.replaces = allocation.id
+        # ``anew`` lets the same depot try again.
         if not request.anew and allocation.depot not in line.excluded:
             line.excluded = [*line.excluded, allocation.depot]
         if not allocation.at_wms:
@@ -62,6 +66,7 @@ def _back(session: OrderSession, allocation: Allocation, request: RerouteRequest
 
 def _again(session: OrderSession) -> list[EventLine]:
     """What waits or could not be had is open again, and no depot is excluded any more."""
+    # Only these are told of: open units were asked for anyway.
     before = {
         order_line.line_id: order_line.requested + order_line.backordered + order_line.unfillable
         for order_line in session.state.lines
@@ -75,8 +80,10 @@ def _again(session: OrderSession) -> list[EventLine]:
 
 
 def unallocated(session: OrderSession, request: UnallocationAsked) -> None:
-    """The pool wants units back: they are not there. What no WMS has is given back at once. One that has not begun is asked for its
-    units, and its word decides; what it is at work on is kept, and the pool told so.
+    """The pool wants units back: they are not there.
+
+    What no WMS has is given back at once. One that has not begun is asked for its units, and its
+    word decides; what it is at work on is kept, and the pool told so.
     """
     allocation = session.allocation(request.allocation_id)
     if allocation is None:
@@ -117,15 +124,20 @@ def unallocated(session: OrderSession, request: UnallocationAsked) -> None:
 
 
 def _may_recall(session: OrderSession, allocation: Allocation) -> bool:
+    # A count is no reason to stop work in the warehouse: only what it has not begun is recalled.
     begun = allocation.status not in _NOT_BEGUN or any(line.picked or line.shipped for line in allocation.lines)
     depot = next((candidate for candidate in session.rules.depots if candidate.id == allocation.depot), None)
     return allocation.at_wms and not allocation.refused and not begun and (depot is None or depot.recall_for_counts)
 
 
 def _recall(session: OrderSession, allocation: Allocation, request: UnallocationAsked) -> None:
-    """Ask the WMS; until it answers the units stay where they are. What was asked back before, for whatever reason, is under way already."""
+    """Ask the WMS; until it answers the units stay where they are.
+
+    What was asked back before, for whatever reason, is under way already.
+    """
     allocation.counted = True
     for line_qty in request.lines:
         for line in allocation.lines:
             if line.line_id == line_qty.line_id:
+                # ``asked`` grows to what the pool wants, and not beyond it.
                 recall_units(session, allocation, line, line_qty.qty - line.asked, request.reason)

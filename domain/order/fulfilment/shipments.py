@@ -30,12 +30,15 @@ _RANK = {
 def shipped(
     session: OrderSession, allocation: Allocation, report: AllocationProgressed, units: list[tuple[Line, int, int]]
 ) -> None:
-    """Units left the depot (line, units, units shipped before): a parcel, its event, the message to the channel, scans that came early."""
+    """Units left the depot (line, units, units shipped before): a parcel, its event, the message to
+    the channel, scans that came early.
+    """
     order = session.state
     lines = [LineQty(line.line_id, line.sku, qty) for line, qty, _ in units]
     shipment = _parcel(order, allocation, report, lines)
     if shipment.delivered_at:
-        for line, qty, _ in units:  # the carrier was quicker than the WMS's second report on the same parcel
+        # The carrier was quicker than the WMS's second report on the same parcel.
+        for line, qty, _ in units:
             line.delivered += qty
     events = [event_line(line, qty, before) for line, qty, before in units]
     session.record(
@@ -50,6 +53,7 @@ def shipped(
     _tell_channel(session, shipment, lines)
     early = [scan for scan in order.scans if _is_of(scan, shipment, order)]
     order.scans = [scan for scan in order.scans if scan not in early]
+    # In the order the carrier made them; of two at the same time the later step comes last.
     for scan in sorted(early, key=lambda early_scan: (early_scan.occurred_at, _RANK.get(early_scan.status, 0))):
         _scan(session, shipment, scan)
 
@@ -65,6 +69,7 @@ def _parcel(order: OrderState, allocation: Allocation, report: AllocationProgres
     )
     if known is not None:
         known.lines = [*known.lines, *lines]
+        # The channel knows of the parcel, not of these units of it.
         known.notified = False
         return known
     shipment = Shipment(
@@ -84,7 +89,10 @@ def _parcel(order: OrderState, allocation: Allocation, report: AllocationProgres
 
 
 def relabelled(session: OrderSession, allocation: Allocation, report: AllocationProgressed) -> bool:
-    """A parcel reported before has other tracking now: take it over. False where the report is no such thing."""
+    """A parcel reported before has other tracking now: take it over.
+
+    False where the report is no such thing.
+    """
     mine = [parcel for parcel in session.state.shipments if parcel.allocation_id == allocation.id]
     shipment = next((parcel for parcel in mine if parcel.id == report.shipment_id), None)
     if (
@@ -129,7 +137,9 @@ def _tell_channel(session: OrderSession, shipment: Shipment, lines: list[LineQty
 
 
 def _told_before(order: OrderState, shipment: Shipment, lines: list[LineQty]) -> list[LineQty]:
-    """Units of the same parcel that the channel has been told of, or will have been: effects of an order come in turn."""
+    """Units of the same parcel that the channel has been told of, or will have been: effects of an
+    order come in turn.
+    """
     if not shipment.tracking_number:
         return []
     told: dict[str, LineQty] = {}
@@ -145,12 +155,16 @@ def _told_before(order: OrderState, shipment: Shipment, lines: list[LineQty]) ->
             told[line_qty.line_id].qty + line_qty.qty if line_qty.line_id in told else line_qty.qty,
         )
     for line_qty in lines:
+        # The parcel has the new units already: what is left without them was told before.
         told[line_qty.line_id] = LineQty(line_qty.line_id, line_qty.sku, told[line_qty.line_id].qty - line_qty.qty)
     return [value for value in told.values() if value.qty > 0]
 
 
 def shipment_tracked(session: OrderSession, report: ShipmentTracked) -> None:
-    """Fold a carrier's scan; one that comes before its shipment is kept and folded with it. Raises Rejected: not this order's."""
+    """Fold a carrier's scan; one that comes before its shipment is kept and folded with it.
+
+    Raises Rejected: not this order's.
+    """
     if report.status not in _RANK or report.status == "SHIPPED":
         raise Rejected("shipment.status", "status", f"{report.status!r} is none of {', '.join(sorted(_RANK))}")
     allocation = session.allocation(report.allocation_id)
@@ -186,6 +200,7 @@ def _is_of(scan: Scan, shipment: Shipment, order: OrderState) -> bool:
     if scan.tracking_number:
         return scan.tracking_number == shipment.tracking_number
     return (
+        # An allocation alone names a parcel only where it has no other.
         bool(scan.allocation_id)
         and sum(parcel.allocation_id == shipment.allocation_id for parcel in order.shipments) == 1
     )
@@ -195,6 +210,7 @@ def _scan(session: OrderSession, shipment: Shipment, scan: Scan) -> None:
     if scan.status == "DELIVERED" and shipment.delivered_at:
         same_again(session, f"{shipment.id} is delivered already")
         return
+    # Scans come in any order: the newest decides, of two at the same time the later step.
     if (scan.occurred_at, _RANK[scan.status]) >= (shipment.scanned_at, _RANK[shipment.status]):
         shipment.status, shipment.scanned_at = scan.status, scan.occurred_at
     if scan.status == "DELIVERED":
@@ -225,6 +241,7 @@ def _delivered(session: OrderSession, shipment: Shipment, scan: Scan) -> None:
             units.append(event_line(line, line_qty.qty, line.delivered))
             line.delivered += line_qty.qty
     physical = [order_line for order_line in session.state.lines if order_line.requires_shipping]
+    # Complete: what is not cancelled is delivered, or shipped by others and theirs to follow.
     complete = all(
         order_line.delivered + order_line.outside + order_line.cancelled >= order_line.ordered
         for order_line in physical

@@ -45,6 +45,7 @@ def message(
 ) -> CustomerMessage:
     """The message of these notes. ``content``: what the functions below make of them."""
     rules = session.rules.notifications
+    # What a kind of message says nothing of stays empty; ``content`` fills in the rest.
     fields: dict[str, Any] = {
         "lines": [],
         "parcels": [],
@@ -88,6 +89,7 @@ def of_order(session: OrderSession, now: Standing, before: str) -> dict[str, Any
     lines = []
     done: dict[str, int] = {}
     for part in now.parts:
+        # A line's price is shared out unit by unit, the shipped ones first: so parts add up to it.
         before_part = done.get(part.line.line_id, part.line.shipped)
         done[part.line.line_id] = before_part + part.qty
         lines.append(_line(session, part.line.line_id, part.qty, part.state, part.eta, before=before_part))
@@ -115,6 +117,7 @@ def of_parcels(session: OrderSession, kind: str, notes: list[Note], days: dict[s
     subjects = {note.subject for note in notes}
     parcels = [shipment for shipment in session.state.shipments if shipment.id in subjects]
     state = {"DELIVERED": "delivered", "PICKED": "coming", "OVERDUE": "coming"}.get(kind, "shipped")
+    # What has arrived needs no day any more.
     days = {} if kind == "DELIVERED" else days
     lines = [
         _line(session, line_qty.line_id, line_qty.qty, state, days.get(shipment.allocation_id, ""))
@@ -128,7 +131,10 @@ def of_parcels(session: OrderSession, kind: str, notes: list[Note], days: dict[s
 
 
 def of_return(session: OrderSession, rma: Rma, notes: list[Note]) -> dict[str, Any]:
-    """A return: what is in it (what was received or credited, where it tells of that), its label, and the money where some went back."""
+    """A return: what is in it (what was received or credited, where it tells of that), its label,
+    and the money where some went back.
+    """
+    # News without units of its own (approved, label made) is about all of the return.
     units = [(line_id, qty) for line_id, qty in _units(notes).items() if qty] or [
         (line.line_id, line.qty - line.dropped) for line in rma.lines
     ]

@@ -1,6 +1,9 @@
-"""The customer's clock: which zone is his, when he sleeps, what day an instant is. Pure; instants are UTC milliseconds.
+"""The customer's clock: which zone is his, when he sleeps, what day an instant is.
 
-Zones by country are the IANA database's (``zone.tab``); a country of several has the one most people live in.
+Pure; instants are UTC milliseconds.
+
+Zones by country are the IANA database's (``zone.tab``); a country of several has the one most
+people live in.
 """
 
 from __future__ import annotations
@@ -77,7 +80,9 @@ _zone = lru_cache(maxsize=128)(ZoneInfo)
 
 
 def zone_of(country: str, rules: Notifications) -> str:
-    """The IANA name of the customer's zone: the rules' for his country, the usual one there, else the rules' general one."""
+    """The IANA name of the customer's zone: the rules' for his country, the usual one there, else
+    the rules' general one.
+    """
     return rules.timezones.get(country) or _ZONES.get(country) or rules.timezone
 
 
@@ -94,9 +99,12 @@ def day_of(at: int, zone: str) -> str:
 
 
 def out_of_quiet(at: int, zone: str, quiet: QuietHours) -> int:
-    """``at``, or the end of the quiet time it falls into. At ``end`` itself he may be called; at ``start`` he may not.
+    """``at``, or the end of the quiet time it falls into.
 
-    Comparing instants keeps it right on the days the clocks change. Seven whole days that are all quiet: at once, for there is no end.
+    At ``end`` itself he may be called; at ``start`` he may not.
+
+    Comparing instants keeps it right on the days the clocks change. Seven whole days that are all
+    quiet: at once, for there is no end.
     """
     if (quiet.start == quiet.end and not quiet.weekdays) or set(quiet.weekdays) >= set(WEEK):
         return at
@@ -110,9 +118,11 @@ def _quiet_until(at: int, zone: ZoneInfo, quiet: QuietHours) -> int:
     today = datetime.fromtimestamp(at // 1000, zone).date()
     if WEEK[today.weekday()] in quiet.weekdays:
         return _instant(today + timedelta(days=1), "00:00", zone)
+    # No hours: only whole days are quiet, and this is none of them.
     if quiet.start == quiet.end:
         return at
     overnight = quiet.end < quiet.start
+    # A quiet time that began last night may still last.
     for first in (today - timedelta(days=1), today):
         begin = _instant(first, quiet.start, zone)
         end = _instant(first + timedelta(days=1) if overnight else first, quiet.end, zone)

@@ -1,9 +1,12 @@
-"""What the customer is told of his order: by rules, once, in one message for what belongs together, never at night where he would wake.
+"""What the customer is told of his order: by rules, once, in one message for what belongs together,
+never at night where he would wake.
 
-Run after a command is settled, on the events it led to: (1) what is to be told is noted for each medium, (2) what has lost its sense
-is dropped, (3) what is due is decided: looked up anew, made into an effect. What waits is told by a later command or a Tick.
+Run after a command is settled, on the events it led to: (1) what is to be told is noted for each
+medium, (2) what has lost its sense is dropped, (3) what is due is decided: looked up anew, made
+into an effect. What waits is told by a later command or a Tick.
 
-Four subjects collapse each by itself: the order as it stands (``news.standing``), cancellations, parcels, each return.
+Four subjects collapse each by itself: the order as it stands (``news.standing``), cancellations,
+parcels, each return.
 """
 
 from __future__ import annotations
@@ -39,7 +42,10 @@ Group = tuple[str, str]
 
 
 def notify(session: OrderSession) -> None:
-    """Note and tell what is due. To be called only where the rules have messages, or the order has notices."""
+    """Note and tell what is due.
+
+    To be called only where the rules have messages, or the order has notices.
+    """
     order, header = session.state, session.state.header
     if header is None or _nothing_to_do(session):
         return
@@ -86,9 +92,11 @@ class _Telling:
             self._standing = standing(self.session)
         return self._standing
 
-    # -- rules ---------------------------------------------------------------------------------------------------------
+    # What the rules say
     def row(self, kind: str, medium: str) -> MessageRule | None:
-        """The row that decides a kind, where it has something to say over the medium to this customer."""
+        """The row that decides a kind, where it has something to say over the medium to this
+        customer.
+        """
         if kind not in self._rows:
             self._rows[kind] = next(
                 (rule for rule in self.rules.messages if kind in rule.events and self._fits(rule)), None
@@ -120,20 +128,23 @@ class _Telling:
         """``at``, or the end of the customer's quiet hours."""
         return out_of_quiet(at, self.zone, self.rules.quiet) if medium in self.rules.quiet.media else at
 
-    # -- 1, 2, 3 -------------------------------------------------------------------------------------------------------
+    # The three steps: noted, dropped, decided
     def work(self, medium: str, queue: Queue) -> Queue:
         """The medium's queue after this command."""
         told, notes = dict(queue.told), list(queue.notes)
         for event in self.session.events:
+            # Old news is none: a backlog or a replay does not wake a customer.
             if self.session.command.time - event.occurred_at <= self.rules.max_age_hours * _HOUR_MS:
                 self._note(event, medium, told, notes)
         if notes:
             notes = [note for note in notes if not is_superseded(note, notes) and not is_stale(note, self.session)]
             if not is_live(self.session.state) and self.session.state.shipments and self.row("SHIPPED", medium):
-                notes = [note for note in notes if note.kind not in ORDER_NOTICES]  # its parcel's message says it all
+                # The parcel's message says it all.
+                notes = [note for note in notes if note.kind not in ORDER_NOTICES]
             notes = self._tell(medium, told, notes)
         if told and not notes and not is_live(self.session.state):
-            told = {}  # everything has left or is cancelled: there is no day to compare with any more
+            # Everything has left or is cancelled: there is no day to compare with any more.
+            told = {}
         return Queue(told, notes)
 
     def _note(self, event: OrderEvent, medium: str, told: dict[str, str], notes: list[Note]) -> None:
@@ -151,6 +162,7 @@ class _Telling:
         if found is None:
             return
         units = [(line.line_id, line.qty) for line in event.lines] if kind in _BY_UNITS else []
+        # The narrowest subject: a return before a parcel, a parcel before its allocation.
         subject = event.rma_id or event.shipment_id or event.allocation_id
         note = Note(kind, event.seq, event.occurred_at, self.due(found[1], medium), subject, units, reason=event.reason)
         if kind in ("CANCELLED", "CREDITED"):
@@ -158,12 +170,16 @@ class _Telling:
         notes.append(msgspec.structs.replace(note, complete=event.complete))
 
     def _order_row(self, medium: str, told: dict[str, str], placed: bool) -> tuple[str, MessageRule] | None:
-        """What there is to say of the order as it stands: the first kind of news that a row has words for."""
+        """What there is to say of the order as it stands: the first kind of news that a row has
+        words for.
+        """
         kinds = [*news(self.session, self.standing, told).kinds, *(["PLACED"] if placed else [])]
         return next(((kind, row) for kind in kinds if (row := self.row(kind, medium)) is not None), None)
 
     def _known_anyway(self, told: dict[str, str]) -> None:
-        """No row tells of it: the first day is the promise all the same (the shop shows it), and a later one a delay."""
+        """No row tells of it: the first day is the promise all the same (the shop shows it), and a
+        later one a delay.
+        """
         for line_id, says in self.standing.says.items():
             if says[0].isdigit():
                 told.setdefault(line_id, says)

@@ -1,4 +1,6 @@
-"""Parcels that should have left and have not: found by Ticks, where the rules tell customers of it (OVERDUE), once an allocation."""
+"""Parcels that should have left and have not: found by Ticks, where the rules tell customers of it
+(OVERDUE), once an allocation.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ _MINUTE_MS = 60_000
 
 
 def find_overdue(session: OrderSession, known: list[str]) -> list[str]:
-    """Record OVERDUE for what is late by now; gives the allocations that were said to be so, ``known`` ones included as long as they live."""
+    """Record OVERDUE for what is late by now; gives the allocations that were said to be so,
+    ``known`` ones included as long as they live.
+    """
+    # What left or was called back meanwhile is forgotten, so the list stays short.
     found = [
         allocation_id
         for allocation_id in known

@@ -1,4 +1,6 @@
-"""What is not told although it happened: what others handle, what something later says as well, and what is no longer so."""
+"""What is not told although it happened: what others handle, what something later says as well, and
+what is no longer so.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,10 @@ _RANK = {kind: i for kinds in (PARCEL_NOTICES, RETURN_NOTICES) for i, kind in en
 
 
 def is_ours(event: OrderEvent, session: OrderSession) -> bool:
-    """Not what others handle: they tell it. Of picking only its end, of an undelivered parcel that comes back only the money, and no
-    credit that an exchange's goods stand for.
+    """Not what others handle: they tell it.
+
+    Of picking only its end, of an undelivered parcel that comes back only the money, and no credit
+    that an exchange's goods stand for.
     """
     if event.type == "CREDITED" and not event.amount:
         return False
@@ -27,7 +31,7 @@ def is_ours(event: OrderEvent, session: OrderSession) -> bool:
 
 
 def is_superseded(note: Note, notes: list[Note]) -> bool:
-    """Something later of the same parcel or return says it as well: a received return was approved."""
+    """Something later of the same parcel or return says it too: a received return was approved."""
     if note.kind not in _RANK:
         return False
     return any(
@@ -42,6 +46,7 @@ def is_stale(note: Note, session: OrderSession) -> bool:
     if note.kind in ORDER_NOTICES:
         return bool(order.lines) and all(line.cancelled >= line.ordered for line in order.lines)
     if note.kind == "CANCELLED":
+        # All of it was taken back: the customer need not know.
         cancelled = {line.line_id: line.cancelled for line in order.lines}
         return not any(cancelled.get(line_id) for line_id, _ in note.units)
     if note.kind == "OVERDUE":
@@ -51,6 +56,7 @@ def is_stale(note: Note, session: OrderSession) -> bool:
             if allocation.id == note.subject
             for line in allocation.lines
         )
+    # Once units left, the parcel's own message speaks.
     if note.kind == "PICKED":
         return any(
             line.shipped
@@ -68,6 +74,7 @@ def _return_stale(note: Note, rma: Rma | None) -> bool:
         return True
     if note.kind == "RETURN_REQUESTED":
         return bool(rma.decision or rma.ended)
+    # A person may approve after all.
     if note.kind == "RETURN_DECLINED":
         return rma.decision == "approved"
     return note.kind in ("RMA_CREATED", "RETURN_LABELLED") and (bool(rma.ended) or rma.received_at > 0)

@@ -1,4 +1,6 @@
-"""Working with an order's book of returns during one command: finding an RMA, telling what happened to it."""
+"""Working with an order's book of returns during one command: finding an RMA, telling what happened
+to it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def book(session: OrderSession) -> Book:
 
 
 def find(session: OrderSession, text: str, tracking: str = "") -> Rma | None:
-    """The RMA of this id: ours, the channel's return id or RMA number; else the one whose parcel has the tracking number."""
+    """The RMA of this id: ours, the channel's return id or RMA number; else the one whose parcel
+    has the tracking number.
+    """
     rmas = session.state.book.rmas if session.state.book else []
     if text:
         found = next((rma for rma in rmas if text in (rma.id, rma.return_id, rma.channel_rma)), None)
@@ -51,7 +55,9 @@ def needed(session: OrderSession, text: str) -> Rma:
 
 
 def taken(session: OrderSession, line_id: str, but: Rma | None = None) -> int:
-    """Units of a line that are in returns (asked for or approved, not declined, cancelled or expired)."""
+    """Units of a line that are in returns (asked for or approved, not declined, cancelled or
+    expired).
+    """
     rmas = session.state.book.rmas if session.state.book else []
     return sum(
         line.qty - line.dropped
@@ -80,6 +86,7 @@ def problem(
     """Open an exception of an RMA: it waits for a person."""
     opened = Problem(f"e{len(rma.problems) + 1}", kind, line.line_id, line.sku, qty, depot, note, session.command.time)
     rma.problems = [*rma.problems, opened]
+    # A return with an open exception is not over.
     if rma.ended in ("CLOSED", "EXPIRED"):
         rma.ended = ""
     unit = ReturnedLine(line.line_id, line.sku, qty, getattr(line, "reason", ""), kind, depot, note)
@@ -116,7 +123,10 @@ def record_return(
     amount: int | None = None,
     credit: CreditFact | None = None,
 ) -> None:
-    """Record what happened to a return; no ``units``: all of it. ``amount``: else that of ``credit``, else the units' price."""
+    """Record what happened to a return; no ``units``: all of it.
+
+    ``amount``: else that of ``credit``, else the units' price.
+    """
     units = list(returned_lines(rma) if units is None else units)
     session.record(
         kind,
@@ -138,6 +148,7 @@ def record_return(
 
 def _priced(session: OrderSession, returned_line: ReturnedLine) -> EventLine:
     line = session.line(returned_line.line_id)
+    # Units that have an amount of their own are told with it, not with the order's price.
     if returned_line.amount:
         return EventLine(returned_line.line_id, returned_line.sku, returned_line.qty, returned_line.amount)
     return (

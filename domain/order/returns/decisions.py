@@ -1,4 +1,6 @@
-"""What follows from a decision on a return: the channel is told, a label made, the dock and the exchange prepared."""
+"""What follows from a decision on a return: the channel is told, a label made, the dock and the
+exchange prepared.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,14 @@ def approve(session: OrderSession, rma: Rma, reason: str, actor: str) -> None:
     )
     if rma.theirs or header is None:
         return
+    # A return the channel does not know is made there; not for an exchange, which is an order of
+    # our own.
     if not rma.told and not rma.return_id:
         if not header.exchange_for:
             channel(session, rma, "create", returned_lines(rma), reason)
     elif rma.told in ("", "requested"):
         channel(session, rma, "approve", returned_lines(rma), reason)
+    # A claim brings no goods back: no dock expects it and it needs no label.
     if rma.kind == "claim":
         return
     place = location(rules, header.ship_to.country)
@@ -61,6 +66,7 @@ def _label(session: OrderSession, rma: Rma) -> None:
     """Have a label made, where the rules make any and the channel did not."""
     rules, header = session.rules.returns, session.state.header
     carrier = label_for(rules, session.channel, session.account)
+    # Whose fault it is decides who pays, unless that was said already.
     at_fault = any(fault(rules, line.reason) == "merchant" for line in rma.lines)
     rma.payer = rma.payer or ("merchant" if at_fault else rules.label.payer)
     place = location(rules, header.ship_to.country) if header else None
@@ -157,6 +163,7 @@ def decline(session: OrderSession, rma: Rma, reason: str, actor: str, *, tell: b
 
 def cancel(session: OrderSession, rma: Rma, reason: str, actor: str, *, tell: bool = True) -> None:
     """It will not be returned after all; only before anything was received."""
+    # Looked at before it ends: the dock was told of live returns only.
     announced = rma.live and not rma.theirs
     rma.ended, rma.reason = "CANCELLED", reason
     record_return(session, "RETURN_CANCELLED", rma, reason=reason, actor=actor)

@@ -1,7 +1,10 @@
-"""What the returns dock tells: goods received, goods inspected. Figures are cumulative within a receipt, so a repeat moves nothing.
+"""What the returns dock tells: goods received, goods inspected.
 
-Units are set against the RMA's lines as far as these expect any; what nobody announced is an exception. Only an inspection moves stock (each
-unit once, with its quality) and leads to credit. A parcel that belongs to no return we know waits for a person (``unclaimed``).
+Figures are cumulative within a receipt, so a repeat moves nothing.
+
+Units are set against the RMA's lines as far as these expect any; what nobody announced is an
+exception. Only an inspection moves stock (each unit once, with its quality) and leads to credit. A
+parcel that belongs to no return we know waits for a person (``unclaimed``).
 """
 
 from __future__ import annotations
@@ -64,7 +67,10 @@ _Report = TypeVar("_Report", ReturnReceived, ReturnInspected)
 
 
 def _at_own_depot(session: OrderSession, report: _Report) -> _Report:
-    """The report with the depot that it is about. Raises Rejected where a 3PL speaks of a depot, or in the name, of another."""
+    """The report with the depot that it is about.
+
+    Raises Rejected where a 3PL speaks of a depot, or in the name, of another.
+    """
     name = partner(report.source)
     if name and report.wms != name:
         raise Rejected(
@@ -98,6 +104,8 @@ def apply_received(session: OrderSession, rma: Rma, report: ReturnReceived) -> N
     receipt, came, strange = _receipt(rma, report), list[ReturnedLine](), list[tuple[RmaLine, int]]()
     rma.depot = report.depot or rma.depot
     for told_key, told_line, total in _sums(report.lines):
+        # Cumulative figures: new is what goes beyond the receipt so far, and beyond what an
+        # inspection that came first has spoken of.
         fresh = total - max(receipt.got.get(told_key, 0), _looked_at(receipt, told_key))
         if fresh <= 0:
             continue
@@ -128,7 +136,9 @@ def _again(rma: Rma) -> None:
 
 
 def _looked_at(receipt: Receipt, article: str) -> int:
-    """Units of the receipt that an inspection has told of already: it came before the word of their arrival."""
+    """Units of the receipt that an inspection has told of already: it came before the word of their
+    arrival.
+    """
     there = ((key.rpartition("|"), units) for key, units in receipt.found.items())
     return sum(units for (name, _, disposition), units in there if name == article and disposition != "MISSING")
 
@@ -219,7 +229,9 @@ def _by_disposition(lines: list[InspectedLine]) -> list[tuple[str, InspectedLine
 
 
 def _announced_strange(rma: Rma, line: InspectedLine) -> int:
-    """Unexpected units of this article that the receipt told of before: the inspection means the same ones."""
+    """Unexpected units of this article that the receipt told of before: the inspection means the
+    same ones.
+    """
     names = {line.line_id, line.sku} - {""}
     return sum(
         problem.qty
@@ -229,15 +241,20 @@ def _announced_strange(rma: Rma, line: InspectedLine) -> int:
 
 
 def _found(rma: Rma, line: InspectedLine, units: int, disposition: str) -> list[tuple[RmaLine, int]]:
-    """Set inspected units against the lines; units that were missing may turn up, and those given up may come after all."""
+    """Set inspected units against the lines; units that were missing may turn up, and those given
+    up may come after all.
+    """
     parts = _place(rma, line, units, lambda candidate: candidate.qty - candidate.settled)
     for rma_line, placed in parts:
         rma_line.found = {**rma_line.found, disposition: rma_line.found.get(disposition, 0) + placed}
+    # Good units that no line expects any more: they had been missing, or given up.
     left = units - sum(part for _, part in parts)
     if left and disposition in GOOD:
         for rma_line, placed in _place(
             rma, line, left, lambda candidate: candidate.found.get("MISSING", 0) - candidate.allowed + candidate.dropped
         ):
+            # Of these the missing ones turned up, but for those that a person let us credit all
+            # the same; the rest had been given up.
             up = min(placed, rma_line.found.get("MISSING", 0) - rma_line.allowed)
             rma_line.found = {
                 **rma_line.found,
@@ -248,6 +265,7 @@ def _found(rma: Rma, line: InspectedLine, units: int, disposition: str) -> list[
             _turned_up(rma, rma_line, up)
             parts.append((rma_line, placed))
     for rma_line, _ in parts:
+        # What was inspected has come, told or not. MISSING and the like are no goods.
         rma_line.received = max(rma_line.received, rma_line.good + rma_line.found.get("WRONG_ITEM", 0))
     return parts
 
@@ -273,6 +291,7 @@ def _seen(session: OrderSession, rma: Rma, rma_line: RmaLine, qty: int, what: tu
     depot, sku = receipt.depot, ""
     if disposition in GOOD and not rma.theirs:
         depot, sku = put_away(session, InspectedLine(rma_line.line_id, rma_line.sku, qty, disposition), receipt, rma)
+    # Written off, wrong or missing: worth nothing again.
     percent = {"RESTOCK": 100, "B_GRADE": session.rules.returns.b_grade.price_percent}.get(disposition, 0)
     line = session.line(rma_line.line_id)
     worth = running_share(event_line(line, qty).amount, percent, 100) if line is not None else 0
@@ -280,13 +299,17 @@ def _seen(session: OrderSession, rma: Rma, rma_line: RmaLine, qty: int, what: tu
 
 
 def put_away(session: OrderSession, unit: InspectedLine, receipt: Receipt, rma: Rma | None) -> tuple[str, str]:
-    """Have the pool count units where they are put; gives the depot and the SKU they have there. Raises Rejected without a depot."""
+    """Have the pool count units where they are put; gives the depot and the SKU they have there.
+
+    Raises Rejected without a depot.
+    """
     rules, disposition, sku = session.rules.returns, unit.disposition, unit.sku
     place = {"RESTOCK": rules.restock.depot, "B_GRADE": rules.b_grade.depot}.get(disposition, rules.write_off.depot)
     depot = place or receipt.depot
     if not depot:
         raise Rejected("return.depot", "depot", "neither the report nor the rules say where the goods are")
     quality = _QUALITY[disposition]
+    # A second that may be sold is an article of its own.
     if disposition == "B_GRADE" and rules.b_grade.sellable:
         sku += rules.b_grade.sku_suffix
     where = rma.id if rma is not None else session.state.key

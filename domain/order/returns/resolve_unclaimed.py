@@ -1,4 +1,6 @@
-"""What a person makes of goods that belong to no return we know: another order's, this one's after all, nobody's."""
+"""What a person makes of goods that belong to no return we know: another order's, this one's after
+all, nobody's.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ __all__ = ["PARCEL_ACTIONS", "resolve_parcel"]
 
 
 def resolve_parcel(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -> None:
-    """Do it. Raises Rejected where it can't be done so; done already: STALE."""
+    """Apply a person's resolution to a parcel.
+
+    Raises Rejected where it does not fit it; done already: records STALE.
+    """
     if parcel.problem.state != "open":
         too_old(session, f"{parcel.problem.id} is {parcel.problem.state} already")
         return
@@ -80,6 +85,7 @@ def _accept(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -
         why = f"{parcel.problem.id} accepted as {rma.id} {resolution.reason}".rstrip()
         record_parcel(session, "RETURN_RESOLVED", parcel, reason=why, actor=resolution.actor, intervention=True)
     returns = book(session)
+    # Out of the parcels first: what follows is folded as reports on the return.
     returns.parcels = [other for other in returns.parcels if other is not parcel]
     for report in reports(session, parcel, session.state.key, rma.id):
         if isinstance(report, ReturnReceived):
@@ -89,7 +95,9 @@ def _accept(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -
 
 
 def _blind(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -> Rma:
-    """A return that nobody asked for: approved as it lies there, as far as the order has such units."""
+    """A return that nobody asked for: approved as it lies there, as far as the order has such
+    units.
+    """
     returns, lines = book(session), list[RmaLine]()
     units = {(line_qty.line_id, line_qty.sku): line_qty.qty for line_qty in got_lines(parcel)}
     for inspected_line in resolution.lines or found_lines(parcel):
@@ -133,7 +141,9 @@ def _blind(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) ->
 
 
 def _shelve(session: OrderSession, resolution: ReturnResolved, parcel: Parcel) -> None:
-    """Nobody's: the goods go to stock as told (by the command, else as the WMS inspected them), nobody is credited."""
+    """Nobody's: the goods go to stock as told (by the command, else as the WMS inspected them),
+    nobody is credited.
+    """
     lines = resolution.lines or found_lines(parcel)
     if not lines:
         raise Rejected("return.lines", "lines", "say what becomes of the units: RESTOCK, B_GRADE or WRITE_OFF")

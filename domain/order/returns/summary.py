@@ -16,7 +16,10 @@ __all__ = ["return_summary"]
 
 
 def return_summary(order: OrderState) -> dict[str, Any]:
-    """Plain data: ``returns`` and ``parcels`` (goods at the dock that belong to none). Money in minor units, times in UTC ms."""
+    """Plain data: ``returns`` and ``parcels`` (goods at the dock that belong to none).
+
+    Money in minor units, times in UTC ms.
+    """
     book = order.book
     return {
         "returns": [_rma(rma) for rma in book.rmas] if book else [],

@@ -1,7 +1,8 @@
-"""Goods at the dock that belong to no return we know: kept, told as an exception, and handed on once a person says whose they are.
+"""Goods at the dock that belong to no return we know: kept, told as an exception, and handed on
+once a person says whose they are.
 
-They lie with the order, where the WMS named one, or under a key of their own (``returns:WMS:PARCEL``). What the WMS still tells of a
-parcel that was handed on goes the same way.
+They lie with the order, where the WMS named one, or under a key of their own
+(``returns:WMS:PARCEL``). What the WMS still tells of a parcel that was handed on goes the same way.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _OVER = frozenset({"CANCELLED", "EXPIRED", "DECLINED"})
 
 
 def owner(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Rma | None:
-    """The return the goods belong to: the one of this receipt, of the number or the parcel, or the only one that expects goods.
+    """The return the goods belong to: the one of this receipt, of the number or the parcel, or the
+    only one that expects goods.
 
     Raises Rejected where a 3PL names a return that another one expects.
     """
@@ -39,6 +41,7 @@ def owner(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> R
         session, receipt.rma_id, receipt.tracking_number
     )
     if rma is None and not receipt.rma_id:
+        # No number to go by: taken only where a single return expects such goods.
         live = [
             candidate
             for candidate in rmas
@@ -106,6 +109,7 @@ def keep(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> No
             kept.receipt.found,
             [(f"{line.line_id}\t{line.sku}\t{line.disposition}\t{line.note}", line.qty) for line in receipt.lines],
         )
+    # The last parcel of the book may be new: it is told even if it has no units.
     if (kept.receipt.got, kept.receipt.found) == before and returns.parcels[-1] is not kept:
         same_again(session, f"parcel {kept.receipt.wms}/{kept.receipt.id}")
         return
@@ -148,6 +152,7 @@ def _more(had: dict[str, int], reported: list[tuple[str, int]]) -> dict[str, int
     sums: dict[str, int] = {}
     for key, units in reported:
         sums[key] = sums.get(key, 0) + units
+    # Cumulative as the WMS tells them, so the greater figure stands.
     return {**had, **{article: max(total, had.get(article, 0)) for article, total in sums.items()}}
 
 

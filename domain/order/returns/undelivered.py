@@ -1,7 +1,8 @@
-"""Return to sender: a parcel that could not be delivered comes back without anybody having asked for a return.
+"""Return to sender: a parcel that could not be delivered comes back without anybody having asked
+for a return.
 
-By rule (``returns.return_to_sender``) it is taken as one when it arrives at the dock, and credited once inspected, without fees; else it
-waits for a person like any parcel that names no return.
+By rule (``returns.return_to_sender``) it is taken as one when it arrives at the dock, and credited
+once inspected, without fees; else it waits for a person like any parcel that names no return.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ KIND = "return_to_sender"
 
 
 def sent_back(session: OrderSession, receipt: ReturnReceived | ReturnInspected) -> Rma | None:
-    """The return of the undelivered parcel that these goods are; None where there is none, or the rules leave it to a person."""
+    """The return of the undelivered parcel that these goods are; None where there is none, or the
+    rules leave it to a person.
+    """
     if session.rules.returns.return_to_sender != "credit":
         return None
     shipment = undelivered(session, receipt.tracking_number, receipt.lines)
@@ -58,8 +61,11 @@ def take_back(session: OrderSession, shipment: Shipment, depot: str, actor: str)
 def undelivered(
     session: OrderSession, tracking_number: str, goods: Sequence[LineQty | InspectedLine]
 ) -> Shipment | None:
-    """A parcel on its way back that no return stands for yet: by its tracking number, or the only one with these articles."""
+    """A parcel on its way back that no return stands for yet: by its tracking number, or the only
+    one with these articles.
+    """
     returns = session.state.book
+    # A return names its parcel in its reason: one parcel, one return.
     taken = {rma.reason for rma in returns.rmas if rma.kind == KIND} if returns else set()
     back = [
         shipment

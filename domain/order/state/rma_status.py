@@ -50,6 +50,7 @@ def rma_status(rma: Rma) -> str:
     if rma.decision != "approved":
         return "REQUESTED"
     states = {credit.status for credit in rma.credits}
+    # Money that a person must pay is told before money that is on its way.
     if states & {"MANUAL", "PENDING"}:
         return "MANUAL_REFUND" if "MANUAL" in states else "CREDIT_PENDING"
     return _at_the_dock(rma) if received(rma) else _before(rma)

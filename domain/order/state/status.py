@@ -34,7 +34,9 @@ FINAL = frozenset({"SHIPPED", "DELIVERED", "COMPLETED", "CANCELLED"})
 
 
 def counted(lines: list[Line]) -> list[Line]:
-    """The lines that decide: those that are shipped, or all of them where none is (a gift card on its own)."""
+    """The lines that decide: those that are shipped, or all of them where none is (a gift card on
+    its own).
+    """
     physical = [line for line in lines if line.requires_shipping]
     return physical or lines
 
@@ -45,7 +47,9 @@ def is_live(order: OrderState) -> bool:
 
 
 def is_complete(order: OrderState) -> bool:
-    """True where every unit is cancelled, or shipped and known to be there (or not ours to follow), and the channel knows it all."""
+    """True where every unit is cancelled, or shipped and known to be there (or not ours to follow),
+    and the channel knows it all.
+    """
     done = all(
         line.delivered + line.outside + line.cancelled >= line.ordered for line in order.lines if line.requires_shipping
     )
@@ -59,6 +63,7 @@ def status(order: OrderState) -> str:
     if order.header is None:
         return "CANCEL_REQUESTED" if any(not cancel.lines for cancel in order.cancels.values()) else "RECEIVED"
     lines = counted(order.lines)
+    # One pass: this is derived after every command.
     ordered = cancelled = shipped = picked = allocated = 0
     for line in lines:
         ordered += line.ordered
@@ -89,6 +94,7 @@ def _before_picking(order: OrderState, lines: list[Line], placed: int, live: int
 def _after_shipping(order: OrderState) -> str:
     if is_complete(order):
         return "COMPLETED"
+    # All that is not cancelled has arrived, or went another way.
     there = all(line.delivered + line.outside >= line.ordered - line.cancelled for line in counted(order.lines))
     return "DELIVERED" if there else "SHIPPED"
 
@@ -101,5 +107,7 @@ def _cancelling(order: OrderState) -> bool:
 
 
 def may_ship(header: Header, rules: RuleSet) -> bool:
-    """Is it ours to ship at all: not the channel's own, and no test order where the rules leave those alone."""
+    """Is it ours to ship at all: not the channel's own, and no test order where the rules leave
+    those alone.
+    """
     return header.fulfilled_by != "channel" and (rules.ship_test_orders or not header.test)
